@@ -1,0 +1,93 @@
+/* What the build puts in front of the C code that mypyc wrote.
+
+   1. How compiled nodes are freed. A chain of nodes must not be freed by recursion, since a million nested calls exhaust the stack.
+   mypyc 2.4 relies on CPython's trashcan for that. But up to Python 3.13 the trashcan links the
+   objects that wait through their garbage-collector header, and `Value` has none (it is declared
+   acyclic): the trashcan then writes over whatever lies in front of the node. Python 3.14 has no
+   trashcan for such objects at all, so there the recursion would not be bounded.
+
+   The two macros below take the place of mypyc's and do the same without the header. Nodes that
+   wait are linked through the word after the object's head, where mypyc keeps the pointer to the
+   method table: nothing calls a method of a node that is being freed. */
+
+#include <Python.h>
+#include "CPy.h"
+
+#ifdef Py_GIL_DISABLED
+#error "the list of waiting nodes is guarded by the interpreter's lock"
+#endif
+
+#define NESTED_DEALLOCS_LIMIT 50
+
+static int nested_deallocs = 0;
+static PyObject *waiting_for_dealloc = NULL;
+
+static inline bool defer_dealloc(PyObject *op, destructor dealloc) {
+    /* An object of a class that Python interprets is guarded by that class's own dealloc, and
+       handing it there a second time would be wrong. */
+    if (nested_deallocs < NESTED_DEALLOCS_LIMIT || Py_TYPE(op)->tp_dealloc != dealloc) {
+        nested_deallocs++;
+        return false;
+    }
+    memcpy(op + 1, &waiting_for_dealloc, sizeof(PyObject *));
+    waiting_for_dealloc = op;
+    return true;
+}
+
+static inline void dealloc_deferred(void) {
+    while (nested_deallocs == 1 && waiting_for_dealloc != NULL) {
+        PyObject *op = waiting_for_dealloc;
+        memcpy(&waiting_for_dealloc, op + 1, sizeof(PyObject *));
+        Py_TYPE(op)->tp_dealloc(op);
+    }
+    nested_deallocs--;
+}
+
+#undef CPy_TRASHCAN_BEGIN
+#undef CPy_TRASHCAN_END
+#define CPy_TRASHCAN_BEGIN(op, dealloc) \
+    if (defer_dealloc((PyObject *)(op), (destructor)(dealloc))) \
+        return;
+#define CPy_TRASHCAN_END(op) dealloc_deferred();
+
+/* 2. Where a traceback says an error happened. mypyc names a source by its path in the build; the
+   module knows where its source lies now, and with that path a traceback shows the line.
+
+   mypyc calls PyFrame_New for nothing but tracebacks, with code it has just made for them. */
+
+static inline PyCodeObject *locate_source(PyCodeObject *code, PyObject *globals) {
+    PyObject *file = PyDict_GetItemString(globals, "__file__");
+    if (file != NULL && PyUnicode_Check(file)) {
+        Py_INCREF(file);
+        Py_SETREF(code->co_filename, file);
+    }
+    return code;
+}
+
+#define PyFrame_New(thread, code, globals, locals) \
+    PyFrame_New(thread, locate_source(code, globals), globals, locals)
+
+/* 3. What `del v.data` does. mypyc hands the setter of a property a NULL where Python asks it to
+   delete, and the setter takes that for an object and crashes. Every class gets ready through
+   PyType_Ready, which is where the setters are wrapped; mypyc leaves their closure unused. */
+
+static inline int set_or_refuse(PyObject *self, PyObject *value, void *original) {
+    if (value == NULL) {
+        PyErr_Format(PyExc_AttributeError, "attributes of '%s' can't be deleted",
+                     Py_TYPE(self)->tp_name);
+        return -1;
+    }
+    return ((setter)original)(self, value, NULL);
+}
+
+static inline PyTypeObject *refuse_deletion(PyTypeObject *type) {
+    for (PyGetSetDef *def = type->tp_getset; def != NULL && def->name != NULL; def++) {
+        if (def->set != NULL && def->closure == NULL) {
+            def->closure = (void *)def->set;
+            def->set = set_or_refuse;
+        }
+    }
+    return type;
+}
+
+#define PyType_Ready(type) PyType_Ready(refuse_deletion((PyTypeObject *)(type)))
