@@ -1,0 +1,133 @@
+"""A scalar autograd engine to read in one sitting, step through, draw, and train with."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from micrograd_like import native
+
+native.import_compiled(__name__, __path__)  # before anything imports their sources
+
+from micrograd_like import ops as ops
+from micrograd_like.engine import Value
+from micrograd_like.functions import logsumexp, maximum, minimum, softmax
+from micrograd_like.operation import AnomalyError, Op, register
+
+if TYPE_CHECKING:
+    from micrograd_like.calculus import (
+        GradcheckError,
+        detect_anomaly,
+        grad,
+        gradcheck,
+        hessian,
+        value_and_grad,
+    )
+    from micrograd_like.compiled import Program, compile
+    from micrograd_like.datasets import blobs, circles, digits, first_names, moons, spirals, xor
+    from micrograd_like.history import History
+    from micrograd_like.losses import (
+        binary_cross_entropy,
+        binary_cross_entropy_with_logits,
+        cross_entropy,
+        hinge_loss,
+        mse_loss,
+    )
+    from micrograd_like.nn import MLP, Layer, Module, Neuron
+    from micrograd_like.optim import SGD, Adam, AdamW
+    from micrograd_like.prompt import debug
+    from micrograd_like.render import Drawing, Player, draw, explore
+    from micrograd_like.serialization import Checkpoint, ModelFileError, load, load_checkpoint, save
+    from micrograd_like.stepper import Step, Stepper, explain
+    from micrograd_like.training import fit
+
+# What is imported when it is first used, so that importing the package takes milliseconds.
+_HOME = {
+    name: module
+    for module, names in {
+        "calculus": "GradcheckError detect_anomaly grad gradcheck hessian value_and_grad",
+        "compiled": "Program compile",
+        "datasets": "blobs circles digits first_names moons spirals xor",
+        "history": "History",
+        "losses": "binary_cross_entropy binary_cross_entropy_with_logits cross_entropy hinge_loss"
+        " mse_loss",
+        "nn": "MLP Layer Module Neuron",
+        "optim": "SGD Adam AdamW",
+        "prompt": "debug",
+        "render": "Drawing Player draw explore",
+        "serialization": "Checkpoint ModelFileError load load_checkpoint save",
+        "stepper": "Step Stepper explain",
+        "training": "fit",
+    }.items()
+    for name in names.split()
+}
+
+__all__ = [
+    "BACKEND",
+    "MLP",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "AnomalyError",
+    "Checkpoint",
+    "Drawing",
+    "GradcheckError",
+    "History",
+    "Layer",
+    "ModelFileError",
+    "Module",
+    "Neuron",
+    "Op",
+    "Player",
+    "Program",
+    "Step",
+    "Stepper",
+    "Value",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "blobs",
+    "circles",
+    "compile",
+    "cross_entropy",
+    "debug",
+    "detect_anomaly",
+    "digits",
+    "draw",
+    "explain",
+    "explore",
+    "first_names",
+    "fit",
+    "grad",
+    "gradcheck",
+    "hessian",
+    "hinge_loss",
+    "load",
+    "load_checkpoint",
+    "logsumexp",
+    "maximum",
+    "minimum",
+    "moons",
+    "mse_loss",
+    "register",
+    "save",
+    "softmax",
+    "spirals",
+    "value_and_grad",
+    "xor",
+]
+
+BACKEND = "interpreted" if hasattr(Value.backward, "__code__") else "compiled"
+"""Which engine runs: only interpreted functions have bytecode."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

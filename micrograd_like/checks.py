@@ -1,0 +1,39 @@
+"""Checks of arguments that several modules share."""
+
+from __future__ import annotations
+
+import operator
+import random
+from typing import Any
+
+
+def whole(what: str, number: Any, least: int) -> int:
+    """`number` as an int; TypeError if it is not a whole number, ValueError if below `least`.
+
+    >>> whole("epochs", -1, 0)
+    Traceback (most recent call last):
+    ValueError: epochs is at least 0, got -1
+    """
+    if isinstance(number, bool) or not hasattr(number, "__index__"):
+        raise TypeError(f"{what} is a whole number, got {type(number).__name__}: {number!r:.80}")
+    value = operator.index(number)
+    if value < least:
+        raise ValueError(f"{what} is at least {least}, got {value}")
+    return value
+
+
+def generator(rng: Any) -> Any:
+    """The random numbers' source: `rng`, or for None the module `random`; else TypeError.
+
+    >>> generator(7)
+    Traceback (most recent call last):
+    TypeError: rng is a random.Random or None, got int: 7; for a seed write random.Random(seed)
+    """
+    if rng is None or rng is random:
+        return random
+    if not isinstance(rng, random.Random):
+        raise TypeError(
+            f"rng is a random.Random or None, got {type(rng).__name__}: {rng!r:.80}; for a seed "
+            "write random.Random(seed)"
+        )
+    return rng

@@ -1,0 +1,209 @@
+"""What an operation is, and how one expression of operations is read in several ways.
+
+An `Op` holds a forward function on floats and one partial derivative per operand. A partial is a
+straight-line expression in the operands and the output, written with overloaded operators and with
+other operations. `Op.__call__` computes when all operands are numbers; any other operand is asked,
+through its `_apply` method, to record the operation in its own way. So one expression gives
+
+- on floats the local derivative that a node stores when it is made,
+- on Values the graph of the derivative, hence gradients of gradients,
+- on symbols the formula that the stepper prints and the instructions that a program runs,
+- over its domain, against an oracle, a test.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any, NamedTuple, final
+
+from micrograd_like.operators import OPS, Operators
+
+Interval = tuple[float, float]
+LINE: Interval = (-math.inf, math.inf)
+
+
+class AnomalyError(ArithmeticError):
+    """An operation made a nan or an inf while `detect_anomaly` was on."""
+
+
+def real(x: object) -> float:
+    """`x` as a float; anything that is no real number raises TypeError and is named.
+
+    >>> from fractions import Fraction
+    >>> real(3), real(True), real(Fraction(1, 4))
+    (3.0, 1.0, 0.25)
+    >>> real("3")
+    Traceback (most recent call last):
+    TypeError: expected a real number, got str: '3'
+    """
+    if type(x) is float:
+        return x
+    if not isinstance(x, numbers.Real):
+        raise TypeError(f"expected a real number, got {type(x).__name__}: {x!r:.80}")
+    return float(x)
+
+
+class Op(NamedTuple):
+    """One operation of one or two operands; calling it applies it.
+
+    - `name`: what `Value.op` says; a Python identifier.
+    - `symbol`: what drawings and formulas show.
+    - `forward`: floats to float, by the rules of IEEE 754: never an exception.
+    - `partials`: one function a operand, called with the operands and then the output.
+    - `domain`: one interval per operand where the tests sample it; the whole line unless given.
+    - `source`: where the derivative is from.
+    - `notation`: how a formula writes it, as a format of the operands; "symbol(a, b)" unless given.
+    - `textbook`: for a row that exists because the expression everybody knows loses digits: that
+      expression. Formulas show it, nothing computes with it.
+    - `selects`: the operation picks a branch: where a local derivative is zero, nothing flows
+      back, not even an upstream gradient of inf or nan.
+
+    >>> cube = Op("cube", "cube", lambda a: a * a * a, (lambda a, out: 3 * a * a,))
+    >>> cube(2.0)
+    8.0
+    """
+
+    name: str
+    symbol: str
+    forward: Callable[..., Any]
+    partials: tuple[Callable[..., Any], ...]
+    domain: tuple[Interval, ...] = ()
+    source: str = ""
+    notation: str = ""
+    textbook: Callable[..., Any] | None = None
+    selects: bool = False
+
+    def __call__(self, *operands: Any) -> Any:
+        """The operation applied: a float for numbers, a Value if an operand is one."""
+        for operand in operands:
+            if type(operand) is not float:
+                return self._dispatch(operands)
+        try:
+            return self.forward(*operands)
+        except ArithmeticError:
+            return evaluate(self.forward, *operands)
+
+    def _dispatch(self, operands: tuple[Any, ...]) -> Any:
+        if len(operands) != len(self.partials):
+            raise TypeError(f"{self.name} takes {len(self.partials)} operand(s), got {operands!r}")
+        for operand in operands:
+            if isinstance(operand, Operators):
+                if OPS.get(self.name) is not self:
+                    raise ValueError(f"{self!r} is not in the table: call register with it first")
+                return operand._apply(self, operands)
+        return evaluate(self.forward, *map(real, operands))
+
+    def __repr__(self) -> str:
+        return f"Op({self.name!r})"
+
+
+def _check_signature(
+    name: str, what: str, function: Callable[..., Any], count: int, arguments: str
+) -> None:
+    import inspect  # which takes a third of the time that importing the package may take
+
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        raise ValueError(
+            f"operation {name!r}: its {what} is called with {count} argument(s), {arguments}, but "
+            f"takes {inspect.signature(function)}"
+        ) from None
+
+
+@final
+class IeeeFloat(Operators):
+    """A number whose operators follow IEEE 754 where those of `float` raise or turn complex."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: float) -> None:
+        self.number = number
+
+    def __float__(self) -> float:
+        return self.number
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> IeeeFloat:
+        return IeeeFloat(evaluate(op.forward, *map(float, operands)))
+
+
+def evaluate(expression: Callable[..., Any], *operands: float) -> float:
+    """`expression` of floats, by IEEE rules.
+
+    Plain floats are tried first, because they are fast; they raise where IEEE has an answer (and
+    a negative base to a broken power turns complex), and then the expression is read once more on
+    numbers that follow the rules.
+
+    >>> evaluate(lambda a: 1 / a, 0.0)
+    inf
+    """
+    try:
+        return float(expression(*operands))
+    except (ArithmeticError, TypeError):
+        return float(expression(*map(IeeeFloat, operands)))
+
+
+def register(op: Op) -> Op:
+    """Add a row to the table and return it; a name already taken raises ValueError.
+
+    The new operation is called like a function, on Values or on plain numbers.
+
+    >>> from micrograd_like import Op, Value, register
+    >>> cube = register(Op("cube", "cube", lambda a: a * a * a, (lambda a, out: 3 * a * a,)))
+    >>> x = Value(2.0)
+    >>> cube(x).backward()
+    >>> x.grad
+    12.0
+    >>> del OPS["cube"]  # so that this example can run twice
+    """
+    if not isinstance(op, Op):
+        raise TypeError(f"register takes an Op, got {type(op).__name__}: {op!r:.80}")
+    if not isinstance(op.name, str) or not op.name.isidentifier():
+        raise ValueError(f"an operation's name is an identifier, got {op.name!r}")
+    if op.name in OPS:
+        raise ValueError(f"there is an operation {op.name!r} already: choose another name")
+    arity = len(op.partials)
+    if arity not in (1, 2):
+        raise ValueError(
+            f"operation {op.name!r} has {arity} partials: give one per operand, for one or two "
+            "operands, and compose what takes more"
+        )
+    _check_signature(op.name, "forward", op.forward, arity, "the operands")
+    for i, partial in enumerate(op.partials):
+        _check_signature(op.name, f"partial {i}", partial, arity + 1, "the operands and the output")
+    if op.domain and len(op.domain) != arity:
+        raise ValueError(
+            f"operation {op.name!r} takes one (low, high) per operand as its domain, got "
+            f"{op.domain!r} for {arity} operand(s)"
+        )
+    OPS[op.name] = op
+    return op
+
+
+class AnomalyMode:
+    """Whether `detect_anomaly` is on; an object, since compiled code reads attributes fast."""
+
+    def __init__(self) -> None:
+        self.on: bool = False
+
+    def check(self, node: Any) -> None:
+        """Raise AnomalyError if `node` was made by an operation and is nan or inf."""
+        if node.op and not math.isfinite(node.data):
+            raise AnomalyError(f"forward: {node.op} of {node.operands} gives {node.data}")
+
+
+anomaly_mode = AnomalyMode()
+
+
+def not_finite(node: Any, slope: float, contribution: float) -> float:
+    """What `node` passes back to an operand where upstream · slope is not finite."""
+    if slope == 0.0 and OPS[node.op].selects:
+        return 0.0  # the branch not taken contributes nothing
+    if anomaly_mode.on:
+        raise AnomalyError(
+            f"backward: {node.op} of {node.operands} with an upstream gradient of {node.grad} "
+            f"contributes {slope} · {node.grad} = {contribution}"
+        )
+    return contribution
