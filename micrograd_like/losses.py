@@ -1,0 +1,224 @@
+"""Losses: how far predictions are from targets, as one number to minimise.
+
+A prediction and its target are one item each or two sequences of the same length; the loss of
+sequences is the mean over their examples, added from left to right. Items are numbers or Values:
+of numbers alone the loss is a float. Logarithms are natural, so entropies are in nats.
+
+A target that is a number is checked, and one that makes no sense raises ValueError. A target that
+is a Value is not: its number may change later, as the inputs of a compiled program do. An empty
+batch and sequences of different lengths raise ValueError, what is no number TypeError.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import sys
+from collections.abc import Callable, Iterable, Mapping, Set
+from functools import reduce
+from itertools import accumulate
+from numbers import Real
+from typing import Any
+
+from micrograd_like import ops
+from micrograd_like.engine import Value
+from micrograd_like.functions import logsumexp
+from micrograd_like.operation import real
+from micrograd_like.operators import Operators
+
+_LOWEST = -sys.float_info.max
+
+
+def mse_loss(prediction: Any, target: Any) -> Any:
+    """Mean squared error: the mean of (prediction − target)².
+
+    Its gradient by one of n predictions is 2/n · (prediction − target).
+
+    >>> mse_loss([1.0, 5.0], [1.0, 2.0])
+    4.5
+    """
+    return _mean_over(_squared_error, prediction, target)
+
+
+def binary_cross_entropy(probability: Any, target: Any) -> Any:
+    """The mean of −t ln p − (1 − t) ln(1 − p), for probabilities and targets t in [0, 1].
+
+    As in PyTorch's BCELoss the logarithms stop at −100, and the gradient (p − t) / (p (1 − p)) has
+    a denominator of at least 1e-12. A probability outside [0, 1] raises ValueError.
+
+    >>> binary_cross_entropy(0.5, 1)
+    0.6931471805599453
+    """
+    return _mean_over(_binary_cross_entropy, probability, target)
+
+
+def binary_cross_entropy_with_logits(logit: Any, target: Any) -> Any:
+    """`binary_cross_entropy` of σ(logit), exact however large the logit: softplus(±z) by target.
+
+    Its gradient by one of n logits is (σ(z) − t) / n.
+
+    >>> binary_cross_entropy_with_logits(-1000.0, 1)
+    1000.0
+    """
+    return _mean_over(_binary_cross_entropy_with_logits, logit, target)
+
+
+def hinge_loss(score: Any, target: Any) -> Any:
+    """The max-margin loss: the mean of relu(1 − target · score), with targets −1 and +1.
+
+    >>> hinge_loss([0.25, -2.0], [1, -1])
+    0.375
+    """
+    return _mean_over(_hinge, score, target)
+
+
+def cross_entropy(logits: Any, target: Any) -> Any:
+    """−Σ tᵢ ln softmax(logits)ᵢ, the code length in nats of classes drawn from t.
+
+    One example is a list of logits, with a class index or a list of target probabilities; a batch
+    is a list of each. For the class k it is ln(1 + Σ exp(zᵢ − z_k)) over the other classes i,
+    computed as softplus(logsumexp(others) − z_k), which is exact in both tails; probabilities
+    weigh that over k. The gradient by a logit, for n examples, is (softmax(z)ᵢ − tᵢ) / n.
+
+    >>> cross_entropy([0.0, 0.0], 1)
+    0.6931471805599453
+    >>> cross_entropy([[1000.0, 0.0], [0.0, 1000.0]], [1, [0.0, 1.0]])
+    500.0
+    """
+    rows = _entries("logits", logits)
+    if all(map(_is_item, rows)):
+        return _cross_entropy(rows, target)
+    return _mean([_cross_entropy(_entries("logits", row), t) for row, t in _pairs(rows, target)])
+
+
+def _is_item(x: Any) -> bool:
+    return isinstance(x, (Operators, Real))
+
+
+def _item(what: str, x: Any) -> Any:
+    if isinstance(x, Operators):
+        return x
+    try:
+        return real(x)
+    except TypeError as error:
+        raise TypeError(f"{what}: {error}") from None
+
+
+def _entries(what: str, x: Any) -> list[Any]:
+    if not isinstance(x, Iterable) or isinstance(x, (str, bytes, Mapping, Set)):
+        raise TypeError(f"{what}: expected a sequence, got {type(x).__name__}: {x!r:.80}")
+    entries = list(x)
+    if not entries:
+        raise ValueError(f"{what}: empty, and there is no mean of nothing: {x!r:.80}")
+    return entries
+
+
+def _pairs(predictions: list[Any], target: Any) -> list[tuple[Any, Any]]:
+    targets = _entries("target", target)
+    if len(predictions) != len(targets):
+        raise ValueError(f"{len(predictions)} prediction(s), but {len(targets)} target(s)")
+    return list(zip(predictions, targets, strict=True))
+
+
+def _mean(losses: list[Any]) -> Any:
+    # Not sum(), which adds floats in another way from Python 3.12 on.
+    total = reduce(operator.add, losses)
+    return total / len(losses) if len(losses) > 1 else total
+
+
+def _mean_over(loss: Callable[[Any, Any], Any], prediction: Any, target: Any) -> Any:
+    if not isinstance(prediction, Iterable):
+        return loss(_item("prediction", prediction), _item("target", target))
+    pairs = _pairs(_entries("prediction", prediction), target)
+    return _mean([_mean_over(loss, p, t) for p, t in pairs])
+
+
+def _squared_error(prediction: Any, target: Any) -> Any:
+    difference = prediction - target
+    return difference * difference
+
+
+def _check_binary(target: Any) -> None:
+    if isinstance(target, float) and not 0.0 <= target <= 1.0:
+        raise ValueError(f"a binary target is in [0, 1], got {target!r}")
+
+
+def _binary_cross_entropy(probability: Any, target: Any) -> Any:
+    _check_binary(target)
+    if isinstance(probability, (float, Value)):
+        p = float(probability)
+        if p < 0.0 or p > 1.0:
+            raise ValueError(
+                f"a probability is in [0, 1], got {p!r}; for a model's output without sigmoid "
+                "there is binary_cross_entropy_with_logits"
+            )
+    return ops.bce(probability, target)
+
+
+def _binary_cross_entropy_with_logits(logit: Any, target: Any) -> Any:
+    _check_binary(target)
+    return ops.bce_with_logits(logit, target)
+
+
+def _hinge(score: Any, target: Any) -> Any:
+    if isinstance(target, float) and target not in (-1.0, 1.0):
+        raise ValueError(f"a target of the hinge loss is -1 or 1, got {target!r}")
+    return ops.relu(1.0 - target * score)
+
+
+def _cross_entropy(logits: list[Any], target: Any) -> Any:
+    z = [_item("logits", logit) for logit in logits]
+    held = _hold_masked(z)
+    if not isinstance(target, Iterable):
+        k = _class_index(target, len(z))
+        sides = [side for side in (held[:k], held[:k:-1]) if side]
+        return ops.softplus(logsumexp(map(logsumexp, sides)) - z[k])
+    # The same sides for every class, shared, so that n classes take some 3 n logaddexps.
+    before: list[Any] = list(accumulate(held, ops.logaddexp.__call__))
+    after: list[Any] = list(accumulate(reversed(held), ops.logaddexp.__call__))[::-1]
+    terms = []
+    for i, t in enumerate(_probabilities(target, len(z))):
+        if isinstance(t, Operators) or t > 0.0:
+            others = logsumexp([*before[i - 1 : i], *after[i + 1 : i + 2]])
+            terms.append(ops.gate(ops.softplus(others - z[i]), t))
+    return reduce(operator.add, terms)
+
+
+def _hold_masked(z: list[Any]) -> list[Any]:
+    """The logits, with those of −inf, which mask a class, kept finite, unless all are masked.
+
+    The slopes of logaddexp at two of −inf are nan, and nan times an upstream gradient of 0 is nan.
+    Held at the lowest float they have slopes, and pass none of their gradient on to the mask.
+    """
+    masked = [isinstance(zi, Value) and zi.data == -math.inf for zi in z]
+    if all(masked):
+        return z
+    return [ops.maximum(zi, _LOWEST) if mask else zi for zi, mask in zip(z, masked, strict=True)]
+
+
+def _class_index(target: Any, count: int) -> int:
+    if isinstance(target, bool) or not hasattr(target, "__index__"):
+        raise TypeError(
+            f"a class index is an int, got {type(target).__name__}: {target!r:.80}; for target "
+            "probabilities give a list"
+        )
+    index = operator.index(target)
+    if not 0 <= index < count:
+        raise ValueError(f"a class index for {count} logit(s) is 0 to {count - 1}, got {index}")
+    return index
+
+
+def _probabilities(target: Any, count: int) -> list[Any]:
+    probabilities = [_item("target", t) for t in _entries("target", target)]
+    if len(probabilities) != count:
+        raise ValueError(
+            f"{count} logit(s), but {len(probabilities)} target probabilities: {target!r:.80}"
+        )
+    numbers = [t for t in probabilities if isinstance(t, float)]
+    if not all(t >= 0.0 for t in numbers):
+        raise ValueError(f"target probabilities are 0 or more, got {target!r:.80}")
+    if len(numbers) == count and not abs(math.fsum(numbers) - 1.0) <= 1e-9:
+        raise ValueError(
+            f"target probabilities have the sum 1, got {math.fsum(numbers)!r}: {target!r:.80}"
+        )
+    return probabilities

@@ -1,0 +1,235 @@
+"""Networks: `Neuron`, a weighted sum and an activation; `Layer`, neurons side by side; `MLP`.
+
+>>> model = MLP(2, [3, 1])
+>>> print(model.summary())
+layer     shape  activation  parameters
+layers.0  2 → 3  relu                 9
+layers.1  3 → 1  linear               4
+total                                13
+"""
+
+from __future__ import annotations
+
+import operator
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
+from numbers import Real
+from typing import Any
+
+from micrograd_like.checks import generator, whole
+from micrograd_like.engine import Value
+from micrograd_like.module import Module
+from micrograd_like.operation import Op, real
+from micrograd_like.operators import Operators
+
+__all__ = ["MLP", "Layer", "Module", "Neuron"]
+
+Activation = str | Op | Callable[[Any], Any]
+Init = str | Callable[[int, int, Any], float]
+
+
+def _linear(z: Any) -> Any:
+    return z
+
+
+_ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
+    "linear": _linear,
+    **{
+        name: operator.methodcaller(name)
+        for name in ("relu", "tanh", "sigmoid", "softplus", "sin", "exp")
+    },
+}
+_INITS: Mapping[str, Callable[[int, int, Any], float]] = {
+    "uniform": lambda nin, nout, rng: rng.uniform(-1, 1),
+    "glorot": lambda nin, nout, rng: rng.uniform(-1, 1) * (6 / (nin + nout)) ** 0.5,
+    "he": lambda nin, nout, rng: rng.gauss(0, (2 / nin) ** 0.5),
+}
+
+
+def _choose(what: str, choice: Any, table: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
+    if callable(choice):
+        return choice  # type: ignore[no-any-return]
+    if isinstance(choice, str) and choice in table:
+        return table[choice]
+    kind = ValueError if isinstance(choice, str) else TypeError
+    raise kind(f"unknown {what} {choice!r:.80}: give a function or one of {', '.join(table)}")
+
+
+def _name(activation: Activation) -> str:
+    if isinstance(activation, str):
+        return activation
+    named = getattr(activation, "name", None) or getattr(activation, "__name__", None)
+    return str(named or type(activation).__name__)
+
+
+class _Example(tuple[Any, ...]):
+    """The inputs of one example, checked once for all the neurons of a layer."""
+
+    __slots__ = ()
+
+
+def _example(x: Any) -> _Example:
+    if isinstance(x, _Example):
+        return x
+    try:
+        row = [x] if isinstance(x, (Operators, Real)) else list(x)
+        return _Example([xi if isinstance(xi, Operators) else real(xi) for xi in row])
+    except TypeError as error:
+        raise TypeError(f"a model takes the inputs of one example at a time: {error}") from None
+
+
+class Neuron(Module):
+    """activation(b + w₀·x₀ + w₁·x₁ + …), for `nin` inputs.
+
+    - `nonlin=False` is micrograd's way to say `activation="linear"`.
+    - `activation`: linear, relu, tanh, sigmoid, softplus, sin, exp, or a function of the sum; a
+      Module is one too, and its parameters are found.
+    - `init`: how each weight starts; the bias starts at 0. "uniform" draws from [−1, 1], "glorot"
+      from ±√(6/(nin + nout)) (Glorot and Bengio 2010, equation 16), "he" from the normal
+      distribution with variance 2/nin (He et al. 2015, equation 10); or a function, called as
+      init(nin, nout, rng) for each weight.
+    - `rng`: a `random.Random`; None means the module `random`.
+    - `nout`: how many neurons the layer has, which "glorot" asks for.
+
+    A wrong size, name or number of inputs raises ValueError, a wrong type TypeError.
+
+    >>> neuron = Neuron(2, activation="tanh")
+    >>> neuron.load_state_dict({"w.0": 1.0, "w.1": -1.0, "b": 0.5})
+    >>> neuron([0.5, 1.0])
+    Value(data=0.0, grad=0.0)
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nonlin: bool = True,
+        *,
+        activation: Activation = "relu",
+        init: Init = "uniform",
+        rng: random.Random | None = None,
+        nout: int = 1,
+    ) -> None:
+        nin, nout = whole("nin", nin, 1), whole("nout", nout, 1)
+        if nonlin not in (True, False):
+            raise ValueError(f"nonlin is True or False, got {nonlin!r:.80}")
+        _choose("activation", activation, _ACTIVATIONS)  # all is checked before a number is drawn
+        start, source = _choose("init", init, _INITS), generator(rng)
+        self.w = [Value(start(nin, nout, source)) for _ in range(nin)]
+        self.b = Value(0.0)
+        self.activation = activation if nonlin else "linear"
+
+    @property
+    def activation(self) -> Activation:
+        """The name or the function; assignable."""
+        return self._activation
+
+    @activation.setter
+    def activation(self, activation: Activation) -> None:
+        function = _choose("activation", activation, _ACTIVATIONS)
+        self._activation, self._activate = activation, function
+
+    @property
+    def nonlin(self) -> bool:
+        """Whether there is an activation: micrograd's name for that."""
+        return self.activation != "linear"
+
+    def __call__(self, x: Any) -> Any:
+        """The output for one example: `nin` numbers or Values, also a bare one where nin is 1."""
+        row = _example(x)
+        if len(row) != len(self.w):
+            raise ValueError(f"expected {len(self.w)} input(s), got {len(row)}: {x!r:.80}")
+        # Left to right from the bias, as micrograd adds, so that the last digits agree.
+        return self._activate(sum(map(operator.mul, self.w, row), self.b))
+
+    def __repr__(self) -> str:
+        name = _name(self.activation)
+        if name in _ACTIVATIONS:
+            name = "ReLU" if name == "relu" else name.capitalize()
+        return f"{name}Neuron({len(self.w)})"
+
+    def _summary_rows(self, prefix: str) -> Iterator[tuple[str, str, str, str]]:
+        path = prefix.rstrip(".") or type(self).__name__
+        yield path, f"{len(self.w)} → 1", _name(self.activation), str(len(self.parameters()))
+
+
+class Layer(Module):
+    """`nout` neurons that see the same `nin` inputs; the keywords are those of `Neuron`.
+
+    >>> layer = Layer(2, 3, activation="tanh")
+    >>> len(layer([1.0, 2.0])), len(layer.parameters())
+    (3, 9)
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nout: int,
+        nonlin: bool = True,
+        *,
+        activation: Activation = "relu",
+        init: Init = "uniform",
+        rng: random.Random | None = None,
+    ) -> None:
+        self.neurons = [
+            Neuron(nin, nonlin, activation=activation, init=init, rng=rng, nout=nout)
+            for _ in range(whole("nout", nout, 1))
+        ]
+
+    def __call__(self, x: Any) -> Any:
+        """The neurons' outputs for one example as a list; a bare one where nout is 1."""
+        row = _example(x)
+        out = [neuron(row) for neuron in self.neurons]
+        return out[0] if len(out) == 1 else out
+
+    def __repr__(self) -> str:
+        return f"Layer of [{', '.join(map(repr, self.neurons))}]"
+
+    def _summary_rows(self, prefix: str) -> Iterator[tuple[str, str, str, str]]:
+        path = prefix.rstrip(".") or type(self).__name__
+        shape = f"{len(self.neurons[0].w)} → {len(self.neurons)}"
+        activations = dict.fromkeys(_name(neuron.activation) for neuron in self.neurons)
+        yield path, shape, ", ".join(activations), str(len(self.parameters()))
+
+
+class MLP(Module):
+    """A multi-layer perceptron: `nin` inputs, then one layer for each size in `nouts`.
+
+    The last layer has the activation `output`, the others `activation`; `init` and `rng` are those
+    of `Neuron`.
+
+    >>> MLP(2, [2, 1], output="sigmoid")
+    MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2)], Layer of [SigmoidNeuron(2)]]
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nouts: Iterable[int],
+        *,
+        activation: Activation = "relu",
+        output: Activation = "linear",
+        init: Init = "uniform",
+        rng: random.Random | None = None,
+    ) -> None:
+        if not isinstance(nouts, Iterable):
+            raise TypeError(f"nouts is a list of layer sizes such as [16, 1], got {nouts!r:.80}")
+        sizes = [whole("nin", nin, 1), *(whole("a layer's size", nout, 1) for nout in nouts)]
+        if len(sizes) == 1:
+            raise ValueError(f"nouts needs the size of at least one layer, got {nouts!r:.80}")
+        _choose("activation", activation, _ACTIVATIONS)
+        _choose("output", output, _ACTIVATIONS)
+        activations = [activation] * (len(sizes) - 2) + [output]
+        self.layers = [
+            Layer(fan_in, fan_out, activation=name, init=init, rng=rng)
+            for (fan_in, fan_out), name in zip(pairwise(sizes), activations, strict=True)
+        ]
+
+    def __call__(self, x: Any) -> Any:
+        """The last layer's output for one example: a list of Values, a bare one for one unit."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __repr__(self) -> str:
+        return f"MLP of [{', '.join(map(repr, self.layers))}]"

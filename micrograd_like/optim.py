@@ -1,0 +1,306 @@
+"""Optimisers: how one step changes parameters, given their gradients.
+
+The rules are those of PyTorch's documentation (torch.optim.SGD, Adam, AdamW). Each is written
+once, with + − · / and ** alone, and so serves one parameter, as floats, and all of them at once,
+as numpy arrays: `rule`.
+
+>>> from micrograd_like import Value
+>>> w = Value(3.0)
+>>> optimizer = SGD([w], lr=0.25)
+>>> for _ in range(2):
+...     optimizer.zero_grad()
+...     ((w - 1) * (w - 1)).backward()
+...     optimizer.step()
+>>> w.data
+1.5
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from micrograd_like.engine import Value
+from micrograd_like.module import Module
+from micrograd_like.operation import IeeeFloat, real
+
+Rate = float | Callable[[int], float]
+Rule = Callable[..., tuple[Any, ...]]
+
+
+def _real(name: str, x: Any) -> float:
+    try:
+        return real(x)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+
+
+def _number(name: str, x: Any, below: float = math.inf) -> float:
+    number = _real(name, x)
+    if not 0.0 <= number < below:
+        limit = "finite" if below == math.inf else f"below {below:g}"
+        raise ValueError(f"{name} is at least 0 and {limit}, got {x!r:.80}")
+    return number
+
+
+def _parameters(params: Any) -> list[Value]:
+    if isinstance(params, Module):
+        raise TypeError("params is a list of Values, got a model: write model.parameters()")
+    if not isinstance(params, Iterable):
+        raise TypeError(f"params is a list of Values, got {type(params).__name__}: {params!r:.80}")
+    parameters = list(params)
+    if not parameters:
+        raise ValueError("params is empty: there is nothing to optimise")
+    first: dict[Value, int] = {}
+    for i, parameter in enumerate(parameters):
+        if not isinstance(parameter, Value):
+            raise TypeError(
+                f"params is a list of Values, got {type(parameter).__name__} at position {i}: "
+                f"{parameter!r:.80}"
+            )
+        if parameter.op:
+            raise ValueError(
+                f"params at position {i}: {parameter!r} was made by {parameter.op}, and only a "
+                "leaf can be changed"
+            )
+        if first.setdefault(parameter, i) != i:
+            raise ValueError(
+                f"params has {parameter!r} twice, at positions {first[parameter]} and {i}"
+            )
+    return parameters
+
+
+class Optimizer:
+    """What the optimisers share; a subclass names its buffers and defines `rule`.
+
+    - `params`: the parameters, in order.
+    - `lr`: the learning rate, a number or a function of the step number 0, 1, 2, …; assignable.
+    - `steps`: how many steps have been taken.
+    - `buffers`: for each of `buffer_names` one number per parameter, 0 at the start; those that
+      are also `not_negative` hold means of squares.
+    """
+
+    buffer_names: ClassVar[tuple[str, ...]] = ()
+    not_negative: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, params: Iterable[Value], lr: Rate) -> None:
+        self.params = _parameters(params)
+        self.lr = lr
+        if not callable(lr):
+            self.learning_rate(0)
+        self.steps = 0
+        self.buffers = [[0.0] * len(self.params) for _ in self.buffer_names]
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of the step with this number, counted from 0.
+
+        ValueError if it is negative or not finite, TypeError if it is no number.
+        """
+        if callable(self.lr):
+            return _number(f"lr at step {step}", self.lr(step))
+        return _number("lr", self.lr)
+
+    def rule(self, step: int) -> Rule:
+        """The update of the step with this number, as a function of numbers or arrays alike.
+
+        It takes a parameter, its gradient and its entry in each of `buffers`, and returns the new
+        parameter and the new entries. It changes nothing.
+        """
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Change every parameter by the rule, from its `grad`; if anything raises, none."""
+        rule = self.rule(self.steps)
+        before = [parameter.data for parameter in self.params]
+        gradient = [parameter.grad for parameter in self.params]
+        rows = [_by_ieee(rule, row) for row in zip(before, gradient, *self.buffers, strict=True)]
+        after, *buffers = map(list, zip(*rows, strict=True))
+        kept = self.buffers, self.steps
+        try:
+            for parameter, number in zip(self.params, after, strict=True):
+                parameter.data = number
+            self.buffers, self.steps = buffers, self.steps + 1
+        except BaseException:  # Ctrl-C, say
+            for parameter, number in zip(self.params, before, strict=True):
+                parameter.data = number
+            self.buffers, self.steps = kept
+            raise
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0; `backward` adds to what is there."""
+        for parameter in self.params:
+            parameter.grad = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a later run needs to go on as if there had been no break, beside the parameters.
+
+        The name of the rule, the number of steps, and each buffer as a list of floats; `lr` and
+        the like are given to the new optimiser as they were to this one.
+
+        >>> SGD([Value(1.0)], lr=0.1).state_dict()
+        {'optimizer': 'SGD', 'steps': 0, 'momentum_buffer': [0.0]}
+        """
+        buffers = {
+            name: [float(x) for x in buffer]
+            for name, buffer in zip(self.buffer_names, self.buffers, strict=True)
+        }
+        return {"optimizer": type(self).__name__, "steps": self.steps, **buffers}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave; a state that does not fit raises and changes nothing.
+
+        ValueError for another rule, other names or lengths, TypeError for what is no number.
+        """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"a state is a dict, got {type(state).__name__}: {state!r:.80}")
+        names = ["optimizer", "steps", *self.buffer_names]
+        if set(state) != set(names):
+            raise ValueError(f"the state has {', '.join(names)}, got {', '.join(map(str, state))}")
+        if state["optimizer"] != type(self).__name__:
+            raise ValueError(
+                f"the state of {state['optimizer']!r:.80} does not fit {type(self).__name__}"
+            )
+        steps = state["steps"]
+        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+            raise ValueError(f"steps is a whole number from 0, got {steps!r:.80}")
+        buffers = []
+        for name in self.buffer_names:
+            if not isinstance(state[name], (list, tuple)):
+                raise TypeError(f"{name} is a list of numbers, got {state[name]!r:.80}")
+            buffer = [_real(name, x) for x in state[name]]
+            if len(buffer) != len(self.params):
+                raise ValueError(
+                    f"{name} has {len(buffer)} number(s) for {len(self.params)} parameter(s)"
+                )
+            if name in self.not_negative and any(x < 0.0 for x in buffer):
+                raise ValueError(f"{name} holds no number below 0, got {min(buffer)}")
+            buffers.append(buffer)
+        self.buffers, self.steps = buffers, steps
+
+
+def _by_ieee(rule: Rule, row: tuple[float, ...]) -> tuple[float, ...]:
+    try:
+        return rule(*row)
+    except ArithmeticError:  # a division by 0, which Adam with eps=0 makes of a gradient of 0
+        return tuple(map(float, rule(*map(IeeeFloat, row))))
+
+
+class SGD(Optimizer):
+    """Gradient descent: p ← p − lr · g.
+
+    With `weight_decay` λ, g is the gradient + λ p. With `momentum` μ a buffer b ← μ b + g takes
+    the place of g, and with `nesterov` g + μ b does.
+
+    A negative or infinite number, `nesterov` without momentum, and parameters that are none, no
+    leaves or named twice raise ValueError, wrong types TypeError.
+
+    >>> halving = SGD([Value(1.0)], lr=lambda step: 0.1 * 0.5**step)
+    >>> halving.learning_rate(2)
+    0.025
+    """
+
+    buffer_names = ("momentum_buffer",)
+
+    def __init__(
+        self,
+        params: Iterable[Value],
+        lr: Rate,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr)
+        self.momentum = _number("momentum", momentum)
+        self.weight_decay = _number("weight_decay", weight_decay)
+        self.nesterov = bool(nesterov)
+        if self.nesterov and not self.momentum:
+            raise ValueError(f"nesterov=True needs a momentum above 0, got momentum={momentum!r}")
+
+    def rule(self, step: int) -> Rule:
+        """See `Optimizer.rule`; the buffer is left alone without momentum."""
+        lr, momentum, decay = self.learning_rate(step), self.momentum, self.weight_decay
+
+        def update(p: Any, g: Any, b: Any) -> tuple[Any, Any]:
+            if decay:
+                g = g + decay * p
+            if momentum:
+                b = momentum * b + g
+                g = g + momentum * b if self.nesterov else b
+            return p - lr * g, b
+
+        return update
+
+
+class Adam(Optimizer):
+    """Descent scaled by running means m of the gradient and v of its square (Kingma and Ba 2015).
+
+    In step t, from 1: m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², both divided by 1 − βᵗ so
+    that they start without bias, and p ← p − lr · m̂ / (√v̂ + eps). With `weight_decay` λ, g is the
+    gradient + λ p.
+
+    A beta outside [0, 1) and another number that is negative or infinite raise ValueError; so do
+    parameters that are none, no leaves or named twice; wrong types raise TypeError.
+
+    >>> w = Value(1.0)
+    >>> w.grad = 123.0
+    >>> Adam([w], lr=0.25, eps=0.0).step()  # the first step has the length lr
+    >>> w.data
+    0.75
+    """
+
+    buffer_names = ("exp_avg", "exp_avg_sq")
+    not_negative = ("exp_avg_sq",)
+
+    def __init__(
+        self,
+        params: Iterable[Value],
+        lr: Rate = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr)
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise TypeError(f"betas is a pair of numbers, got {betas!r:.80}")
+        self.betas = tuple(_number(f"betas[{i}]", beta, below=1.0) for i, beta in enumerate(betas))
+        self.eps = _number("eps", eps)
+        self.weight_decay = _number("weight_decay", weight_decay)
+
+    def _decayed(self, p: Any, g: Any, lr: float) -> tuple[Any, Any]:
+        return p, g + self.weight_decay * p
+
+    def rule(self, step: int) -> Rule:
+        """See `Optimizer.rule`; the buffers are m and v."""
+        lr, (beta1, beta2), eps = self.learning_rate(step), self.betas, self.eps
+        size = lr / (1.0 - beta1 ** (step + 1))
+        bias = (1.0 - beta2 ** (step + 1)) ** 0.5
+
+        def update(p: Any, g: Any, m: Any, v: Any) -> tuple[Any, Any, Any]:
+            if self.weight_decay:
+                p, g = self._decayed(p, g, lr)
+            m = beta1 * m + (1.0 - beta1) * g
+            v = beta2 * v + (1.0 - beta2) * g * g
+            return p - size * m / (v**0.5 / bias + eps), m, v
+
+        return update
+
+
+class AdamW(Adam):
+    """Adam with its weight decay apart from the gradient: p ← p − lr · λ p, then Adam's step.
+
+    From Loshchilov and Hutter 2019; the arguments are those of `Adam`, with PyTorch's default λ.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Value],
+        lr: Rate = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+    def _decayed(self, p: Any, g: Any, lr: float) -> tuple[Any, Any]:
+        return p * (1.0 - lr * self.weight_decay), g

@@ -1,0 +1,84 @@
+"""Optimisers beside PyTorch's own, in float64, and the same rule on numbers and on arrays."""
+
+from typing import Any
+
+import pytest
+
+from micrograd_like.engine import Value
+from micrograd_like.optim import SGD, Adam, AdamW
+from tests.published_rules import START, STEPS, bowl, schedule
+
+torch: Any = pytest.importorskip("torch")
+
+HOW: list[tuple[Any, dict[str, Any]]] = [
+    (SGD, {"lr": 0.05}),
+    (SGD, {"lr": 0.05, "weight_decay": 0.1}),
+    (SGD, {"lr": 0.02, "momentum": 0.9}),
+    (SGD, {"lr": 0.02, "momentum": 0.9, "nesterov": True, "weight_decay": 0.3}),
+    (SGD, {"lr": schedule, "momentum": 0.5, "nesterov": True}),
+    (Adam, {}),
+    (Adam, {"lr": 0.1, "betas": (0.5, 0.75), "eps": 1e-3}),
+    (Adam, {"lr": schedule, "weight_decay": 0.2}),
+    (AdamW, {}),
+    (AdamW, {"lr": 0.1, "weight_decay": 0.25, "eps": 0.0}),
+    (AdamW, {"lr": schedule, "weight_decay": 0.0}),
+]
+TOGETHER = pytest.mark.parametrize(("make", "how"), HOW)
+
+
+@TOGETHER
+def test_fifty_steps(make: Any, how: dict[str, Any]) -> None:
+    ours = make([Value(x) for x in START], **how)
+    tensor = torch.tensor(START, dtype=torch.float64, requires_grad=True)
+    rate = how.get("lr", 1e-3)
+    fixed = how | {"lr": rate(0) if callable(rate) else rate}
+    theirs = getattr(torch.optim, make.__name__)([tensor], **fixed)
+    for step in range(STEPS):
+        ours.zero_grad()
+        bowl(ours.params).backward()
+        ours.step()
+        theirs.zero_grad()
+        bowl(list(tensor)).backward()
+        theirs.param_groups[0]["lr"] = rate(step) if callable(rate) else rate
+        theirs.step()
+        for p, x in zip(ours.params, tensor.detach().tolist(), strict=True):
+            assert abs(p.data - x) <= 1e-12
+
+
+@TOGETHER
+def test_the_rule_takes_arrays(make: Any, how: dict[str, Any]) -> None:
+    numpy = pytest.importorskip("numpy")
+    optimizer = make([Value(x) for x in START], **how)
+    numbers = numpy.array(START)
+    state = [numpy.array(buffer) for buffer in optimizer.buffers]
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        bowl(optimizer.params).backward()
+        gradient = numpy.array([p.grad for p in optimizer.params])
+        optimizer.step()
+        numbers, *state = optimizer.rule(step)(numbers, gradient, *state)
+        assert numbers == pytest.approx([p.data for p in optimizer.params], rel=1e-15)
+    for ours, theirs in zip(optimizer.buffers, state, strict=True):
+        assert theirs == pytest.approx(ours, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("make", "wrong"),
+    [
+        (SGD, {"lr": -0.5}),
+        (SGD, {"momentum": -0.5}),
+        (SGD, {"weight_decay": -0.5}),
+        (SGD, {"nesterov": True}),
+        (Adam, {"eps": -0.5}),
+        (Adam, {"betas": (1.0, 0.9)}),
+        (Adam, {"betas": (0.9, -0.5)}),
+        (AdamW, {"weight_decay": -0.5}),
+    ],
+)
+def test_what_pytorch_refuses_we_refuse(make: Any, wrong: dict[str, Any]) -> None:
+    how = {"lr": 0.1} | wrong
+    theirs = getattr(torch.optim, make.__name__)
+    with pytest.raises(ValueError, match=r"-0\.5|1\.0|momentum"):
+        theirs([torch.zeros(1, requires_grad=True)], **how)
+    with pytest.raises(ValueError, match=r"-0\.5|1\.0|momentum"):
+        make([Value(0.0)], **how)
