@@ -1,0 +1,96 @@
+"""The command line: `micrograd-like`, also `python -m micrograd_like`.
+
+A command is a line in `COMMANDS`; its module has `add_arguments(parser)`, and `run(arguments)`,
+which returns the exit code.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+from argparse import Action, ArgumentParser
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from micrograd_like.extras import MissingExtraError
+
+COMMANDS = {"train": ("recipes", "train a small network and show what it learned")}
+
+_ASCII = {
+    **dict(zip("▁▂▃▄▅▆▇█░─│┌┐└┘×·−∂σ′", "_.-~=+*#:-|++++x*-ds'", strict=True)),
+    "→": "->",
+    "…": "...",
+    "²": "^2",
+    "√": "sqrt",
+    "½": "1/2",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` names, else the arguments of the process; return its exit code.
+
+    That is 0, or 1 if something is missing or can't be written, 130 after Ctrl-C, and 141 when
+    nobody reads the output any more. A usage error is one line and exits with 2.
+    """
+    _write_ascii_where_needed()
+    try:
+        arguments = _parser().parse_args(argv)
+        code = import_module(f"micrograd_like.{COMMANDS[arguments.command][0]}").run(arguments)
+        print(end="", flush=True)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to flush goes there
+        return 141
+    except MissingExtraError as error:
+        print(f"micrograd-like: {error}", file=sys.stderr)
+        return 1
+    return int(code)
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser("micrograd-like", description="A scalar autograd engine at work.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, purpose) in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        import_module(f"micrograd_like.{module}").add_arguments(command)
+    return parser
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+class _Version(Action):
+    def __call__(self, parser: ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        from micrograd_like import BACKEND
+
+        try:
+            number = version("micrograd-like")
+        except PackageNotFoundError:
+            number = "not installed"
+        print(f"micrograd-like {number} ({BACKEND} engine)")
+        parser.exit()
+
+
+def _write_ascii_where_needed() -> None:
+    """Give characters that an output can't encode, or LC_ALL=C asks not to see, as ASCII."""
+    codecs.register_error("micrograd_like.ascii", _as_ascii)
+    plain = os.environ.get("LC_ALL") in ("C", "POSIX") and "PYTHONIOENCODING" not in os.environ
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = "ascii" if plain else stream.encoding
+            stream.reconfigure(encoding=encoding, errors="micrograd_like.ascii")
+
+
+def _as_ascii(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end]
+    return "".join(_ASCII.get(c, ascii(c)[1:-1]) for c in text), error.end

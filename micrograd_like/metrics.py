@@ -1,0 +1,97 @@
+"""What `fit` measures beside the loss: accuracy, decided from the loss, and functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from math import isclose
+from typing import Any
+
+from micrograd_like.engine import Value
+from micrograd_like.operation import real
+
+Loss = Callable[[list[Any], list[Any]], Any]
+Metric = Callable[[list[Any], list[Any]], float | None]
+TAKEN = ("epoch", "loss", "seconds", "val_loss")
+
+
+def read_metrics(metrics: Any, loss: Loss, output: Any, targets: list[Any]) -> dict[str, Metric]:
+    """The metrics by name: "accuracy" and functions of a list of outputs and a list of targets.
+
+    `output`, one output of the model as numbers, and all `targets` decide what accuracy means, see
+    `accuracy`. Raises TypeError or ValueError for what is no metric or has another one's name.
+    """
+    if isinstance(metrics, str) or not isinstance(metrics, Iterable):
+        raise TypeError(f'metrics is a list such as ["accuracy"], got {metrics!r:.80}')
+    named: dict[str, Metric] = {}
+    for metric in metrics:
+        name = metric if isinstance(metric, str) else getattr(metric, "__name__", None)
+        if not callable(metric) and metric != "accuracy":
+            raise ValueError(f'unknown metric {metric!r:.80}: give "accuracy" or a function')
+        if name is None:
+            raise ValueError(f"metric {metric!r:.80} has no __name__: give a function that has one")
+        if name in TAKEN or name in named:
+            raise ValueError(f"metric {metric!r:.80}: there is a column {name!r} already")
+        named[name] = accuracy(loss, output, targets) if metric == "accuracy" else _checked(metric)
+    return named
+
+
+def accuracy(loss: Loss, output: Any, targets: list[Any]) -> Metric:
+    """A function of outputs and targets: the share of right answers, or None without classes.
+
+    Several outputs answer with the index of the greatest; their target is that index, or a list of
+    probabilities. One output answers with one of two classes, 0 and 1 or −1 and +1, the higher one
+    above a threshold. That is 0 or ½: where `loss` costs the same for both classes. An output of
+    nan is wrong.
+
+    >>> from micrograd_like import binary_cross_entropy, binary_cross_entropy_with_logits
+    >>> accuracy(binary_cross_entropy, 0.5, [0, 1])([0.2, 0.4, 0.9], [0, 1, 1])
+    0.6666666666666666
+    >>> accuracy(binary_cross_entropy_with_logits, 0.5, [0, 1])([0.2, 0.4, 0.9], [1, 1, 1])
+    1.0
+    """
+    if isinstance(output, list):
+        classes = all(_class_of(target, len(output)) is not None for target in targets)
+        return _share(_picks_class) if classes else _nothing
+    for low, high in ((0, 1), (-1, 1)):
+        if all(target in (low, high) for target in targets):
+            for threshold in (0.0, 0.5):
+                if _costs_the_same(loss, threshold, low, high):
+                    return _share(_picks_side(threshold, high))
+    return _nothing
+
+
+def _costs_the_same(loss: Loss, output: float, low: int, high: int) -> bool:
+    try:
+        costs = [float(loss([Value(output)], [target])) for target in (low, high)]
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # other classes, or more examples
+        return False
+    return isclose(*costs, rel_tol=1e-9)
+
+
+def _class_of(target: Any, count: int) -> int | None:
+    """The class that a target means to a model with `count` outputs, None if it means none."""
+    if isinstance(target, list):
+        adds_up = min(target, default=-1.0) >= 0.0 and isclose(sum(target), 1.0, rel_tol=1e-6)
+        return target.index(max(target)) if adds_up and len(target) == count else None
+    return target if target in range(count) else None
+
+
+def _picks_class(output: list[float], target: Any) -> bool:
+    best = max(range(len(output)), key=output.__getitem__)
+    return best == _class_of(target, len(output)) and output[best] == output[best]
+
+
+def _picks_side(threshold: float, high: int) -> Callable[[Any, Any], bool]:
+    return lambda output, target: output > threshold if target == high else output <= threshold
+
+
+def _share(right: Callable[[Any, Any], bool]) -> Metric:
+    return lambda outputs, targets: sum(map(right, outputs, targets)) / len(targets)
+
+
+def _nothing(*_: list[Any]) -> None:
+    return None
+
+
+def _checked(metric: Callable[[list[Any], list[Any]], Any]) -> Metric:
+    return lambda outputs, targets: real(metric(outputs, targets))

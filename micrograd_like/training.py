@@ -1,0 +1,225 @@
+"""`fit`: mini-batch training, the same whether Values or a compiled program do the arithmetic."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from math import inf
+from time import perf_counter
+from typing import Any
+
+from micrograd_like.checks import generator, whole
+from micrograd_like.engine import Value
+from micrograd_like.engines import Outputs, make_engine, numbers, uninterrupted
+from micrograd_like.examples import Examples, Targets, read_examples
+from micrograd_like.history import Best, History, Row
+from micrograd_like.metrics import Loss, Metric, read_metrics
+from micrograd_like.progress import reporter
+
+Callback = Callable[[Any, Row], object]
+
+
+def fit(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    loss: Loss,
+    optimizer: Any,
+    epochs: int,
+    batch_size: int | None = None,
+    shuffle: bool = True,
+    validation: tuple[Any, Any] | None = None,
+    metrics: Sequence[str | Metric] = ("accuracy",),
+    engine: str = "auto",
+    progress: bool | None = None,
+    rng: random.Random | None = None,
+    patience: int | None = None,
+    callbacks: Iterable[Callback] = (),
+    history: History | None = None,
+) -> History:
+    """Train `model` by mini-batch descent for `epochs` passes over the data; return the history.
+
+    An epoch shuffles the examples and cuts them into batches of `batch_size`, the last one shorter
+    where that does not divide; None is one batch of all. A batch is one optimiser step on
+    `loss(outputs, targets)`. Loss and metrics of an epoch are measured on each batch just before
+    its step and averaged over the examples; those of `validation` at the end of the epoch.
+
+    - `model`: a callable with `parameters()`, from a row to a Value or to a list of them.
+    - `X`, `y`: rows of numbers of one length, and a target for each: a number or a sequence.
+    - `loss`: a function of a list of outputs and a list of targets; a Value, the mean over them.
+    - `validation`: a pair (X, y) to measure on; nothing is learned from it.
+    - `metrics`: "accuracy", and functions of a list of outputs, as numbers, and a list of targets.
+    - `engine`: "eager", "compiled", or "auto", which is compiled where that is installed.
+    - `progress`: None shows a bar on a terminal, with tqdm, and one row an epoch elsewhere; True
+      shows the bar anywhere, False nothing.
+    - `rng`: who shuffles; None is the module `random`. The same seed gives the same history.
+    - `patience`: stop after so many epochs without a new lowest validation loss, and at the end
+      restore the parameters of the epoch that had it. Without `validation`, the loss on the
+      training data is measured for this at the end of every epoch.
+    - `callbacks`: functions of the model and the new row, called after every epoch.
+    - `history`: the one to continue; new rows are added to it, and epochs count on.
+
+    Accuracy is the share of right answers. Several outputs answer with the index of the greatest;
+    the target is that index, or a list of probabilities. One output answers with one of two
+    classes, 0 and 1 or −1 and +1, by a threshold of 0 or ½: the one at which the loss costs the
+    same for both classes. So it is 0 for logits and margins and ½ for probabilities, and for
+    mse_loss halfway between the classes. For other targets and losses accuracy is None.
+
+    Ctrl-C ends the training and returns the history so far. Whatever else is raised, in a callback
+    say, passes through, with the history as its attribute `history`. Either way the model has done
+    whole steps only. Bad arguments raise TypeError or ValueError before anything changes, bad
+    targets too: the loss is tried on every target first.
+
+    >>> from micrograd_like import MLP, SGD, binary_cross_entropy_with_logits, xor
+    >>> rng = random.Random(1)
+    >>> model = MLP(2, [8, 1], activation="tanh", init="glorot", rng=rng)
+    >>> history = fit(model, *xor(), loss=binary_cross_entropy_with_logits, epochs=60,
+    ...               optimizer=SGD(model.parameters(), lr=1.0), rng=rng, progress=False)
+    >>> history.rows[-1]["accuracy"], history.stopped
+    (1.0, 'epochs')
+    """
+    examples = read_examples(X, y)
+    held_out = _read_validation(validation, examples)
+    size = whole("batch_size", len(examples.rows) if batch_size is None else batch_size, 1)
+    epochs = whole("epochs", epochs, 0)
+    wait = inf if patience is None else whole("patience", patience, 1)
+    shuffler = generator(rng)
+    callbacks = _read_callbacks(callbacks)
+    parameters = _read_parameters(model, optimizer)
+    if not isinstance(history, History | None):
+        raise TypeError(f"history is one that fit returned, got {history!r:.80}")
+    output = _try(model, loss, (examples, held_out), size)
+    measures = read_metrics(metrics, loss, output, examples.targets + held_out.targets)
+    run = make_engine(engine, model, loss, optimizer, examples)
+    data, held_out_data = run.read(examples), run.read(held_out)
+    report = reporter(progress, epochs * -(-len(examples.rows) // size))
+
+    history = History() if history is None else history
+    first = history.rows[-1]["epoch"] + 1 if history.rows else 1
+    waited_from = first - 1
+    if history.best and history.stopped not in ("epochs", "patience"):
+        waited_from = history.best.epoch  # the run goes on where it was cut short
+    history.stopped = ""
+    try:
+        for epoch in range(first, first + epochs):
+            begin = perf_counter()
+            order = list(range(len(examples.rows)))
+            if shuffle:
+                shuffler.shuffle(order)
+            row: Row = {"epoch": epoch}
+            shown = [examples.targets[i] for i in order]
+            row |= _measure(run.step, data, shown, order, size, measures, report.step)
+            every = range(len(held_out.rows))
+            scores = _measure(run.evaluate, held_out_data, held_out.targets, every, size, measures)
+            row |= {f"val_{name}": score for name, score in scores.items()}
+            run.sync()
+            if patience is not None:
+                watched = row["val_loss"]
+                if validation is None:
+                    watched = _measure(run.evaluate, data, shown, order, size, {})["loss"]
+                if watched < (history.best.loss if history.best else inf):
+                    history.best = Best(epoch, watched, [p.data for p in parameters])
+                    waited_from = epoch
+            row["seconds"] = perf_counter() - begin
+            history.rows.append(row)
+            report.epoch(row)
+            for callback in callbacks:
+                callback(model, row)
+            if epoch - waited_from >= wait:
+                history.stopped = "patience"
+                break
+        if patience is not None and history.best:
+            with uninterrupted():
+                for parameter, best in zip(parameters, history.best.parameters, strict=True):
+                    parameter.data = best
+        history.stopped = history.stopped or "epochs"
+    except KeyboardInterrupt:
+        history.stopped = "interrupt"
+    except BaseException as error:
+        history.stopped = "error"
+        with suppress(AttributeError):  # of an exception with slots
+            error.history = history  # type: ignore[attr-defined]
+        error.add_note(f"fit: the model has done whole steps only; .history holds {history!r}")
+        raise
+    finally:
+        run.sync()
+        report.close()
+    return history
+
+
+def _measure(
+    run: Callable[[Any, Sequence[int]], tuple[float, Outputs]],
+    data: Any,
+    targets: Targets,
+    order: Sequence[int],
+    size: int,
+    metrics: dict[str, Metric],
+    tick: Callable[[], None] = lambda: None,
+) -> dict[str, float | None]:
+    """Loss and metrics over the examples in that order, `size` at a time; None of no example."""
+    if not order:
+        return dict.fromkeys(["loss", *metrics])
+    total, outputs = 0.0, []
+    for i in range(0, len(order), size):
+        batch = order[i : i + size]
+        cost, found = run(data, batch)
+        total += cost * (len(batch) / len(order))  # of a single batch, its loss to the bit
+        outputs += found
+        tick()
+    return {"loss": total} | {name: metric(outputs, targets) for name, metric in metrics.items()}
+
+
+def _read_validation(validation: Any, examples: Examples) -> Examples:
+    if validation is None:
+        return Examples([], [])
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise TypeError(f"validation is a pair (X, y), got {validation!r:.80}")
+    X, y = validation
+    held_out = read_examples(X, y, "validation ")
+    if len(held_out.rows[0]) != len(examples.rows[0]):
+        raise ValueError(
+            f"validation X has rows of {len(held_out.rows[0])} number(s), X of "
+            f"{len(examples.rows[0])}: give both the same"
+        )
+    return held_out
+
+
+def _read_callbacks(callbacks: Any) -> list[Callback]:
+    listed = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    for callback in listed:
+        if not callable(callback) or not isinstance(callbacks, Iterable):
+            raise TypeError(f"callbacks is a list of functions, got {callbacks!r:.80}")
+    return listed
+
+
+def _read_parameters(model: Any, optimizer: Any) -> list[Value]:
+    if isinstance(model, type) or not callable(model) or not hasattr(model, "parameters"):
+        raise TypeError(f"model is a Module such as MLP(2, [16, 1]), got {model!r:.80}")
+    if isinstance(optimizer, type) or not all(hasattr(optimizer, m) for m in ("step", "zero_grad")):
+        raise TypeError(
+            f"optimizer is one such as SGD(model.parameters(), lr=0.1), got {optimizer!r:.80}"
+        )
+    parameters = list(model.parameters())
+    moved = getattr(optimizer, "params", parameters)
+    if not any(parameter in moved for parameter in parameters):
+        raise ValueError("optimizer has none of the model's parameters: give it this model's")
+    return parameters
+
+
+def _try(model: Any, loss: Any, data: Iterable[Examples], size: int) -> Any:
+    """One output of the model as numbers, after the loss was tried on every target."""
+    if isinstance(loss, str) or not callable(loss):
+        raise TypeError(f"loss is a function such as mse_loss, got {loss!r:.80}")
+    output = model(next(iter(data)).rows[0])
+    values = [output] if isinstance(output, Value) else output
+    if not isinstance(values, list | tuple) or not all(isinstance(v, Value) for v in values):
+        raise TypeError(f"model returns a Value or a list of them, got {output!r:.80}")
+    for examples in data:
+        for i in range(0, len(examples.targets), size):
+            targets = examples.targets[i : i + size]
+            cost = loss([output] * len(targets), targets)
+            if not isinstance(cost, Value):
+                raise TypeError(f"loss returns a Value, got {type(cost).__name__}: {cost!r:.80}")
+    return numbers(output)
