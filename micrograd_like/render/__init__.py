@@ -1,0 +1,6 @@
+"""Pictures of a graph: `draw` for a still one, `explore` for a page that plays backprop."""
+
+from micrograd_like.render.drawing import Drawing, draw
+from micrograd_like.render.page import Player, explore
+
+__all__ = ["Drawing", "Player", "draw", "explore"]

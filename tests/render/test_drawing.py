@@ -1,0 +1,161 @@
+"""What `draw` draws: boxes, arrows, names, frames, folds, and pictures of them."""
+
+from __future__ import annotations
+
+import random
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from micrograd_like import MLP, Value, draw
+from micrograd_like.graph import nodes_of
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def texts(svg: str) -> list[str]:
+    """Every line of text in the picture, as a reader sees it."""
+    found = ElementTree.fromstring(svg).iter(f"{SVG}text")
+    return [(text.text or "").replace("\xa0", " ") for text in found]
+
+
+def edges(source: str) -> list[tuple[str, str]]:
+    return re.findall(r"^\t+(\w+) -> (\w+)", source, re.MULTILINE)
+
+
+def network(examples: int) -> tuple[MLP, Value]:
+    rng = random.Random(0)
+    model = MLP(2, [16, 16, 1], rng=rng)
+    scores = [model([Value(rng.random()), Value(rng.random())]) for _ in range(examples)]
+    return model, sum(scores) / examples
+
+
+def test_every_value_has_its_box_and_every_use_its_arrow() -> None:
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    c = a * b + a
+    c.backward()
+    drawing = draw(c, names=locals())
+    shown = texts(drawing.svg)
+    assert [shown.count(name) for name in "abc"] == [1, 1, 1]
+    assert "data −6.0" in shown and "grad −2.0" in shown and "grad 2.0" in shown
+    # a is used twice, b once, the product once; and each of two operations makes its value.
+    assert len(edges(drawing.source)) == 4 + 2
+
+
+def test_repeated_operands_are_two_arrows() -> None:
+    a = Value(3.0)
+    arrows = edges(draw(a * a).source)
+    assert arrows.count(("v0", "o1")) == 2
+
+
+@pytest.mark.parametrize(("constants", "count"), [(True, 2), (False, 1)])
+def test_constants_are_drawn_or_not(constants: bool, count: int) -> None:
+    source = draw(Value(3.0) * 7, constants=constants).source
+    assert len([tail for tail, head in edges(source) if head == "o1"]) == count
+    assert ("7.0" in source) is constants
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        '{ | } < > " \\ & </script>',
+        "<b>bold</b>",
+        "&amp; &lt; &#65;",
+        "\\N \\n \\l \\G",
+        "∂é漢 😀",
+        "  two  spaces ",
+        "<",
+        "]]>",
+    ],
+)
+def test_labels_appear_as_written(label: str) -> None:
+    drawing = draw(Value(1.0, label=label) + 1)
+    assert texts(drawing.svg)[0] == label
+
+
+def test_newlines_break_the_line() -> None:
+    assert texts(draw(Value(1.0, label="one\ntwo") + 1).svg)[:2] == ["one", "two"]
+
+
+def test_what_a_picture_cannot_hold_gets_a_visible_sign() -> None:
+    assert texts(draw(Value(1.0, label="a\0b\x1b\ud800") + 1).svg)[0] == "a␀b␛?"
+
+
+def test_colour_grows_with_the_gradient() -> None:
+    a, b, c = Value(1.0), Value(-2.0), Value(0.0)
+    (a * 3 + b * -1 + c * 0).backward()
+    colours = dict(
+        re.findall(r"(v\d+) \[.*fillcolor=\"(#\w+)\"", draw(a * 3 + b * -1 + c * 0).source)
+    )
+    assert colours["v0"] == "#ffaa50"
+    assert colours["v2"] != "#ffffff" and colours["v2"] != colours["v0"]
+    assert "#ffffff" in colours.values()
+
+
+def test_the_highlighted_value_stands_out() -> None:
+    a = Value(1.0)
+    b = a.tanh()
+    assert draw(b * 2, highlight=b).source.count("#d62728") == 4  # operation, value, both arrows
+    assert "#d62728" not in draw(b * 2).source
+
+
+def test_a_model_puts_frames_around_neurons_and_layers() -> None:
+    model = MLP(1, [2, 1], rng=random.Random(0))
+    shown = texts(draw(model([Value(1.0)]), model=model).svg)
+    for frame in ("layers.0", "layers.0.neurons.0", "layers.0.neurons.1", "layers.1"):
+        assert shown.count(frame) == 1
+    assert shown.count("w.0") == 3
+
+
+def test_too_many_nodes_are_refused_with_the_way_out() -> None:
+    total = Value(0.0)
+    for _ in range(100_000):
+        total = total + 1.0
+    with pytest.raises(ValueError, match=r"100001 nodes.*max_nodes=500.*model="):
+        draw(total)
+
+
+@pytest.mark.parametrize(
+    ("max_nodes", "boxes"),
+    [
+        (500, 33),  # a box a neuron, the rest as it is
+        (40, 33),  # the rest in two boxes more
+        (10, 3),  # a box a layer
+    ],
+)
+def test_large_graphs_fold(max_nodes: int, boxes: int) -> None:
+    model, loss = network(5)
+    assert len(nodes_of(loss)) > 3000
+    source = draw(loss, model=model, max_nodes=max_nodes).source
+    titles = re.findall(r"label=\"layers\.([^|]*)\|", source)
+    assert len(titles) == len(set(titles)) == boxes
+    assert texts(draw(loss, model=model, max_nodes=max_nodes).svg)
+
+
+def test_saves_every_format(tmp_path: Path) -> None:
+    drawing = draw(Value(1.0) + Value(2.0))
+    starts = {"svg": b"<?xml", "png": b"\x89PNG", "dot": b"digraph"}
+    for form, start in starts.items():
+        path = drawing.save(tmp_path / f"graph.{form}")
+        assert path.read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize("name", ["graph.jpeg", "graph", "graph.svg.zip"])
+def test_unknown_endings_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(name) + ".*svg"):
+        draw(Value(1.0)).save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_notebooks_get_the_picture() -> None:
+    bundle = draw(Value(1.0))._repr_mimebundle_()
+    assert bundle["image/svg+xml"].startswith("<svg")
+
+
+def test_bad_arguments_are_named() -> None:
+    with pytest.raises(ValueError, match="XY"):
+        draw(Value(1.0), rankdir="XY")
+    with pytest.raises(TypeError, match="float"):
+        draw(1.0)  # type: ignore[arg-type]
