@@ -1,0 +1,169 @@
+"""A tape as machine code for the host: the backend "llvm"."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy
+from llvmlite import binding
+
+from micrograd_like.compiled import emitter
+from micrograd_like.compiled.rows import read_array
+from micrograd_like.compiled.tape import Tape
+
+Array = Any  # numpy.ndarray of float64, or of int64 for row numbers
+
+SUPPORTED = emitter.SUPPORTED
+
+LEAST_ROWS = 256
+"""Rows a thread gets at least: it costs some 50 µs to hand over work."""
+
+binding.initialize_native_target()
+binding.initialize_native_asmprinter()
+
+
+class LlvmRunner:
+    """A tape run by machine code, on up to `threads` threads; the GIL is free meanwhile."""
+
+    backend = "llvm"
+
+    def __init__(self, tape: Tape, threads: int) -> None:
+        self._tape, self._threads = tape, threads
+        self._code: dict[bool, _Code] = {}
+        self._lock = threading.Lock()  # the memory that a call works in is there once
+
+    @property
+    def source(self) -> str:
+        """The program as LLVM writes it: of the outputs, or for one output of its gradient."""
+        return str(emitter.module(self._tape, bool(self._tape.gradients))[0])
+
+    def table(self, rows: Any, inputs: Sequence[str]) -> Array:
+        """`rows`, checked, as the other methods take them."""
+        return read_array(rows, inputs)
+
+    def values(self, parameters: Sequence[float], table: Array) -> list[list[float]]:
+        """The outputs for every row."""
+        with self._lock:
+            outputs: list[list[float]] = self._ready(False).run(parameters, table).T.tolist()
+        return outputs
+
+    def value_and_grad(
+        self, parameters: Sequence[float], table: Array, chosen: Array | None = None
+    ) -> tuple[float, Array, Array]:
+        """Mean of the first output, of its derivatives, and the other outputs (see `Runner`)."""
+        with self._lock:
+            code = self._ready(True)
+            outputs = code.run(parameters, table, chosen)
+            means = code.totals() / outputs.shape[1] + code.fixed
+            return float(means[0]), means[1:], outputs[1:].T.copy()
+
+    def _ready(self, gradient: bool) -> _Code:
+        if gradient not in self._code:
+            self._code[gradient] = _Code(self._tape, gradient, self._threads)
+        return self._code[gradient]
+
+
+class _Code:
+    """Machine code of a tape, with or without its gradient, and the memory it works in.
+
+    `fixed` holds what every row has the same of: of the mean of the first output, and for each
+    parameter of the mean of the derivative.
+    """
+
+    def __init__(self, tape: Tape, gradient: bool, threads: int) -> None:
+        module, layout = emitter.module(tape, gradient)
+        parsed = binding.parse_assembly(str(module))
+        parsed.verify()
+        machine = binding.Target.from_default_triple().create_target_machine(
+            cpu=binding.get_host_cpu_name(),
+            features=binding.get_host_cpu_features().flatten(),
+            opt=1,  # 2 takes half as long again and its code is no faster
+            jit=True,
+            codemodel="jitdefault",
+        )
+        # Machine code lives as long as its engine.
+        self._engine = binding.create_mcjit_compiler(parsed, machine)
+        self._engine.finalize_object()
+        pointer, number = ctypes.c_void_p, ctypes.c_int64
+        once = ctypes.CFUNCTYPE(None, pointer, pointer)
+        run = ctypes.CFUNCTYPE(None, *[pointer] * 3, number, *[pointer] * 3, number)
+        self._once = once(self._engine.get_function_address("once"))
+        self._run = run(self._engine.get_function_address("run"))
+
+        self.fixed = numpy.array(layout.constants, dtype=float)
+        self._uniform = _aligned(layout.uniform_size)
+        self._memory = [
+            (_aligned(emitter.work_size(layout)), _aligned(layout.sums)) for _ in range(threads)
+        ]
+        # Finding an array's address takes as long as a thousand additions.
+        self._once_addresses = self._uniform.ctypes.data, self.fixed.ctypes.data
+        self._addresses = [(work.ctypes.data, sums.ctypes.data) for work, sums in self._memory]
+        self._pack = struct.Struct(f"{tape.parameters}d").pack_into
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._equal = [  # outputs that are the same for every row
+            (place, x if isinstance(x, float) else layout.uniform[x])
+            for place, x in enumerate(tape.outputs)
+            if isinstance(x, float) or not layout.by_row[x]
+        ]
+        self._outputs = numpy.empty((len(tape.outputs), 0))
+        self._resize(0)
+
+    def _resize(self, count: int) -> None:
+        self._all = numpy.arange(count)
+        stride = -(-count // emitter.LANES) * emitter.LANES
+        self._outputs = numpy.empty((len(self._outputs), stride))
+        self._row_addresses = self._all.ctypes.data, self._outputs.ctypes.data
+
+    def run(self, parameters: Sequence[float], rows: Array, chosen: Array | None = None) -> Array:
+        """Compute totals; return the outputs, which the next call overwrites, a row for each."""
+        count = len(rows if chosen is None else chosen)
+        if count != len(self._all):
+            self._resize(count)
+        if isinstance(parameters, list):
+            self._pack(self._uniform, 0, *parameters)  # twice as fast as an assignment
+        else:
+            self._uniform[: len(parameters)] = parameters
+        self._once(*self._once_addresses)
+        first_row, (first_choice, first_output) = rows.ctypes.data, self._row_addresses
+        if chosen is not None:
+            first_choice = chosen.ctypes.data
+        uniform, stride = self._once_addresses[0], self._outputs.shape[1]
+        self._threads = max(1, min(len(self._memory), count // LEAST_ROWS))
+        share = -(-stride // self._threads // emitter.LANES) * emitter.LANES
+
+        def part(thread: int) -> None:
+            begin = thread * share
+            (work, sums), size = self._addresses[thread], min(share, count - begin)
+            self._memory[thread][1][:] = 0.0
+            choice, output = first_choice + 8 * begin, first_output + 8 * begin
+            self._run(uniform, first_row, choice, size, work, sums, output, stride)
+
+        if self._pool is None:
+            part(0)
+        else:
+            tasks = [self._pool.submit(part, thread) for thread in range(1, self._threads)]
+            part(0)
+            for task in tasks:
+                task.result()
+        for place, x in self._equal:
+            self._outputs[place] = x if isinstance(x, float) else self._uniform[x]
+        return self._outputs[:, :count]
+
+    def totals(self) -> Array:
+        """Of the run before: the sum of the first output, and for each parameter its derivatives'.
+
+        The sums of the threads are added in their order.
+        """
+        first, *others = [sums for _, sums in self._memory[: self._threads]]
+        return sum(others, first)
+
+
+def _aligned(size: int) -> Array:
+    """Zeros that begin where a line of the cache does."""
+    array = numpy.zeros(size + 7)
+    return array[-(array.ctypes.data // 8) % 8 :][:size]
