@@ -1,0 +1,307 @@
+"""Files: every bit comes back, nothing damaged loads, and a save is whole or has not happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micrograd_like import MLP, Adam, Layer, ModelFileError, Module, Neuron, Value, load, save
+from micrograd_like.history import Best, History
+from micrograd_like.serialization import load_checkpoint
+
+
+def small() -> MLP:
+    return MLP(2, [3, 1], activation="tanh", output="sigmoid", rng=random.Random(0))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    save(small(), tmp_path / "model.json")
+    return tmp_path / "model.json"
+
+
+def signed(content: dict[str, Any]) -> str:
+    """A file with this content and a checksum that is right for it."""
+    frame = {"format": "micrograd_like", "version": 1, "checksum": "", **content}
+    frame["checksum"] = sha256((json.dumps(frame, indent=1) + "\n").encode()).hexdigest()
+    return json.dumps(frame, indent=1) + "\n"
+
+
+def content(path: Path) -> dict[str, Any]:
+    frame = json.loads(path.read_text())
+    return {"model": frame["model"], "training": frame["training"]}
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=3, max_size=3))
+def test_every_finite_number_comes_back_to_the_bit(numbers: list[float]) -> None:
+    neuron = Neuron(2)
+    neuron.load_state_dict(dict(zip(neuron.state_dict(), numbers, strict=True)))
+    place = Path(os.environ.get("TMPDIR", "/tmp")) / f"micrograd_like_{os.getpid()}.json"
+    save(neuron, place)
+    back = list(load(place).state_dict().values())
+    place.unlink()
+    assert [x.hex() for x in back] == [x.hex() for x in numbers]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Neuron(3, activation="tanh", rng=random.Random(1)),
+        Neuron(1, nonlin=False, rng=random.Random(1)),
+        Layer(2, 4, activation="softplus", rng=random.Random(1)),
+        Layer(2, 1, rng=random.Random(1)),
+        MLP(2, [1, 1, 3], activation="sin", rng=random.Random(1)),
+        small(),
+    ],
+    ids=repr,
+)
+def test_a_loaded_model_is_the_saved_one(model: Any, tmp_path: Path) -> None:
+    save(model, tmp_path / "model.json")
+    back: Any = load(tmp_path / "model.json")
+    assert type(back) is type(model) and repr(back) == repr(model)
+    assert back.state_dict() == model.state_dict()
+    nin = len(
+        (
+            model.layers[0].neurons[0]
+            if isinstance(model, MLP)
+            else model.neurons[0]
+            if isinstance(model, Layer)
+            else model
+        ).w
+    )
+    row = [0.3 * (i + 1) for i in range(nin)]
+    assert str(back(row)) == str(model(row))
+
+
+def test_mixed_activations_of_a_layer_come_back(tmp_path: Path) -> None:
+    layer = Layer(1, 2, rng=random.Random(0))
+    layer.neurons[1].activation = "tanh"
+    save(layer, tmp_path / "layer.json")
+    assert repr(load(tmp_path / "layer.json")) == "Layer of [ReLUNeuron(1), TanhNeuron(1)]"
+
+
+def test_a_training_comes_back(tmp_path: Path) -> None:
+    model, rng = small(), random.Random(5)
+    rng.gauss(0, 1)  # which leaves half a pair behind
+    optimizer = Adam(model.parameters())
+    for parameter in model.parameters():
+        parameter.grad = rng.random()
+    optimizer.step()
+    history = History(
+        [{"epoch": 1, "loss": float("nan"), "accuracy": None, "seconds": 0.25}],
+        "interrupt",
+        Best(1, float("inf"), [1.0, float("nan")]),
+    )
+    save(model, tmp_path / "c.json", optimizer=optimizer, history=history, rng=rng)
+    back = load_checkpoint(tmp_path / "c.json")
+    assert back.optimizer == optimizer.state_dict()
+    assert back.rng is not None and back.rng.getstate() == rng.getstate()
+    assert back.history is not None and repr(back.history.rows) == repr(history.rows)
+    assert (back.history.stopped, repr(back.history.best)) == ("interrupt", repr(history.best))
+    save(model, tmp_path / "m.json")
+    assert load_checkpoint(tmp_path / "m.json")[1:] == (None, None, None)
+
+
+def test_no_flipped_bit_loads(path: Path) -> None:
+    raw, rng = path.read_bytes(), random.Random(2)
+    for _ in range(1500):
+        damaged = bytearray(raw)
+        damaged[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        with pytest.raises(ModelFileError):
+            load(path)
+
+
+def test_no_truncated_file_loads(path: Path) -> None:
+    raw, rng = path.read_bytes(), random.Random(3)
+    for length in [0, len(raw) - 1, *(rng.randrange(len(raw)) for _ in range(298))]:
+        path.write_bytes(raw[:length])
+        with pytest.raises(ModelFileError):
+            load(path)
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], str]:
+    """A file that was changed and given the right checksum: what an attacker would write."""
+
+    def write(path: Path) -> str:
+        data = content(path)
+        change(data)
+        return signed(data)
+
+    return write
+
+
+HOSTILE: dict[str, Callable[[Path], str | bytes]] = {
+    "nothing": lambda path: "",
+    "an array": lambda path: "[]",
+    "a number": lambda path: "1",
+    "not ours": lambda path: '{"format": "something else"}',
+    "trailing data": lambda path: path.read_text() + "{}",
+    "trailing space": lambda path: path.read_text() + " ",
+    "utf-8 mark": lambda path: b"\xef\xbb\xbf" + path.read_bytes(),
+    "utf-16": lambda path: path.read_text().encode("utf-16"),
+    "latin-1": lambda path: path.read_bytes().replace(b"tanh", b"t\xe4nh"),
+    "a name twice": lambda path: path.read_text().replace(
+        '"version": 1', '"version": 1, "version": 1'
+    ),
+    "nested deeply": lambda path: "[" * 200_000 + "]" * 200_000,
+    "a huge integer": lambda path: '{"format": "micrograd_like", "version": ' + "9" * 100_000 + "}",
+    "NaN": lambda path: path.read_text().replace("0.0", "NaN", 1),
+    "a newer version": lambda path: path.read_text().replace('"version": 1', '"version": 2'),
+    "version true": lambda path: path.read_text().replace('"version": 1', '"version": true'),
+    "a field more": lambda path: path.read_text().replace("{", '{"more": 1,', 1),
+    "an int as parameter": changed(lambda d: d["model"]["parameters"].__setitem__(0, 1)),
+    "text as parameter": changed(lambda d: d["model"]["parameters"].__setitem__(0, "1.0")),
+    "overflow": lambda path: signed(content(path)).replace("0.0", "1e999", 1),
+    "a parameter less": changed(lambda d: d["model"]["parameters"].pop()),
+    "a parameter more": changed(lambda d: d["model"]["parameters"].append(1.0)),
+    "sizes that do not follow": changed(lambda d: d["model"].update(inputs=[2, 4])),
+    "a size of 0": changed(lambda d: d["model"].update(inputs=[0, 3])),
+    "a huge size": changed(lambda d: d["model"].update(inputs=[10**30, 3])),
+    "sizes as text": changed(lambda d: d["model"].update(inputs="23")),
+    "unknown activation": changed(lambda d: d["model"]["activations"][1].__setitem__(0, "eval")),
+    "dunder activation": changed(
+        lambda d: d["model"]["activations"][1].__setitem__(0, "__class__")
+    ),
+    "activation as list": changed(lambda d: d["model"]["activations"].__setitem__(1, [["tanh"]])),
+    "no layers": changed(lambda d: d["model"].update(inputs=[], activations=[], parameters=[])),
+    "unknown type": changed(lambda d: d["model"].update(type="os.system")),
+    "a neuron of two layers": changed(lambda d: d["model"].update(type="Neuron")),
+    "model null": changed(lambda d: d.update(model=None)),
+    "training as list": changed(lambda d: d.update(training=[])),
+    "history as text": changed(
+        lambda d: d.update(training={"optimizer": None, "history": "x", "rng": None})
+    ),
+    "rows as numbers": changed(
+        lambda d: d.update(
+            training={
+                "optimizer": None,
+                "history": {"rows": [1], "stopped": "", "best": None},
+                "rng": None,
+            }
+        )
+    ),
+    "rng as text": changed(
+        lambda d: d.update(training={"optimizer": None, "history": None, "rng": "xyz"})
+    ),
+    "rng too short": changed(
+        lambda d: d.update(training={"optimizer": None, "history": None, "rng": [3, [1], None]})
+    ),
+    "optimizer as list": changed(
+        lambda d: d.update(training={"optimizer": [1], "history": None, "rng": None})
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused_with_path_and_reason(name: str, path: Path) -> None:
+    written = HOSTILE[name](path)
+    path.write_bytes(written if isinstance(written, bytes) else written.encode())
+    with pytest.raises(ModelFileError) as caught:
+        load(path)
+    assert caught.value.path == str(path) and str(path) in str(caught.value)
+    assert 10 < len(caught.value.reason) < 400
+
+
+def test_the_right_checksum_alone_is_accepted(path: Path) -> None:
+    """The hostile files above fail for what they say, not because `signed` is wrong."""
+    path.write_text(signed(content(path)))
+    assert load(path).state_dict() == small().state_dict()
+
+
+def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "none.json")
+
+
+class Own(Module):
+    def __init__(self) -> None:
+        self.w = Value(1.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "says"),
+    [
+        (Own(), TypeError, "Own"),
+        (MLP, TypeError, "type"),
+        (Neuron(1, activation=abs), ValueError, "built-in function abs"),
+    ],
+)
+def test_what_cannot_be_saved_leaves_the_old_file(
+    model: Any, error: type[Exception], says: str, path: Path
+) -> None:
+    before = path.read_bytes()
+    with pytest.raises(error, match=says):
+        save(model, path)
+    assert path.read_bytes() == before and os.listdir(path.parent) == ["model.json"]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_parameters_that_are_no_numbers_are_not_saved(number: float, path: Path) -> None:
+    model = small()
+    model.parameters()[2].data = number
+    with pytest.raises(ValueError, match=r"layers\.0\.neurons\.0\.b"):
+        save(model, path)
+
+
+def test_an_error_of_the_disk_leaves_the_old_file_and_nothing_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = path.read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        save(MLP(5, [5]), path)
+    assert path.read_bytes() == before and os.listdir(path.parent) == ["model.json"]
+
+
+def test_permissions_and_links_are_kept(path: Path) -> None:
+    path.chmod(0o640)
+    link = path.parent / "link.json"
+    link.symlink_to(path)
+    save(MLP(1, [1]), link)
+    assert link.is_symlink() and stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert repr(load(path)) == "MLP of [Layer of [LinearNeuron(1)]]"
+
+
+SAVER = """
+import random, sys
+import micrograd_like as ml
+models = [ml.MLP(4, [8, seed + 1], rng=random.Random(seed)) for seed in range(2)]
+print("ready", flush=True)
+while True:
+    for model in models:
+        ml.save(model, sys.argv[1])
+"""
+
+
+def test_a_killed_save_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    path, rng = tmp_path / "model.json", random.Random(4)
+    whole = [MLP(4, [8, seed + 1], rng=random.Random(seed)).state_dict() for seed in range(2)]
+    for _ in range(40):
+        saver = subprocess.Popen([sys.executable, "-c", SAVER, str(path)], stdout=subprocess.PIPE)
+        assert saver.stdout and saver.stdout.readline() == b"ready\n"
+        while not path.exists():
+            time.sleep(0.001)
+        time.sleep(rng.random() * 0.02)
+        saver.send_signal(signal.SIGKILL)
+        saver.wait()
+        saver.stdout.close()
+        assert load(path).state_dict() in whole
