@@ -1,0 +1,32 @@
+"""What every run of the tests shares: repeatable hypothesis, and a word on which engine ran.
+
+MICROGRAD_LIKE_EXPECT_BACKEND=compiled (or interpreted) in the environment refuses to run on the
+other one, so that a build which fell back is noticed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+import micrograd_like
+
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+settings.load_profile("fixed")
+
+
+def pytest_report_header() -> str:
+    folder = Path(micrograd_like.__file__).parent
+    return f"micrograd_like: {micrograd_like.BACKEND} engine, from {folder}"
+
+
+def pytest_configure() -> None:
+    expected = os.environ.get("MICROGRAD_LIKE_EXPECT_BACKEND", micrograd_like.BACKEND)
+    if expected != micrograd_like.BACKEND:
+        raise pytest.UsageError(
+            f"MICROGRAD_LIKE_EXPECT_BACKEND is {expected!r}, but the {micrograd_like.BACKEND} "
+            f"engine runs, from {Path(micrograd_like.__file__).parent}"
+        )

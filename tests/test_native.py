@@ -1,0 +1,80 @@
+"""Which engine an import chooses. The real compiled one is built and tried in test_build.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import micrograd_like
+from micrograd_like import native
+
+SOURCES = Path(native.__file__).parent
+SAY_BACKEND = "import micrograd_like; print(micrograd_like.BACKEND)"
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package with no compiled engine."""
+    copy = tmp_path / "micrograd_like"
+    shutil.copytree(SOURCES, copy, ignore=shutil.ignore_patterns(native.FOLDER, "__pycache__"))
+    return copy
+
+
+def stamp(package: Path, text: str) -> None:
+    (package / native.FOLDER).mkdir()
+    (package / native.FOLDER / native.STAMP).write_text(text)
+
+
+def backend(package: Path, *options: str, **environment: str) -> tuple[str, str]:
+    """What BACKEND is when the copy is imported, and the warnings."""
+    done = subprocess.run(
+        [sys.executable, *options, "-c", SAY_BACKEND],
+        env={**os.environ, "MICROGRAD_LIKE_PURE": "0", **environment},
+        cwd=package.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip(), done.stderr
+
+
+def test_the_engine_runs_interpreted_where_none_was_compiled(package: Path) -> None:
+    assert backend(package, "-W", "error") == ("interpreted", "")
+
+
+@pytest.mark.parametrize("module", native.MODULES)
+def test_a_source_that_changed_after_it_was_compiled_runs_interpreted_and_says_so(
+    package: Path, module: str
+) -> None:
+    stamp(package, native.fingerprint(str(package)))
+    with (package / f"{module}.py").open("a") as source:
+        source.write("# edited\n")
+    name, warning = backend(package)
+    assert name == "interpreted"
+    assert f"RuntimeWarning: {' or '.join(native.MODULES)} changed in {package}" in warning
+    assert "pip install -e ." in warning
+
+
+def test_no_warning_where_the_interpreted_engine_was_asked_for(package: Path) -> None:
+    stamp(package, "other sources")
+    assert backend(package, "-W", "error", MICROGRAD_LIKE_PURE="1") == ("interpreted", "")
+
+
+def test_an_engine_compiled_for_another_python_is_no_engine(package: Path) -> None:
+    stamp(package, native.fingerprint(str(package)))
+    (package / native.FOLDER / "engine.cpython-27-none.so").touch()
+    assert backend(package, "-W", "error") == ("interpreted", "")
+
+
+def test_the_backend_is_told_by_the_functions_that_run() -> None:
+    interpreted = hasattr(micrograd_like.Value.backward, "__code__")
+    assert micrograd_like.BACKEND == ("interpreted" if interpreted else "compiled")
+
+
+def test_the_package_path_is_as_it_was() -> None:
+    assert list(micrograd_like.__path__) == [str(SOURCES)]
