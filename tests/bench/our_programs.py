@@ -1,0 +1,174 @@
+"""Our compiled programs: value and gradient with a plain update, and whole steps through `fit`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from tests.bench import work
+from tests.bench.peer import Peer, load, load_ours
+
+COMPILED = 'pip install "micrograd-like[compiled]"'
+EXTRAS = {"python": (), "llvm": ("numpy", "llvmlite"), "jax": ("numpy", "jax")}
+
+
+def ours_for(backend: str, *names: str) -> Any:
+    """Our package, once it is sure that the packages behind `backend` are there."""
+    ours = load_ours("Value", "MLP", *names)
+    for package in EXTRAS[backend]:
+        load(package, COMPILED)
+    return ours
+
+
+def started_model(ours: Any, sizes: work.Sizes) -> Any:
+    model = ours.MLP(sizes[0], list(sizes[1:]))
+    for parameter, number in zip(model.parameters(), work.start(sizes), strict=True):
+        parameter.data = number
+    return model
+
+
+def row_loss(ours: Any, model: Any) -> tuple[Any, list[Any]]:
+    """The loss of one example as a graph, and its inputs: two coordinates and the label."""
+    inputs = [ours.Value(0.5), ours.Value(-0.5), ours.Value(1.0)]
+    *x, label = inputs
+    penalty = work.ALPHA * sum(p * p for p in model.parameters())
+    return (1 - label * model(x)).relu() + penalty, inputs
+
+
+def data_rows(backend: str, count: int = work.POINTS) -> Any:
+    """Lists for the form without dependencies, an array for the others."""
+    rows, labels = work.moons(count)
+    joined = [[*row, label] for row, label in zip(rows, labels, strict=True)]
+    return joined if backend == "python" else load("numpy").array(joined)
+
+
+class Program(Peer):
+    """`compile` once; each step is `value_and_grad` and an update written in plain Python."""
+
+    def __init__(self, backend: str, sizes: work.Sizes = work.MOONS) -> None:
+        ours = ours_for(backend, "compile")
+        model = started_model(ours, sizes)
+        self.parameters = model.parameters()
+        self.rate = work.LEARNING_RATE[sizes]
+        self.rows = data_rows(backend)
+        loss, inputs = row_loss(ours, model)
+        began = time.perf_counter()
+        self.program = ours.compile(loss, inputs, params=self.parameters, backend=backend)
+        self.program.value_and_grad(self.rows)
+        self.note = f"compiled in {time.perf_counter() - began:.2f} s"
+        if self.program.backend != backend:
+            raise RuntimeError(f"asked for backend={backend!r}, got {self.program.backend!r}")
+
+    def step(self) -> float:
+        loss, gradient = self.program.value_and_grad(self.rows)
+        for parameter, slope in zip(self.parameters, gradient, strict=True):
+            parameter.data -= self.rate * slope
+        return float(loss)
+
+    def numbers(self) -> list[float]:
+        return [parameter.data for parameter in self.parameters]
+
+
+class Kernel(Program):
+    """The machine code alone: the calls into it that one gradient makes are made over and over.
+
+    Nothing public does that, so this reaches into the runner of the program. What it writes to is
+    kept alive here; the totals add up from call to call.
+    """
+
+    def __init__(self, sizes: work.Sizes = work.MOONS) -> None:
+        super().__init__("llvm", sizes)
+        self.calls: list[Callable[[], object]] = []
+
+    def seconds(self, at_least: float) -> float:
+        if not self.calls:
+            self.record()
+        calls = 0
+        began = time.perf_counter()
+        while True:
+            for call in self.calls:
+                call()
+            calls += 1
+            elapsed = time.perf_counter() - began
+            if elapsed >= at_least:
+                return elapsed / calls
+
+    def record(self) -> None:
+        code = self.program._runner._ready(True)
+        compiled = {name: getattr(code, name) for name in ("_once", "_run")}
+
+        def recorder(function: Callable[..., object]) -> Callable[..., object]:
+            def call(*arguments: object) -> object:
+                self.calls.append(partial(function, *arguments))
+                return function(*arguments)
+
+            return call
+
+        for name, function in compiled.items():
+            setattr(code, name, recorder(function))
+        table, parameters = self.program._read(self.rows, gradient=True)
+        self.alive = (table, code.run(parameters, table, None))
+        for name, function in compiled.items():
+            setattr(code, name, function)
+        if len(self.calls) != len(compiled):
+            raise RuntimeError(f"a gradient made {len(self.calls)} calls into machine code")
+
+
+class Fit(Peer):
+    """`fit` on the whole batch.
+
+    The learning rate is given as a function of the step number, which notes the time of every
+    step: a step is then timed from the outside, all that `fit` does around it included, and
+    compilation is kept out of it.
+    """
+
+    warm_up = 20
+
+    def __init__(self, sizes: work.Sizes = work.MOONS) -> None:
+        self.ours = ours_for("llvm", "compile", "fit", "SGD", "hinge_loss")
+        self.sizes = sizes
+        self.rows, self.labels = work.moons()
+        self.estimate = 1e-4
+        self.parameters: list[Any] = []
+
+    def fit(self, epochs: int) -> tuple[list[float], list[float]]:
+        """The time of every step, and the losses, of a training from the start."""
+        ours, stamps = self.ours, []
+        model = started_model(ours, self.sizes)
+        self.parameters = model.parameters()
+        rate = work.LEARNING_RATE[self.sizes]
+
+        def learning_rate(_: int) -> float:
+            stamps.append(time.perf_counter())
+            return rate
+
+        def loss(score: Any, label: Any) -> Any:
+            return ours.hinge_loss(score, label) + work.ALPHA * sum(p * p for p in self.parameters)
+
+        history = ours.fit(
+            model,
+            self.rows,
+            self.labels,
+            loss=loss,
+            optimizer=ours.SGD(self.parameters, lr=learning_rate),
+            epochs=epochs,
+            shuffle=False,
+            metrics=(),
+            engine="compiled",
+            progress=False,
+        )
+        return stamps, [row["loss"] for row in history.rows]
+
+    def check(self, steps: int) -> tuple[list[float], list[float]]:
+        _, losses = self.fit(steps)
+        return losses, [parameter.data for parameter in self.parameters]
+
+    def seconds(self, at_least: float) -> float:
+        epochs = self.warm_up + max(10, round(at_least / self.estimate))
+        stamps, _ = self.fit(epochs)
+        if len(stamps) != epochs:
+            raise RuntimeError(f"fit asked {len(stamps)} times for a rate in {epochs} steps")
+        self.estimate = (stamps[-1] - stamps[self.warm_up]) / (epochs - 1 - self.warm_up)
+        return self.estimate

@@ -1,0 +1,160 @@
+"""Who runs in which race, what each is compared with, and the measurements made alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from tests.bench import measure, work
+from tests.bench import scalar_peers as scalar
+from tests.bench.c_peer import TILED, HandWrittenC
+from tests.bench.graph_peers import Casadi, Ddx
+from tests.bench.our_programs import Fit, Kernel, Program
+from tests.bench.peer import Peer
+from tests.bench.tanh_peers import micrograd_tanh, rust_tanh
+from tests.bench.tensor_peers import Jax, Torch
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row: `make` sets the peer up in its own process, `pure` with our engine interpreted."""
+
+    title: str
+    make: Callable[[], Peer]
+    distribution: str = ""
+    pure: bool = False
+
+
+@dataclass(frozen=True)
+class Race:
+    """A work: numbers must equal those of `reference`, ratios are to the time of `yardstick`.
+
+    A reference that is not the yardstick is there for its numbers alone and is not timed.
+    """
+
+    title: str
+    reference: str
+    yardstick: str
+    entries: dict[str, Entry]
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A measurement of one library that is no race; it answers named figures."""
+
+    title: str
+    measure: Callable[[], measure.Figures]
+    pure: bool = False
+
+
+MYPYC = "ours, eager, compiled by mypyc"
+INTERPRETED = "ours, eager, interpreted"
+FAST_MATH = ("-ffast-math",)
+
+RACES = {
+    "moons": Race(
+        "moons step (100 points, 337 parameters)",
+        "micrograd",
+        "micrograd",
+        {
+            "micrograd": Entry("micrograd", scalar.micrograd_moons, "micrograd"),
+            "slots": Entry("microgpt's design", scalar.slots_tuples_moons),
+            "xad": Entry("XAD", scalar.XadMoons, "xad"),
+            "torch": Entry("PyTorch, eager", partial(Torch, work.MOONS), "torch"),
+            "jax": Entry("JAX, jit", partial(Jax, work.MOONS), "jax"),
+            "jax_scan": Entry("JAX, jit, many steps a call", partial(Jax, work.MOONS, 100), "jax"),
+            "casadi": Entry("CasADi, SX mapped", Casadi, "casadi"),
+            "ddx": Entry("ddx-ad, interpreted", partial(Ddx, False), "ddx-ad"),
+            "ddx_llvm": Entry("ddx-ad, LLVM", partial(Ddx, True), "ddx-ad"),
+            "c": Entry("C -O3", partial(HandWrittenC, work.MOONS)),
+            "c_kernel": Entry("C -O3, kernel", partial(HandWrittenC, work.MOONS, kernel=True)),
+            "c_fast": Entry("C -O3 -ffast-math", partial(HandWrittenC, work.MOONS, FAST_MATH)),
+            "c_fast_kernel": Entry(
+                "C -O3 -ffast-math, kernel", partial(HandWrittenC, work.MOONS, FAST_MATH, True)
+            ),
+            "c_tiled": Entry(
+                "C -O3 -ffast-math, tuned by hand",
+                partial(HandWrittenC, work.MOONS, FAST_MATH, layouts=TILED),
+            ),
+            "interpreted": Entry(INTERPRETED, partial(scalar.ours_moons, "interpreted"), pure=True),
+            "mypyc": Entry(MYPYC, partial(scalar.ours_moons, "compiled")),
+            "python": Entry("ours, generated Python", partial(Program, "python")),
+            "llvm": Entry("ours, LLVM, update in Python", partial(Program, "llvm")),
+            "llvm_kernel": Entry("ours, LLVM, kernel", Kernel),
+            "ours_jax": Entry("ours, on JAX, update in Python", partial(Program, "jax")),
+            "fit": Entry("ours, fit (LLVM)", Fit),
+        },
+    ),
+    "tanh": Race(
+        "moons step with tanh and squared error",
+        "micrograd",
+        "micrograd",
+        {
+            "micrograd": Entry("micrograd, tanh added", micrograd_tanh, "micrograd"),
+            "rust": Entry("micrograd-rust", rust_tanh, "micrograd-rust"),
+        },
+    ),
+    "gpt": Race(
+        "gpt step (8 positions, 4,192 parameters)",
+        "micrograd",
+        "micrograd",
+        {
+            "micrograd": Entry("micrograd, exp and log added", scalar.micrograd_gpt, "micrograd"),
+            "slots": Entry("microgpt's design", scalar.slots_tuples_gpt),
+            "xad": Entry("XAD", scalar.XadGpt, "xad"),
+            "interpreted": Entry(INTERPRETED, partial(scalar.ours_gpt, "interpreted"), pure=True),
+            "mypyc": Entry(MYPYC, partial(scalar.ours_gpt, "compiled")),
+        },
+    ),
+    "hidden64": Race(
+        "moons step, 64 hidden units (4,481 parameters)",
+        "slots",
+        "jax",
+        {
+            "slots": Entry("microgpt's design", partial(scalar.slots_tuples_moons, work.HIDDEN64)),
+            "torch": Entry("PyTorch, eager", partial(Torch, work.HIDDEN64), "torch"),
+            "jax": Entry("JAX, jit", partial(Jax, work.HIDDEN64), "jax"),
+            "jax_scan": Entry(
+                "JAX, jit, many steps a call", partial(Jax, work.HIDDEN64, 100), "jax"
+            ),
+            "c": Entry("C -O3", partial(HandWrittenC, work.HIDDEN64)),
+            "c_fast": Entry("C -O3 -ffast-math", partial(HandWrittenC, work.HIDDEN64, FAST_MATH)),
+            "c_tiled": Entry(
+                "C -O3 -ffast-math, tuned by hand",
+                partial(HandWrittenC, work.HIDDEN64, FAST_MATH, layouts=TILED),
+            ),
+            "llvm_kernel": Entry("ours, LLVM, kernel", partial(Kernel, work.HIDDEN64)),
+            "fit": Entry("ours, fit (LLVM)", partial(Fit, work.HIDDEN64)),
+        },
+    ),
+}
+
+ALONE = {
+    "chain": {
+        "micrograd": Alone("micrograd", measure.micrograd_chain),
+        "rust": Alone("micrograd-rust", measure.rust_chain),
+        "xad": Alone("XAD", measure.xad_chain),
+        "slots": Alone("microgpt's design", measure.slots_chain),
+        "interpreted": Alone(INTERPRETED, partial(measure.ours_chain, "interpreted"), True),
+        "mypyc": Alone(MYPYC, partial(measure.ours_chain, "compiled")),
+    },
+    "memory": {
+        "micrograd": Alone("micrograd", measure.micrograd_bytes),
+        "slots": Alone("microgpt's design", measure.slots_bytes),
+        "interpreted": Alone(INTERPRETED, partial(measure.ours_memory, "interpreted"), True),
+        "mypyc": Alone(MYPYC, partial(measure.ours_memory, "compiled")),
+        "fit": Alone("ours, fit (LLVM)", measure.fit_memory),
+    },
+    "import": {
+        "micrograd": Alone("micrograd", partial(measure.import_time, "micrograd.engine")),
+        "interpreted": Alone(INTERPRETED, partial(measure.import_time, "micrograd_like"), True),
+        "mypyc": Alone(MYPYC, partial(measure.ours_import, "compiled")),
+    },
+    "growth": {
+        "interpreted": Alone(INTERPRETED, partial(measure.ours_growth, "interpreted"), True),
+        "mypyc": Alone(MYPYC, partial(measure.ours_growth, "compiled")),
+        "python": Alone("ours, generated Python", partial(measure.program_growth, "python")),
+        "llvm": Alone("ours, LLVM", partial(measure.program_growth, "llvm")),
+    },
+}

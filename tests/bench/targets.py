@@ -1,0 +1,102 @@
+"""What is to be reached, beside what was measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.bench.race import Row
+
+Rows = dict[str, Row]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound on one number that `measured` finds in the rows of a work."""
+
+    work: str
+    what: str
+    measured: Callable[[Rows], float | None]
+    bound: float
+    at_least: bool
+
+    def verdict(self, rows: Rows) -> str:
+        number = self.measured(rows)
+        if number is None:
+            return "not measured"
+        return (
+            "met" if (number >= self.bound if self.at_least else number <= self.bound) else "MISSED"
+        )
+
+
+def time_ratio(slower: str, quicker: str) -> Callable[[Rows], float | None]:
+    """How many times longer `slower` takes than `quicker`."""
+
+    def measured(rows: Rows) -> float | None:
+        above, below = rows[slower].median, rows[quicker].median
+        return None if above is None or below is None else above / below
+
+    return measured
+
+
+def figure(key: str, name: str) -> Callable[[Rows], float | None]:
+    def measured(rows: Rows) -> float | None:
+        found = rows[key].figures.get(name)
+        return statistics.median(found) if found else None
+
+    return measured
+
+
+def speed(work: str, what: str, slower: str, quicker: str, bound: float) -> Target:
+    return Target(work, f"{what}, times", time_ratio(slower, quicker), bound, at_least=True)
+
+
+def limit(work: str, what: str, key: str, name: str, bound: float) -> Target:
+    return Target(work, f"{what}: {name}", figure(key, name), bound, at_least=False)
+
+
+BYTES = "bytes a node"
+LEAK = "growth over 200 steps MiB"
+IMPORT = "over bare Python ms"
+BACKWARD = "backward / forward"
+
+TARGETS = [
+    speed("moons", "interpreted against micrograd", "micrograd", "interpreted", 10),
+    speed("moons", "mypyc against micrograd", "micrograd", "mypyc", 75),
+    speed("moons", "fit against micrograd", "micrograd", "fit", 20_000),
+    speed("moons", "fit against PyTorch eager", "torch", "fit", 10),
+    speed("moons", "fit against ddx-ad, LLVM", "ddx_llvm", "fit", 2),
+    speed("moons", "fit against JAX jit", "jax", "fit", 1),
+    Target(
+        "moons",
+        "LLVM kernel over the C kernel with -ffast-math, times",
+        time_ratio("llvm_kernel", "c_fast_kernel"),
+        2,
+        at_least=False,
+    ),
+    speed("moons", "generated Python against interpreted", "interpreted", "python", 5),
+    speed("gpt", "mypyc against microgpt's design", "slots", "mypyc", 15),
+    speed("hidden64", "fit against JAX jit", "jax", "fit", 1),
+    limit("chain", "mypyc", "mypyc", "backward s", 0.3),
+    limit("memory", "interpreted", "interpreted", BYTES, 150),
+    limit("memory", "mypyc", "mypyc", BYTES, 100),
+    limit("memory", "interpreted", "interpreted", LEAK, 5),
+    limit("memory", "mypyc", "mypyc", LEAK, 5),
+    limit("memory", "fit", "fit", LEAK, 5),
+    limit("import", "interpreted", "interpreted", IMPORT, 30),
+    limit("import", "mypyc", "mypyc", IMPORT, 30),
+    limit("growth", "interpreted", "interpreted", "exponent of the step", 1.1),
+    limit("growth", "mypyc", "mypyc", "exponent of the step", 1.1),
+    limit("growth", "interpreted", "interpreted", BACKWARD, 1.0),
+    limit("growth", "mypyc", "mypyc", BACKWARD, 1.0),
+    limit("growth", "generated Python", "python", "exponent of compiling", 1.1),
+    limit("growth", "generated Python", "python", "exponent of running", 1.1),
+    limit("growth", "generated Python", "python", BACKWARD, 2.5),
+    limit("growth", "LLVM", "llvm", "exponent of compiling", 1.1),
+    limit("growth", "LLVM", "llvm", "exponent of running", 1.1),
+    limit("growth", "LLVM", "llvm", BACKWARD, 2.5),
+    limit("growth", "LLVM", "llvm", "compile moons s", 0.3),
+    limit("growth", "LLVM", "llvm", "compile ms a node, 64 hidden", 0.25),
+]
+"""`at_least` for ratios where more is better; limits are met from below."""
