@@ -123,21 +123,20 @@ class Value(Operators):
     def _op(self) -> str:
         return self.op
 
-    # Rows of the table, written out for two Values; the rest comes from Operators, through _apply.
+    # Two rows of the table, written out for speed; the rest comes from Operators, through _apply.
 
     def __add__(self, other: Any) -> Value:
         if isinstance(other, Value):
             return Value(self._data + other._data, "", "add", self, 1.0, other, 1.0)
+        if type(other) is float:
+            return Value(self._data + other, "", "add", self, 1.0, None, other)
         return self._binary("add", self, other)
-
-    def __sub__(self, other: Any) -> Value:
-        if isinstance(other, Value):
-            return Value(self._data - other._data, "", "sub", self, 1.0, other, -1.0)
-        return self._binary("sub", self, other)
 
     def __mul__(self, other: Any) -> Value:
         if isinstance(other, Value):
             return Value(self._data * other._data, "", "mul", self, other._data, other, self._data)
+        if type(other) is float:
+            return Value(self._data * other, "", "mul", self, other, None, other)
         return self._binary("mul", self, other)
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
@@ -181,6 +180,7 @@ class Value(Operators):
 def topological_order(root: Value) -> list[Value]:
     """What the gradient of `root` flows through: parents before children, `root` last."""
     entered: int = next(_marks)
+    done = entered + 1  # one int for all nodes, since a number of its own takes each 32 bytes
     order, stack = [], [root]
     while stack:
         node = stack[-1]
@@ -194,6 +194,6 @@ def topological_order(root: Value) -> list[Value]:
         else:
             stack.pop()
             if node._mark == entered:  # the second visit, after the parents
-                node._mark = entered + 1
+                node._mark = done
                 order.append(node)
     return order

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterable
 from functools import reduce
 from typing import Any
 
 from micrograd_like import ops
+from micrograd_like.engine import Value
+
+_LOWEST = -sys.float_info.max
 
 
 def maximum(a: Any, b: Any) -> Any:
@@ -42,7 +47,7 @@ def logsumexp(values: Iterable[Any]) -> Any:
     >>> logsumexp([1000.0, 1000.0])
     1000.6931471805599
     """
-    terms = list(values)
+    terms = hold_masked(list(values))
     return reduce(ops.logaddexp.__call__, terms) if terms else float("-inf")
 
 
@@ -55,3 +60,15 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     terms = list(values)
     total = logsumexp(terms)
     return [ops.exp(term - total) for term in terms]
+
+
+def hold_masked(z: list[Any]) -> list[Any]:
+    """The Values of `z`, with those of −inf, which mask an entry, kept finite, unless all are −inf.
+
+    The slopes of logaddexp at two of −inf are nan, and nan times an upstream gradient of 0 is nan.
+    Held at the lowest float they have slopes, and pass none of their gradient on to the mask.
+    """
+    masked = [isinstance(zi, Value) and zi.data == -math.inf for zi in z]
+    if all(masked):
+        return z
+    return [ops.maximum(zi, _LOWEST) if mask else zi for zi, mask in zip(z, masked, strict=True)]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import operator
-import sys
 from collections.abc import Callable, Iterable, Mapping, Set
 from functools import reduce
 from itertools import accumulate
@@ -22,11 +21,9 @@ from typing import Any
 
 from micrograd_like import ops
 from micrograd_like.engine import Value
-from micrograd_like.functions import logsumexp
+from micrograd_like.functions import hold_masked, logsumexp
 from micrograd_like.operation import real
 from micrograd_like.operators import Operators
-
-_LOWEST = -sys.float_info.max
 
 
 def mse_loss(prediction: Any, target: Any) -> Any:
@@ -78,7 +75,8 @@ def cross_entropy(logits: Any, target: Any) -> Any:
     One example is a list of logits, with a class index or a list of target probabilities; a batch
     is a list of each. For the class k it is ln(1 + Σ exp(zᵢ − z_k)) over the other classes i,
     computed as softplus(logsumexp(others) − z_k), which is exact in both tails; probabilities
-    weigh that over k. The gradient by a logit, for n examples, is (softmax(z)ᵢ − tᵢ) / n.
+    weigh that over k. The gradient by a logit, for n examples, is (softmax(z)ᵢ − tᵢ) / n. A logit
+    of −inf masks its class.
 
     >>> cross_entropy([0.0, 0.0], 1)
     0.6931471805599453
@@ -168,7 +166,7 @@ def _hinge(score: Any, target: Any) -> Any:
 
 def _cross_entropy(logits: list[Any], target: Any) -> Any:
     z = [_item("logits", logit) for logit in logits]
-    held = _hold_masked(z)
+    held = hold_masked(z)
     if not isinstance(target, Iterable):
         k = _class_index(target, len(z))
         sides = [side for side in (held[:k], held[:k:-1]) if side]
@@ -182,18 +180,6 @@ def _cross_entropy(logits: list[Any], target: Any) -> Any:
             others = logsumexp([*before[i - 1 : i], *after[i + 1 : i + 2]])
             terms.append(ops.gate(ops.softplus(others - z[i]), t))
     return reduce(operator.add, terms)
-
-
-def _hold_masked(z: list[Any]) -> list[Any]:
-    """The logits, with those of −inf, which mask a class, kept finite, unless all are masked.
-
-    The slopes of logaddexp at two of −inf are nan, and nan times an upstream gradient of 0 is nan.
-    Held at the lowest float they have slopes, and pass none of their gradient on to the mask.
-    """
-    masked = [isinstance(zi, Value) and zi.data == -math.inf for zi in z]
-    if all(masked):
-        return z
-    return [ops.maximum(zi, _LOWEST) if mask else zi for zi, mask in zip(z, masked, strict=True)]
 
 
 def _class_index(target: Any, count: int) -> int:

@@ -94,8 +94,7 @@ class Prompt(Cmd):
             self.stepper.reset()
             with suppress(AnomalyError):  # which the step that raises it will report
                 self.beside = list(self.stepper)
-            self.stepper.reset()
-            deque(islice(self.stepper, position), maxlen=0)
+            self.stepper.goto(position)
 
     # How Cmd reads a line.
 

@@ -23,6 +23,7 @@ from micrograd_like.steps import (
     operation_of,
     positions_of,
 )
+from micrograd_like.text import one_line, quoted
 
 __all__ = ["ForwardStepper", "Step", "Stepper", "explain"]
 
@@ -76,7 +77,7 @@ class _Walk(ABC, Generic[S]):
         return {name: node for node, name in self.names.items()}
 
     def find(self, name: str | Value) -> Value:
-        """The node called `name`; a Value is returned as it is.
+        """The node with this name or label; a Value is returned as it is.
 
         ValueError if it is not in the graph.
         """
@@ -88,10 +89,12 @@ class _Walk(ABC, Generic[S]):
             raise TypeError(
                 f"a node is a Value or its name, got {type(name).__name__}: {name!r:.80}"
             )
-        if name not in self._named:
-            close = get_close_matches(name, self._named, cutoff=0.5) or list(self._named)[:10]
-            raise ValueError(f"no node is called {name!r:.80}; there are {', '.join(close)}")
-        return self._named[name]
+        node = self._named.get(one_line(name))
+        if node is None:
+            known = list(self._named)[:1000]  # comparing takes time
+            close = get_close_matches(name, known, cutoff=0.5) or known[:10]
+            raise ValueError(f"no node is called {quoted(name)}; there are {', '.join(close)}")
+        return node
 
     def title(self, node: Value) -> str:
         """The node with what it was made from, c = a·b; of a leaf its name."""
@@ -117,10 +120,21 @@ class _Walk(ABC, Generic[S]):
             self._revert()
         return step
 
+    def goto(self, position: int) -> None:
+        """Make or undo steps until `position` of them are done.
+
+        ValueError for a position that the pass does not have.
+        """
+        if position not in range(len(self) + 1):
+            raise ValueError(f"the positions are 0 to {len(self)}, got {position!r}")
+        while self._position > position:
+            self._revert()
+        while self._position < position:
+            self._do()
+
     def reset(self) -> None:
         """Undo all steps."""
-        while self._position:
-            self._revert()
+        self.goto(0)
 
     def run(self, until: Value | str | None = None) -> S | None:
         """Make steps to the end, or `until` a node, given as a Value or by name, is ready.
@@ -137,10 +151,6 @@ class _Walk(ABC, Generic[S]):
     def ready(self, node: Value | str) -> int:
         """The number of steps after which the node has its number."""
         return self._ready[self.find(node)]
-
-    def _go(self, position: int) -> None:
-        while self._position < position:
-            self._do()
 
     @property
     @abstractmethod
@@ -167,6 +177,9 @@ class Stepper(_Walk[Step]):
     gradient of one node on to its operands. A leaf shows what it held before plus what has come in
     so far, so all through the pass it grows towards what `backward` leaves there; after the last
     step, every gradient has the bits that `root.backward()` gives.
+
+    The local derivatives are those of the forward pass that ran. Where a leaf was given other
+    `data` since, `set` or a `ForwardStepper` brings them up to date.
 
     `names` (such as `locals()`) and `model` give names to nodes without a label.
 
@@ -237,13 +250,13 @@ class Stepper(_Walk[Step]):
         self.reset()
         try:
             leaf.data = data
-            forward._go(len(forward))
-            self._go(position)
+            forward.goto(len(forward))
+            self.goto(position)
         except BaseException:
             leaf.data = before
             forward.reset()
             self.reset()
-            self._go(position)
+            self.goto(position)
             raise
 
     def _do(self) -> list[tuple[float, float, float]]:

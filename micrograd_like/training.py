@@ -114,14 +114,14 @@ def fit(
             every = range(len(held_out.rows))
             scores = _measure(run.evaluate, held_out_data, held_out.targets, every, size, measures)
             row |= {f"val_{name}": score for name, score in scores.items()}
-            run.sync()
-            if patience is not None:
-                watched = row["val_loss"]
-                if validation is None:
-                    watched = _measure(run.evaluate, data, shown, order, size, {})["loss"]
-                if watched < (history.best.loss if history.best else inf):
-                    history.best = Best(epoch, watched, [p.data for p in parameters])
-                    waited_from = epoch
+            watched = row["val_loss"]
+            if patience is not None and validation is None:
+                watched = _measure(run.evaluate, data, shown, order, size, {})["loss"]
+            if callbacks or patience is not None:
+                run.sync()  # from here on others look at the model, and may change it
+            if patience is not None and watched < (history.best.loss if history.best else inf):
+                history.best = Best(epoch, watched, [p.data for p in parameters])
+                waited_from = epoch
             row["seconds"] = perf_counter() - begin
             history.rows.append(row)
             report.epoch(row)
@@ -139,9 +139,9 @@ def fit(
         history.stopped = "interrupt"
     except BaseException as error:
         history.stopped = "error"
-        with suppress(AttributeError):  # of an exception with slots
+        with suppress(AttributeError):  # some exceptions take no attributes
             error.history = history  # type: ignore[attr-defined]
-        error.add_note(f"fit: the model has done whole steps only; .history holds {history!r}")
+            error.add_note(f"fit: the model has done whole steps only; .history is {history!r}")
         raise
     finally:
         run.sync()
@@ -214,7 +214,8 @@ def _try(model: Any, loss: Any, data: Iterable[Examples], size: int) -> Any:
         raise TypeError(f"loss is a function such as mse_loss, got {loss!r:.80}")
     output = model(next(iter(data)).rows[0])
     values = [output] if isinstance(output, Value) else output
-    if not isinstance(values, list | tuple) or not all(isinstance(v, Value) for v in values):
+    listed = isinstance(values, list | tuple) and len(values) > 0
+    if not listed or not all(isinstance(value, Value) for value in values):
         raise TypeError(f"model returns a Value or a list of them, got {output!r:.80}")
     for examples in data:
         for i in range(0, len(examples.targets), size):

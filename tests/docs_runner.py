@@ -4,19 +4,29 @@ The blocks of a document share one namespace, from top to bottom:
 
 - a `python` block is executed; if a `text` block follows, that is what it must print, and without
   one it must print nothing,
-- a `pycon` block is a doctest.
+- a `pycon` block is a doctest,
+- a `console` block holds commands after `$ `, each with what it prints. They run in an empty
+  folder, `demos/` is the one of this repository, and only python and micrograd-like are commands.
 """
 
 from __future__ import annotations
 
 import doctest
+import os
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
+from itertools import zip_longest
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+_ROOT = Path(__file__).parents[1]
+_COMMANDS = {"python": [sys.executable], "micrograd-like": [sys.executable, "-m", "micrograd_like"]}
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -38,7 +48,7 @@ def run(path: Path) -> int:
     found = list(blocks(path.read_text(encoding="utf-8")))
     namespace: dict[str, Any] = {"__name__": "__main__"}
     count = 0
-    for block, following in zip(found, [*found[1:], None], strict=True):
+    for block, following in zip_longest(found, found[1:]):
         where = f"{path}, line {block.line}"
         if block.language == "python":
             expected = following.text if following and following.language == "text" else ""
@@ -48,6 +58,9 @@ def run(path: Path) -> int:
             )
         elif block.language == "pycon":
             _doctested(block, path, namespace)
+        elif block.language == "console":
+            printed = _typed(block.text)
+            assert printed == block.text, f"{where} is, when typed,\n{printed}"
         else:
             continue
         count += 1
@@ -71,3 +84,25 @@ def _doctested(block: Block, path: Path, namespace: dict[str, Any]) -> None:
     runner.run(test, out=report.write, clear_globs=False)
     namespace.update(test.globs)
     assert runner.failures == 0, report.getvalue()
+
+
+def _typed(text: str) -> str:
+    """The commands of `text`, each followed by what it prints now."""
+    commands = [line for line in text.splitlines() if line.startswith("$ ")]
+    return "".join(f"{command}\n{_printed(command[2:])}" for command in commands)
+
+
+def _printed(command: str) -> str:
+    name, *arguments = shlex.split(command)
+    arguments = [str(_ROOT / a) if a.startswith("demos/") else a for a in arguments]
+    environment = {"PYTHONPATH": str(_ROOT), "PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
+    with TemporaryDirectory() as folder:
+        return subprocess.run(
+            [*_COMMANDS[name], *arguments],
+            cwd=folder,
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            check=False,
+        ).stdout

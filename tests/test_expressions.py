@@ -185,7 +185,7 @@ def test_what_is_not_on_the_list_is_refused_in_one_line(text: str) -> None:
 
 
 def test_a_warning_of_the_parser_is_not_heard() -> None:
-    with pytest.raises(ExpressionError):
+    with pytest.raises(ExpressionError, match="if/else can't be used"):
         parse("0if a else b", NUMBERS)  # Python has a DeprecationWarning for "0if"
 
 

@@ -111,6 +111,11 @@ def test_distinct_names_are_distinct_and_on_one_line() -> None:
     ]  # fmt: skip
 
 
+def test_a_distinct_name_is_not_another_label() -> None:
+    nodes = [Value(0.0, label) for label in ("w#2", "w#3", "w", "w", "w")]
+    assert list(distinct_names(nodes).values()) == ["w#2", "w#3", "w", "w#4", "w#5"]
+
+
 def test_many_equal_labels_take_no_longer_than_as_many_others() -> None:
     nodes = [Value(0.0, "w") for _ in range(50_000)]  # quadratic, this would take minutes
     assert distinct_names(nodes)[nodes[-1]] == "w#50000"

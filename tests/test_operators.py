@@ -10,10 +10,13 @@ from micrograd_like.operators import OPS, Operators
 
 
 class Recorder(Operators):
-    """Answers with what it was asked to record."""
+    """Remembers what it was asked to record."""
 
-    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Any:
-        return op.name, operands
+    def __init__(self, *recorded: Any) -> None:
+        self.recorded = recorded
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Recorder:
+        return Recorder(op.name, operands)
 
 
 x, y = Recorder(), Recorder()
@@ -23,7 +26,7 @@ METHODS += ["detach"]
 
 
 @pytest.mark.parametrize(
-    ("recorded", "name", "operands"),
+    ("result", "name", "operands"),
     [
         (x + y, "add", (x, y)),
         (x - y, "sub", (x, y)),
@@ -45,21 +48,21 @@ METHODS += ["detach"]
     ],
 )
 def test_operators_name_their_row_and_keep_the_order(
-    recorded: Any, name: str, operands: tuple[Any, ...]
+    result: Recorder, name: str, operands: tuple[Any, ...]
 ) -> None:
-    assert recorded == (name, operands)
+    assert result.recorded == (name, operands)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_name_their_row(name: str) -> None:
-    assert getattr(x, name)() == (name, (x,))
+    assert getattr(x, name)().recorded == (name, (x,))
     assert len(OPS[name].partials) == 1
 
 
 @pytest.mark.parametrize("number", [True, 1, 1.5, Fraction(1, 3)])
 def test_real_numbers_are_operands(number: Any) -> None:
-    assert x + number == ("add", (x, number))
-    assert number - x == ("sub", (number, x))
+    assert (x + number).recorded == ("add", (x, number))
+    assert (number - x).recorded == ("sub", (number, x))
 
 
 @pytest.mark.parametrize("other", ["1", None, 1j, [1.0], object()])

@@ -59,7 +59,9 @@ def test_any_sequence_ends_in_the_state_of_its_position(recipe: Recipe) -> None:
     assert len(states) == len(stepper) + 1
     for _ in range(200):
         before = stepper.position
-        if rng.random() < 0.5:
+        if rng.random() < 0.1:
+            stepper.goto(rng.randint(0, len(stepper)))
+        elif rng.random() < 0.5:
             stepper.next()
             assert stepper.position == min(before + 1, len(stepper))
         else:
@@ -104,15 +106,10 @@ def test_setting_a_leaf_gives_what_a_rebuilt_graph_gives(recipe: Recipe) -> None
         number = rng.choice((rng.gauss(0.0, 2.0), 0.0, -0.0, math.inf, math.nan, 1e200))
         numbers[nodes.index(leaf)] = number
         position = rng.randint(0, len(stepper))
-        while stepper.position < position:
-            stepper.next()
-        while stepper.position > position:
-            stepper.back()
+        stepper.goto(position)
         stepper.set(leaf, number)
         rebuilt = recipe.build(numbers)
-        other = Stepper(rebuilt[-1])
-        while other.position < position:
-            other.next()
+        Stepper(rebuilt[-1]).goto(position)
         reached = nodes_of(nodes[-1])
         assert everything(reached) == everything(nodes_of(rebuilt[-1]))
         assert stepper.position == position
@@ -244,6 +241,13 @@ def test_run_stops_when_the_gradient_is_complete() -> None:
         assert node.grad != expected[node]  # not a step too late
 
 
+def test_a_label_is_found_as_it_was_given() -> None:
+    a, b = Value(1.0, "two\nlines"), Value(2.0, "x" * 100)
+    stepper = Stepper(a * b)
+    assert stepper.find("two\nlines") is stepper.find(r"two\nlines") is a
+    assert stepper.find("x" * 100) is b
+
+
 def test_run_returns_the_last_step() -> None:
     nodes = diamond()
     stepper = Stepper(nodes.L)
@@ -315,6 +319,9 @@ def test_bad_input_is_named_and_changes_nothing() -> None:
     before = everything([a, b, c, L])
     with pytest.raises(ValueError, match=r"c = a·b is computed: only a leaf can be set"):
         stepper.set("c", 1.0)
+    for position in (-1, 5, 1.5):
+        with pytest.raises(ValueError, match=f"the positions are 0 to 4, got {position}"):
+            stepper.goto(position)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"got str: '3'"):
         stepper.set("a", "3")
     with pytest.raises(TypeError, match=r"got int: 3"):
@@ -334,6 +341,14 @@ def test_an_anomaly_leaves_the_position_and_all_numbers() -> None:
     with detect_anomaly(), pytest.raises(AnomalyError, match="mul of"):
         stepper.set("a", math.inf)
     assert (stepper.position, everything([a, b, c, L])) == (1, before)
+
+    y = Value(1.0, "y")
+    root = (y * 2).exp() + y
+    stepper = Stepper(root)
+    before = everything(nodes_of(root))
+    with detect_anomaly(), pytest.raises(AnomalyError, match="exp of"):
+        stepper.set(y, 1000.0)  # the product, which comes first, has its new number by then
+    assert everything(nodes_of(root)) == before
 
     x = Value(0.0, "x")
     root = x.sqrt() * 2

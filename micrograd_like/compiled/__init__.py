@@ -11,9 +11,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-from micrograd_like.compiled.tape import Tape, graph
+from micrograd_like.compiled.tape import Tape
 from micrograd_like.engine import Value
 from micrograd_like.extras import load
+from micrograd_like.graph import nodes_of
 from micrograd_like.operation import anomaly_mode
 
 # The module of each backend, the extra that it needs, and the extra's packages that it imports.
@@ -198,7 +199,7 @@ def compile(
     rows = _leaves("inputs", inputs)
     known = set(rows)
     if params is None:
-        parameters = [node for node in graph(roots) if not node.op and node not in known]
+        parameters = [node for node in nodes_of(*roots) if not node.op and node not in known]
     else:
         parameters = _leaves("params", params)
         for place, parameter in enumerate(parameters):

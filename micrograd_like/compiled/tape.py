@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from micrograd_like import ops
 from micrograd_like.engine import Value, topological_order
+from micrograd_like.graph import nodes_of
 from micrograd_like.operation import AnomalyError, Op, evaluate, real
 from micrograd_like.operators import OPS, Operators
 
@@ -95,11 +96,11 @@ class Tape:
         # and the node's operation. Other lines are steps on the way, which may be infinite.
         self.origins: dict[int, tuple[str, str]] = {}
         self._known: dict[tuple[Any, ...], int] = {}
-        self._whole = set(_OPERATORS)  # operations whose forward cannot be read
+        self._whole = set(_OPERATORS)  # functions that can't be read
         self._read: dict[Value, Operand] = {
             value: number for number, value in enumerate((*parameters, *inputs))
         }
-        for node in graph(outputs):
+        for node in nodes_of(*outputs):
             if node.op:
                 operands = [self._operand(x) for x in node.operands]
                 self._read[node] = value = self.add(OPS[node.op], *operands, label=node.label)
@@ -120,7 +121,10 @@ class Tape:
             self.origins.setdefault(operand, (direction, node.op))
 
     def add(self, op: Op, *operands: Operand, label: str = "") -> Operand:
-        """`op` of `operands`: a constant, a line that was there, or a new line."""
+        """`op` of `operands`: a constant, a line that was there, or a new line.
+
+        Where the forward function is itself an expression of operations, it is that expression.
+        """
         numbers = [x for x in operands if type(x) is not float]
         if not numbers:
             return evaluate(op.forward, *operands)
@@ -131,40 +135,34 @@ class Tape:
         key = (op.name, *[str(x) if type(x) is float else x for x in operands])
         if (known := self._known.get(key)) is not None:
             return known
-        if (expanded := self._expand(op, operands)) is not None:
+        expanded = self._read_expression(op.name, op.forward, operands)
+        if expanded is not None:
             return expanded
         by_row = any(self.lines[int(number)].by_row for number in numbers)
         self._known[key] = len(self.lines)
         self.lines.append(Line(op, operands, by_row, label))
         return len(self.lines) - 1
 
-    def _expand(self, op: Op, operands: Sequence[Operand]) -> Operand | None:
-        """The lines of a forward function that is itself an expression of operations."""
-        if op.name in self._whole:
-            return None
-        result = self._read_expression(op.forward, operands)
-        if result is None:
-            self._whole.add(op.name)
-        return result
+    def _slope(self, op: Op, side: int, operands: Sequence[Operand]) -> Operand:
+        """The partial derivative of `op` by its operand number `side`, from operands and output."""
+        name, partial = f"{op.name}.partials[{side}]", op.partials[side]
+        slope = self._read_expression(name, partial, operands)
+        return self.add(Op(name, op.symbol, partial, ()), *operands) if slope is None else slope
 
     def _read_expression(
-        self, expression: Callable[..., Any], operands: Iterable[Operand]
+        self, name: str, expression: Callable[..., Any], operands: Iterable[Operand]
     ) -> Operand | None:
+        if name in self._whole:
+            return None
+        mark = len(self.lines)
         try:
             result = expression(*[Variable(self, x) for x in operands])
             return result.operand if isinstance(result, Variable) else real(result)
         except Exception:  # noqa: BLE001  # ordinary Python, which will be called with floats
-            return None
-
-    def _slope(self, op: Op, side: int, operands: Sequence[Operand]) -> Operand:
-        """The partial derivative of `op` by its operand number `side`, from operands and output."""
-        partial = op.partials[side]
-        slope = self._read_expression(partial, operands)
-        if slope is None:
-            name = f"{op.name}.partials[{side}]"
             self._whole.add(name)
-            slope = self.add(Op(name, op.symbol, partial, ()), *operands)
-        return slope
+            del self.lines[mark:]
+            self._known = {key: line for key, line in self._known.items() if line < mark}
+            return None
 
     def _differentiate(self, root: Value, parameters: Sequence[Value]) -> None:
         """Add the lines of the engine's backward pass from `root`."""
@@ -217,7 +215,8 @@ class Tape:
 
     def unsupported(self, known: Container[str]) -> list[str]:
         """The operations that a backend which knows those can't run."""
-        names = {line.op.name for line in self.lines if line.op}
+        lines = [self.lines[number] for number in self.needed(self.results(gradient=True))]
+        names = {line.op.name for line in lines if line.op}
         return sorted({name.partition(".")[0] for name in names if name not in known})
 
     def _validate(self) -> None:
@@ -273,21 +272,6 @@ class Tape:
 
 def _shown(operand: Operand) -> str:
     return str(operand) if type(operand) is float else f"%{operand}"
-
-
-def graph(outputs: Iterable[Value]) -> list[Value]:
-    """Every Value that `outputs` are made from, parents first, and the outputs."""
-    order: list[Value] = []
-    done: set[Value] = set()
-    stack = list(outputs)[::-1]
-    while stack:
-        waiting = [parent for parent in stack[-1].parents if parent not in done]
-        if waiting:
-            stack += reversed(waiting)
-        elif (node := stack.pop()) not in done:
-            done.add(node)
-            order.append(node)
-    return order
 
 
 # What the operators of a Variable write: reading their forward functions would lead back here.

@@ -17,8 +17,8 @@ from typing import Any
 
 from tests.bench import scalar_peers as scalar
 from tests.bench import slots_tuples, work
-from tests.bench.our_programs import Fit, data_rows, ours_for, row_loss
-from tests.bench.peer import load
+from tests.bench.our_programs import Fit, data_rows, machine_calls, ours_for, row_loss
+from tests.bench.peer import load, seconds_of
 from tests.bench.tanh_peers import RUST
 
 Figures = dict[str, list[float]]
@@ -30,6 +30,7 @@ IMPORTS = 20
 GROWTH_POINTS = (2, 15, 154, 1540)
 """Points of the moons step that give about 10³, 10⁴, 10⁵ and 10⁶ nodes."""
 GROWTH_ROUNDS = 5
+GROWTH_SECONDS = 0.05
 GROWTH_HIDDEN = (4, 8, 16, 32, 64, 78)
 """Hidden units of the moons network: about 10² to 2·10⁴ nodes a row, its parameters counted."""
 
@@ -177,15 +178,15 @@ def import_time(module: str) -> Figures:
     Modules that are imported when first used do not show in the import itself, so the same is
     measured for all public names. Every side runs with -I -S, which leaves out the site folder
     and its start-up files: those may import part of the standard library beforehand, and the
-    import would then look cheaper than it is. The folder of the module is put on the path by
-    hand. A first round, not counted, writes the bytecode, as an installation does.
+    import would then look cheaper than it is. The path is handed over instead. A first round,
+    not counted, writes the bytecode, as an installation does.
     """
     top = module.partition(".")[0]
     load(top)
     spec = importlib.util.find_spec(top)
     if spec is None or spec.origin is None:
         raise ImportError(f"{top} is no package with an __init__.py")
-    path = f"import sys; sys.path.insert(0, {str(Path(spec.origin).parent.parent)!r})"
+    path = f"import sys; sys.path = {[str(Path(spec.origin).parent.parent), *sys.path]}"
     sides = {
         "bare": path,
         "import": f"{path}; import {module}",
@@ -195,7 +196,11 @@ def import_time(module: str) -> Figures:
     for run in range(IMPORTS + 1):
         for side, code in sides.items():
             began = time.perf_counter()
-            subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+            done = subprocess.run(
+                [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True
+            )
+            if done.returncode:
+                raise ImportError(done.stderr.strip().rpartition("\n")[2])
             if run:
                 times[side].append(time.perf_counter() - began)
 
@@ -218,23 +223,14 @@ def ours_import(backend: str) -> Figures:
 # Growth
 
 
-def cpu_seconds(call: Callable[[], object], at_least: float = 0.05) -> float:
-    """Processor time of one `call`, the mean over as many as fill `at_least` seconds."""
-    calls = 0
-    began = time.process_time()
-    while True:
-        call()
-        calls += 1
-        elapsed = time.process_time() - began
-        if elapsed >= at_least:
-            return elapsed / calls
-
-
 def interleaved(calls: Sequence[Callable[[], object]]) -> list[float]:
     """The median processor time of each call, over rounds that go around all of them."""
     for call in calls:
         call()
-    rounds = [[cpu_seconds(call) for call in calls] for _ in range(GROWTH_ROUNDS)]
+    rounds = [
+        [seconds_of(call, GROWTH_SECONDS, time.process_time) for call in calls]
+        for _ in range(GROWTH_ROUNDS)
+    ]
     return [statistics.median(times) for times in zip(*rounds, strict=True)]
 
 
@@ -274,10 +270,14 @@ def program_growth(backend: str) -> Figures:
     """How compiling and running grow with the nodes of a row, and what the gradient costs.
 
     All in processor time. Compiling includes the first call, which some backends compile in.
+    Machine code is timed without the Python around it where forward and backward are compared:
+    what reads the rows and makes a list of the outputs takes longer than a forward pass.
     """
     ours = ours_for(backend, "compile")
     rows = data_rows(backend, 20 if backend == "python" else 1000)
     nodes, compiling, programs = [], [], []
+    first = ours.Value(1.0)
+    ours.compile(first * first, [], backend=backend).value_and_grad([[]])  # imports the backend
     for hidden in GROWTH_HIDDEN:
         model = ours.MLP(2, [hidden, hidden, 1])
         loss, inputs = row_loss(ours, model)
@@ -290,9 +290,14 @@ def program_growth(backend: str) -> Figures:
     running = interleaved([partial(program.value_and_grad, rows) for program in programs])
     moons = GROWTH_HIDDEN.index(work.MOONS[1])
     hidden64 = GROWTH_HIDDEN.index(work.HIDDEN64[1])
-    forward, both = interleaved(
-        [partial(programs[moons], rows), partial(programs[moons].value_and_grad, rows)]
-    )
+    program = programs[moons]
+    if backend == "llvm":
+        sides = [machine_calls(program, rows, gradient) for gradient in (False, True)]
+        forward, both = interleaved([repeat for repeat, _ in sides])
+    else:
+        forward, both = interleaved([partial(program, rows), partial(program.value_and_grad, rows)])
+    if both <= forward:
+        raise ArithmeticError(f"a gradient in {both} s and its value alone in {forward} s")
     return {
         "exponent of compiling": [exponent(nodes, compiling)],
         "exponent of running": [exponent(nodes, running)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 EXTRA = 'pip install "micrograd-like[bench]"'
@@ -31,6 +31,20 @@ def load_ours(*names: str) -> Any:
     return ours
 
 
+def seconds_of(
+    call: Callable[[], object], at_least: float, clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """Seconds `call` takes: the mean over as many whole calls as fill `at_least` seconds."""
+    calls = 0
+    began = clock()
+    while True:
+        call()
+        calls += 1
+        elapsed = clock() - began
+        if elapsed >= at_least:
+            return elapsed / calls
+
+
 class Peer:
     """One library set up to do one work."""
 
@@ -50,12 +64,5 @@ class Peer:
         return losses, [float(number) for number in self.numbers()]
 
     def seconds(self, at_least: float) -> float:
-        """Seconds a step takes: the mean over as many whole steps as fill `at_least` seconds."""
-        steps = 0
-        began = time.perf_counter()
-        while True:
-            self.step()
-            steps += 1
-            elapsed = time.perf_counter() - began
-            if elapsed >= at_least:
-                return elapsed / steps
+        """Seconds a step takes."""
+        return seconds_of(self.step, at_least)

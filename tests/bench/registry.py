@@ -62,6 +62,7 @@ RACES = {
             "slots": Entry("microgpt's design", scalar.slots_tuples_moons),
             "xad": Entry("XAD", scalar.XadMoons, "xad"),
             "torch": Entry("PyTorch, eager", partial(Torch, work.MOONS), "torch"),
+            "torch_1": Entry("PyTorch, eager, 1 thread", partial(Torch, work.MOONS, 1), "torch"),
             "jax": Entry("JAX, jit", partial(Jax, work.MOONS), "jax"),
             "jax_scan": Entry("JAX, jit, many steps a call", partial(Jax, work.MOONS, 100), "jax"),
             "casadi": Entry("CasADi, SX mapped", Casadi, "casadi"),
@@ -114,6 +115,7 @@ RACES = {
         {
             "slots": Entry("microgpt's design", partial(scalar.slots_tuples_moons, work.HIDDEN64)),
             "torch": Entry("PyTorch, eager", partial(Torch, work.HIDDEN64), "torch"),
+            "torch_1": Entry("PyTorch, eager, 1 thread", partial(Torch, work.HIDDEN64, 1), "torch"),
             "jax": Entry("JAX, jit", partial(Jax, work.HIDDEN64), "jax"),
             "jax_scan": Entry(
                 "JAX, jit, many steps a call", partial(Jax, work.HIDDEN64, 100), "jax"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 from tests.bench import work
-from tests.bench.peer import Peer, load
+from tests.bench.peer import Peer, load, seconds_of
 
 
 def layers(sizes: work.Sizes) -> list[Any]:
@@ -35,28 +34,19 @@ def flat(weights: Sequence[Any], biases: Sequence[Any]) -> list[float]:
 
 
 class Torch(Peer):
-    """Eager tensors with autograd, with one thread or the default number, whichever is faster."""
+    """Eager tensors with autograd, with a number of threads or PyTorch's own choice of it."""
 
-    def __init__(self, sizes: work.Sizes) -> None:
+    def __init__(self, sizes: work.Sizes, threads: int | None = None) -> None:
         self.torch = load("torch")
-        rows, labels = work.moons()
-        self.x = self.torch.tensor(rows, dtype=self.torch.float64)
-        self.y = self.torch.tensor(labels, dtype=self.torch.float64)
-        self.sizes = sizes
-        self.reset()
-        by_threads = {}
-        for threads in (self.torch.get_num_threads(), 1):
+        if threads is not None:
             self.torch.set_num_threads(threads)
-            self.seconds(0.2)
-            by_threads[threads] = min(self.seconds(0.1) for _ in range(3))
-        fastest = min(by_threads, key=lambda threads: by_threads[threads])
-        self.torch.set_num_threads(fastest)
-        self.note = f"threads: {fastest} (the faster of {sorted(by_threads)})"
-        self.reset()
-
-    def reset(self) -> None:
+        self.note = f"threads: {self.torch.get_num_threads()}"
+        rows, labels = work.moons()
         tensor = self.torch.tensor
-        start = layers(self.sizes)
+        self.x = tensor(rows, dtype=self.torch.float64)
+        self.y = tensor(labels, dtype=self.torch.float64)
+        self.sizes = sizes
+        start = layers(sizes)
         self.w = [tensor(layer[:, :-1].T.copy(), requires_grad=True) for layer in start]
         self.b = [tensor(layer[:, -1].copy(), requires_grad=True) for layer in start]
 
@@ -136,14 +126,10 @@ class Jax(Peer):
     def seconds(self, at_least: float) -> float:
         if self.together == 1:
             return super().seconds(at_least)
-        steps = 0
-        began = time.perf_counter()
-        while True:
-            self.parameters, _ = self.block(self.many(self.parameters, self.together))
-            steps += self.together
-            elapsed = time.perf_counter() - began
-            if elapsed >= at_least:
-                return elapsed / steps
+        return seconds_of(self.steps, at_least) / self.together
+
+    def steps(self) -> None:
+        self.parameters, _ = self.block(self.many(self.parameters, self.together))
 
     def numbers(self) -> list[float]:
         both = self.by_layer(self.parameters)
