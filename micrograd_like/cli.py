@@ -9,23 +9,33 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import sys
-from argparse import Action, ArgumentParser
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
 from micrograd_like.extras import MissingExtraError
 
-COMMANDS = {"train": ("recipes", "train a small network and show what it learned")}
+COMMANDS = {
+    "train": ("recipes", "train a small network and show what it learned"),
+    "step": ("prompt", "step through the backward pass of an expression"),
+    "draw": ("render.drawing", "draw the graph of an expression"),
+    "explore": ("render.page", "write a page that plays the backward pass of an expression"),
+}
 
+_SUPERSCRIPTS = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
 _ASCII = {
-    **dict(zip("▁▂▃▄▅▆▇█░─│┌┐└┘×·−∂σ′", "_.-~=+*#:-|++++x*-ds'", strict=True)),
+    **dict(zip("▁▂▃▄▅▆▇█░─│┌┐├└┘×·−∂σ′", "_.-~=+*#:-|+++++x*-ds'", strict=True)),
+    **dict(zip(_SUPERSCRIPTS, "-0123456789", strict=True)),
     "→": "->",
     "…": "...",
-    "²": "^2",
     "√": "sqrt",
     "½": "1/2",
+    "‖": "||",
+    "≥": ">=",
+    "\xa0": " ",
 }
 
 
@@ -37,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     _write_ascii_where_needed()
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = _read(argv)
         code = import_module(f"micrograd_like.{COMMANDS[arguments.command][0]}").run(arguments)
         print(end="", flush=True)
     except KeyboardInterrupt:
@@ -49,6 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"micrograd-like: {error}", file=sys.stderr)
         return 1
     return int(code)
+
+
+def _read(argv: Sequence[str] | None) -> Namespace:
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if any(x.startswith("-") for x in rest) or (rest and not hasattr(arguments, "numbers")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.numbers += rest  # what stands behind an option; argparse takes one group only
+    return arguments
 
 
 def _parser() -> ArgumentParser:
@@ -92,5 +112,6 @@ def _write_ascii_where_needed() -> None:
 
 def _as_ascii(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
-    text = error.object[error.start : error.end]
-    return "".join(_ASCII.get(c, ascii(c)[1:-1]) for c in text), error.end
+    text = re.sub(f"([{_SUPERSCRIPTS}]+)", r"^\1", error.object[error.start : error.end])
+    plain = [c if c.isascii() else _ASCII.get(c, ascii(c)[1:-1]) for c in text]
+    return "".join(plain), error.end

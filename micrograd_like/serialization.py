@@ -316,17 +316,17 @@ def _numbers(items: Any, what: str) -> list[float]:
 
 def _replace(path: Path, text: str) -> None:
     """Put a file with this text in the place of `path`, in one step, and on the disk."""
-    target = Path(os.path.realpath(path))  # a link stays a link
+    target = path.resolve()  # a link stays a link
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
-        with open(handle, "w", encoding="ascii", newline="\n") as file:
+        with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _permissions(target))
-        os.replace(temporary, target)
+        Path(temporary).chmod(_permissions(target))
+        Path(temporary).replace(target)
     except BaseException:
-        os.unlink(temporary)
+        Path(temporary).unlink()
         raise
     _sync_folder(target.parent)
 

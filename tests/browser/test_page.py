@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,7 +82,7 @@ def test_every_control_moves_the_pass(opened: Opener) -> None:
     last = int(page.get_attribute("#slider", "max") or 0)
     assert (position(page), last) == (0, 6)
     assert page.is_disabled("#first") and page.is_disabled("#back")
-    for action, expected in [
+    actions: list[tuple[Callable[[], object], int]] = [
         (lambda: page.click("#next"), 1),
         (lambda: page.keyboard.press("ArrowRight"), 2),
         (lambda: page.click("#back"), 1),
@@ -96,7 +96,8 @@ def test_every_control_moves_the_pass(opened: Opener) -> None:
         (lambda: page.fill("#slider", "3"), 3),
         (lambda: page.focus("#slider"), 3),
         (lambda: page.keyboard.press("ArrowRight"), 4),  # once, not by slider and page both
-    ]:
+    ]
+    for action, expected in actions:
         action()
         assert position(page) == expected
     assert page.get_attribute("#slider", "value") is not None

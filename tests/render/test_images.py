@@ -26,7 +26,7 @@ def test_an_empty_path_is_enough() -> None:
 def test_no_renderer_is_one_error_that_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(images.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     drawing = draw(Value(1.0))
     assert drawing.source.startswith("digraph")
     with pytest.raises(RuntimeError, match="pip install graphviz-pure"):
