@@ -9,7 +9,9 @@ The compiled modules lie in a folder of their own, `micrograd_like/_native`, whe
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import json
 import os
 import runpy
 import shlex
@@ -40,6 +42,23 @@ def reason_not_to_compile() -> str:
     return ""
 
 
+def docstrings(sources: list[Path]) -> str:
+    """The docstrings of the classes in `sources`, in C, for mypyc_fixes.h."""
+    rows = []
+    for source in sources:
+        for node in ast.parse(source.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                members = [m for m in node.body if isinstance(m, ast.FunctionDef)]
+                rows += [(node.name, m.name, ast.get_docstring(m)) for m in members]
+                rows.append((node.name, "", ast.get_docstring(node)))
+    quoted = [[json.dumps(text, ensure_ascii=False) for text in row] for row in rows if row[2]]
+    return (
+        "static const struct { const char *type, *name, *text; } docstrings[] = {\n"
+        + "".join(f"    {{{', '.join(row)}}},\n" for row in quoted)
+        + "};\n"
+    )
+
+
 def compile_modules(root: Path, modules: list[str], header: Path, target: Path) -> None:
     """Compile modules of the package into the folder `target`; nothing else is written.
 
@@ -49,14 +68,17 @@ def compile_modules(root: Path, modules: list[str], header: Path, target: Path) 
     from setuptools import Distribution
 
     scratch = target.parent / "scratch"
+    sources = [root / PACKAGE / f"{module}.py" for module in modules]
     with contextlib.chdir(root):  # the names of the modules are found from here
         extensions = mypycify(
             [
                 "--strict",
+                "--no-warn-unused-ignores",
+                "--platform=mypyc",  # compiler_hints.py has types for it
                 "--config-file=",
                 "--follow-imports=silent",
                 f"--cache-dir={scratch / 'mypy'}",
-                *(f"{PACKAGE}/{module}.py" for module in modules),
+                *(str(source.relative_to(root)) for source in sources),
             ],
             group_name=f"{PACKAGE}.engine",
             target_dir=str(scratch),
@@ -64,8 +86,10 @@ def compile_modules(root: Path, modules: list[str], header: Path, target: Path) 
         )
     for extension in extensions:
         if extension.name.endswith("__mypyc"):  # the one with the code; the others only start it
+            (scratch / "docstrings.h").write_text(docstrings(sources), encoding="utf-8")
             options = extension.extra_compile_args  # one list for all of them
-            extension.extra_compile_args = [*options, "-include", str(header)]
+            first = ["-include", str(scratch / "docstrings.h"), "-include", str(header)]
+            extension.extra_compile_args = [*options, *first]
     distribution = Distribution({"name": PACKAGE, "ext_modules": extensions})
     build = distribution.get_command_obj("build_ext")
     build.build_lib, build.build_temp = str(scratch / "lib"), str(scratch / "temp")

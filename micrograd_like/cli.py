@@ -103,7 +103,8 @@ class _Version(Action):
 def _write_ascii_where_needed() -> None:
     """Give characters that an output can't encode, or LC_ALL=C asks not to see, as ASCII."""
     codecs.register_error("micrograd_like.ascii", _as_ascii)
-    plain = os.environ.get("LC_ALL") in ("C", "POSIX") and "PYTHONIOENCODING" not in os.environ
+    encoded = os.environ.get("PYTHONIOENCODING")
+    plain = os.environ.get("LC_ALL") in ("C", "POSIX") and not encoded
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             encoding = "ascii" if plain else stream.encoding

@@ -1,12 +1,12 @@
-"""The engine: a `Value` remembers how it was made, and `backward` applies the chain rule to that."""
+"""The engine: a `Value` remembers how it was made; `backward` applies the chain rule to that."""
 
 from __future__ import annotations
 
 from itertools import count
 from typing import Any, Final, final
 
-from micrograd_like.compiler_hints import mypyc_attr
-from micrograd_like.operation import Op, anomaly_mode, evaluate, not_finite, real
+from micrograd_like.compiler_hints import OrNotImplemented, mypyc_attr
+from micrograd_like.operation import Op, anomaly_mode, evaluate, leaf, not_finite, real
 from micrograd_like.operators import OPS, Operators
 
 _marks: Final = count(1, 2)  # two marks a pass: entered, and the next number, done
@@ -62,7 +62,7 @@ class Value(Operators):
     def __reduce__(self) -> tuple[Any, ...]:
         if self.op:
             raise TypeError(f"only leaves are copied and pickled: {self} was made by {self.op}")
-        return Value, (self._data, self.label), (None, {"grad": self._grad})
+        return leaf, (Value, self._data, self.label, self._grad)
 
     @property
     def data(self) -> float:
@@ -125,14 +125,14 @@ class Value(Operators):
 
     # Two rows of the table, written out for speed; the rest comes from Operators, through _apply.
 
-    def __add__(self, other: Any) -> Value:
+    def __add__(self, other: Any) -> OrNotImplemented[Value]:
         if isinstance(other, Value):
             return Value(self._data + other._data, "", "add", self, 1.0, other, 1.0)
         if type(other) is float:
             return Value(self._data + other, "", "add", self, 1.0, None, other)
         return self._binary("add", self, other)
 
-    def __mul__(self, other: Any) -> Value:
+    def __mul__(self, other: Any) -> OrNotImplemented[Value]:
         if isinstance(other, Value):
             return Value(self._data * other._data, "", "mul", self, other._data, other, self._data)
         if type(other) is float:

@@ -66,9 +66,11 @@ class History:
         means = [sum(value / (j - i) for value in values[i:j]) for i, j in pairwise(cuts)]
         finite = [mean for mean in means if isfinite(mean)] or [0.0]
         low, high = min(finite) / 2, max(finite) / 2  # halves, since high - low could overflow
-        scale = len(BARS) / (high - low or 1.0)
+        span = high - low or 1.0
         return "".join(
-            BARS[min(int((mean / 2 - low) * scale), len(BARS) - 1)] if isfinite(mean) else "×"
+            BARS[min(int((mean / 2 - low) / span * len(BARS)), len(BARS) - 1)]
+            if isfinite(mean)
+            else "×"
             for mean in means
         )
 

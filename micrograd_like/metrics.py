@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from math import isclose
+from math import isclose, isfinite
 from typing import Any
 
 from micrograd_like.engine import Value
@@ -65,7 +65,7 @@ def _costs_the_same(loss: Loss, output: float, low: int, high: int) -> bool:
         costs = [float(loss([Value(output)], [target])) for target in (low, high)]
     except (ArithmeticError, LookupError, TypeError, ValueError):  # other classes, or more examples
         return False
-    return isclose(*costs, rel_tol=1e-9)
+    return isfinite(costs[0]) and isclose(*costs, rel_tol=1e-9)
 
 
 def _class_of(target: Any, count: int) -> int | None:

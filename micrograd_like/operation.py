@@ -182,6 +182,13 @@ def register(op: Op) -> Op:
     return op
 
 
+def leaf(kind: Callable[..., Any], data: float, label: str, grad: float) -> Any:
+    """How `copy` and `pickle` make a Value again, with its gradient."""
+    value = kind(data, label)
+    value.grad = grad
+    return value
+
+
 class AnomalyMode:
     """Whether `detect_anomaly` is on; an object, since compiled code reads attributes fast."""
 

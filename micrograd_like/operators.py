@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from micrograd_like.compiler_hints import mypyc_attr
+from micrograd_like.compiler_hints import OrNotImplemented, mypyc_attr
 
 if TYPE_CHECKING:
     from micrograd_like.operation import Op
@@ -23,43 +23,47 @@ class Operators:
     __slots__ = ()
     __array_ufunc__: ClassVar[None] = None  # numpy leaves its operators to ours
 
+    def __init_subclass__(cls) -> None:
+        if cls.__bases__ != (Operators,):
+            raise TypeError(f"{cls.__bases__[0].__name__} can't be subclassed: hold one instead")
+
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Self:
         raise NotImplementedError
 
-    def _binary(self, name: str, a: Any, b: Any) -> Self:
+    def _binary(self, name: str, a: Any, b: Any) -> OrNotImplemented[Self]:
         other = b if a is self else a
         if not isinstance(other, NUMBER) and not isinstance(other, Operators):
             return NotImplemented  # type: ignore[no-any-return]
         return self._apply(OPS[name], (a, b))
 
-    def __add__(self, other: Any) -> Self:
+    def __add__(self, other: Any) -> OrNotImplemented[Self]:
         return self._binary("add", self, other)
 
-    def __radd__(self, other: Any) -> Self:
+    def __radd__(self, other: Any) -> OrNotImplemented[Self]:
         return self._binary("add", other, self)
 
-    def __sub__(self, other: Any) -> Self:
+    def __sub__(self, other: Any) -> OrNotImplemented[Self]:
         return self._binary("sub", self, other)
 
-    def __rsub__(self, other: Any) -> Self:
+    def __rsub__(self, other: Any) -> OrNotImplemented[Self]:
         return self._binary("sub", other, self)
 
-    def __mul__(self, other: Any) -> Self:
+    def __mul__(self, other: Any) -> OrNotImplemented[Self]:
         return self._binary("mul", self, other)
 
-    def __rmul__(self, other: Any) -> Self:
+    def __rmul__(self, other: Any) -> OrNotImplemented[Self]:
         return self._binary("mul", other, self)
 
-    def __truediv__(self, other: Any) -> Self:
+    def __truediv__(self, other: Any) -> OrNotImplemented[Self]:
         return self._binary("div", self, other)
 
-    def __rtruediv__(self, other: Any) -> Self:
+    def __rtruediv__(self, other: Any) -> OrNotImplemented[Self]:
         return self._binary("div", other, self)
 
-    def __pow__(self, other: Any) -> Self:
+    def __pow__(self, other: Any) -> OrNotImplemented[Self]:
         return self._binary("pow", self, other)
 
-    def __rpow__(self, other: Any) -> Self:
+    def __rpow__(self, other: Any) -> OrNotImplemented[Self]:
         return self._binary("pow", other, self)
 
     def __neg__(self) -> Self:

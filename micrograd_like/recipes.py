@@ -177,9 +177,7 @@ def _whole(text: str) -> int:
     try:
         return whole("this", int(text), 1)
     except ValueError:
-        raise ArgumentTypeError(
-            f"expected a whole number of at least 1, got {text!r:.80}"
-        ) from None
+        raise ArgumentTypeError(f"expected a whole number above 0, got {text!r:.80}") from None
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -11,7 +11,6 @@ import os
 import random
 import stat
 import tempfile
-from collections.abc import Callable
 from hashlib import sha256
 from math import isfinite
 from pathlib import Path

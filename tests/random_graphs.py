@@ -27,7 +27,11 @@ class Recipe(NamedTuple):
 
     def build(self, leaves: Sequence[float] | None = None) -> list[Value]:
         """All nodes, the root last; `leaves` replaces the numbers of the recipe."""
-        nodes = [Value(x) for x in leaves or self.leaves]
+        return self.grow([Value(x) for x in leaves or self.leaves])
+
+    def grow(self, leaves: Sequence[Value]) -> list[Value]:
+        """The same, on leaves that are there already."""
+        nodes = list(leaves)
         for name, operands in self.steps:
             nodes.append(OPS[name](*[nodes[x] if isinstance(x, int) else x for x in operands]))
         return nodes

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
 from math import atan2, cos, hypot, pi, sin, tau
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 import pytest
 
 from micrograd_like import blobs, circles, digits, first_names, moons, spirals, xor
+from tests.commands import run
 
 Shape = Callable[..., tuple[list[list[float]], list[int]]]
 SHAPES: list[Shape] = [moons, circles, spirals, blobs]
@@ -179,17 +180,15 @@ def test_bad_shapes_are_named() -> None:
 
 
 @pytest.mark.parametrize(("call", "package"), [("digits()", "sklearn"), ("first_names()", "names")])
-def test_a_missing_package_is_named_with_its_extra(call: str, package: str) -> None:
+def test_a_missing_package_is_named_with_its_extra(call: str, package: str, tmp_path: Path) -> None:
     script = f"""
-import sys
 import micrograd_like
-sys.path[:] = [p for p in sys.path if "-packages" not in p]  # where packages are installed
 try:
     micrograd_like.{call}
 except ModuleNotFoundError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    done = run([sys.executable, "-c", script], tmp_path, hidden=[package])
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         f"{package} is not installed; what needs it comes with "

@@ -73,7 +73,7 @@ def test_an_engine_compiled_for_another_python_is_no_engine(package: Path) -> No
 
 def test_the_backend_is_told_by_the_functions_that_run() -> None:
     interpreted = hasattr(micrograd_like.Value.backward, "__code__")
-    assert micrograd_like.BACKEND == ("interpreted" if interpreted else "compiled")
+    assert ("interpreted" if interpreted else "compiled") == micrograd_like.BACKEND
 
 
 def test_the_package_path_is_as_it_was() -> None:

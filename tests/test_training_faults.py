@@ -121,7 +121,7 @@ def test_ctrl_c_leaves_whole_steps(seed: int) -> None:
     with interrupt_after(random.Random(seed).uniform(0.0, 0.05)) as begin:
         slow = SlowSteps(model.parameters(), begin)
         targets = [[0.0] * 4] * 2
-        history = train(model, [[1.0], [2.0]], targets, slow, 10**6, batch_size=1)
+        history = train(model, [[1.0], [2.0]], targets, slow, 3000, batch_size=1)
     assert history.stopped == "interrupt"
     steps = set(numbers_of(model))
     assert len(steps) == 1, "half a step"
@@ -143,7 +143,7 @@ def test_ctrl_c_leaves_what_that_many_steps_give(engine: str, seed: int) -> None
     model, optimizer = start()
     with interrupt_after(random.Random(seed).uniform(0.0, 0.1)) as begin:
         callbacks = [lambda model, row: begin()]
-        history = train(model, X, y, optimizer, 10**6, batch_size=5, callbacks=callbacks, **options)
+        history = train(model, X, y, optimizer, 10**4, batch_size=5, callbacks=callbacks, **options)
     assert history.stopped == "interrupt"
     epochs, extra = divmod(optimizer.steps, 4)
     assert len(history.rows) in ((epochs,) if extra else (epochs, epochs - 1))

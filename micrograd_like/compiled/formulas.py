@@ -2,16 +2,19 @@
 
 Vectors of rows can't branch, since every row may go its own way; they compute both sides and
 choose. `formulas(maths)` writes that once for the machine-code and the JAX form: operands know the
-operators, `<` and `>`, and `maths` has `where`, `equal` and the elementary functions.
+operators, `<` and `>`, and `maths` has `where`, `equal`, `copysign` and elementary functions. What
+is computed, and why so, stands beside the forward functions in the table.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
 INF, NAN = math.inf, math.nan
+SMALLEST, LARGEST = sys.float_info.min, sys.float_info.max
 
 
 def formulas(maths: Any) -> dict[str, Callable[..., Any]]:
@@ -24,19 +27,25 @@ def formulas(maths: Any) -> dict[str, Callable[..., Any]]:
     def greater(a: Any, b: Any) -> Any:
         return unless_nan(a, where(a > b, 1.0, where(equal(a, b), 0.5, 0.0)))
 
+    def times_power(x: Any, a: Any, b: Any) -> Any:
+        p, size = maths.power(a, b), abs(a)
+        extreme = (abs(p) > LARGEST) | ((abs(p) < SMALLEST) & (abs(x) > 4.0))
+        half = maths.power(size, b * 0.5)
+        split = maths.copysign(where(equal(p, p), 1.0, p), p) * (x * half * half)
+        return where(extreme & (size > 0.0) & (size < INF), split, x * p)
+
     def power_slope(a: Any, b: Any) -> Any:
         c = b - 1.0
-        lost = (b - (c - (c - b))) - ((c - b) + 1.0)  # see the row in the table of operations
-        slope = b * maths.power(a, c)
-        mended = slope * (lost * maths.log(a) + 1.0)
-        size = abs(lost)
-        mend = (size > 0.0) & (size < 1.0) & (a > 0.0) & (a < INF)
+        lost = (b - (c + (b - c))) + ((b - c) - 1.0)
+        slope = times_power(b, a, c)
+        mended = slope + slope * (lost * maths.log(abs(a)))
+        mend = (abs(lost) > 0.0) & (abs(slope) > 0.0) & (abs(slope) < INF)
         return where(equal(b, 0.0), 0.0, where(mend, mended, slope))
 
     def power_log(a: Any, b: Any) -> Any:
-        p = maths.power(a, b)
-        product = where(equal(p, 0.0), p, p * maths.log(a))
-        return where(equal(a, 0.0) & ((b > 0.0) | equal(b, 0.0)), 0.0, product)
+        at_zero = equal(a, 0.0) & ((b > 0.0) | equal(b, 0.0))
+        zero = at_zero | (equal(a, INF) & (b < 0.0))
+        return where(zero, 0.0, times_power(maths.log(a), a, b))
 
     return {
         "relu": lambda a: where(a < 0.0, 0.0, a),

@@ -31,7 +31,8 @@ BLOCK = 1024
 class Maths:
     """What `formulas` computes with, for arrays."""
 
-    where, equal, log, power = jnp.where, jnp.equal, jnp.log, jnp.power
+    where, equal, copysign = jnp.where, jnp.equal, jnp.copysign
+    log, power = jnp.log, jnp.power
 
     @staticmethod
     def sigmoid_prime(a: Array) -> Array:
@@ -89,12 +90,12 @@ class Schedule:
         """Schedule the lines `numbers`, after the `leaves`: what their operands may be besides."""
         self.places = {_key(x): place for place, x in enumerate(leaves)}
         self.size = len(self.places)
-        levels: dict[Operand, int] = {}
+        levels: dict[int | str, int] = {}
         groups: dict[tuple[int, str], list[int]] = {}
         for number in numbers:
             op, operands, _, _ = tape.lines[number]
             assert op is not None
-            levels[number] = 1 + max(levels.get(x, 0) for x in operands)
+            levels[number] = 1 + max(levels.get(_key(x), 0) for x in operands)
             groups.setdefault((levels[number], op.name), []).append(number)
         width = max(1, min(32, len(numbers) // max(levels.values(), default=1)))
         self.names = sorted({name for _, name in groups})
@@ -129,8 +130,9 @@ class Schedule:
         return lax.scan(step, results, self.steps)[0]
 
 
-def _key(operand: Operand) -> Operand | str:
-    return str(operand) if type(operand) is float else operand  # so 0.0 and −0.0 differ
+def _key(operand: Operand) -> int | str:
+    # 1.0 is not line 1, and 0.0 is not −0.0.
+    return operand if isinstance(operand, int) else str(operand)
 
 
 def _places(numbers: Iterable[int]) -> Array:
@@ -155,13 +157,16 @@ def function(tape: Tape, gradient: bool) -> Callable[..., tuple[Array, Array]]:
     lines = [(number, tape.lines[number]) for number in tape.needed(results)]
     used = [x for _, line in lines for x in line.operands] + results
     constants = {str(x): x for x in used if type(x) is float}
-    by_row = {x for x in used if type(x) is int and tape.lines[x].by_row}
+
+    def by_row(operand: Operand) -> bool:
+        return isinstance(operand, int) and tape.lines[operand].by_row
+
     once = Schedule(
         tape,
         [number for number, line in lines if line.op and not line.by_row],
         [*range(tape.parameters), *constants.values()],
     )
-    shared = {_key(x): x for x in used if x not in by_row}
+    shared = {_key(x): x for x in used if not by_row(x)}
     rows = Schedule(
         tape,
         [number for number, line in lines if line.op and line.by_row],
@@ -169,8 +174,8 @@ def function(tape: Tape, gradient: bool) -> Callable[..., tuple[Array, Array]]:
     )
     places = _places(once.at(shared.values()))
     outputs = _places(rows.at(tape.outputs))
-    changing = [(x, place) for x, place in added if x in by_row]
-    fixed = [(x, place) for x, place in added if x not in by_row]
+    changing = [(x, place) for x, place in added if by_row(x)]
+    fixed = [(x, place) for x, place in added if not by_row(x)]
     changing_at = _places(rows.at(x for x, _ in changing))
     fixed_at = _places(once.at(x for x, _ in fixed))
 

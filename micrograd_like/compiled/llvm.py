@@ -12,13 +12,13 @@ from typing import Any
 import numpy
 from llvmlite import binding
 
-from micrograd_like.compiled import emitter
+from micrograd_like.compiled.chunks import SUPPORTED as SUPPORTED
+from micrograd_like.compiled.driver import work_size, write_module
+from micrograd_like.compiled.layout import LANES
 from micrograd_like.compiled.rows import read_array
 from micrograd_like.compiled.tape import Tape
 
 Array = Any  # numpy.ndarray of float64, or of int64 for row numbers
-
-SUPPORTED = emitter.SUPPORTED
 
 LEAST_ROWS = 256
 """Rows a thread gets at least: it costs some 50 µs to hand over work."""
@@ -40,7 +40,7 @@ class LlvmRunner:
     @property
     def source(self) -> str:
         """The program as LLVM writes it: of the outputs, or for one output of its gradient."""
-        return str(emitter.module(self._tape, bool(self._tape.gradients))[0])
+        return str(write_module(self._tape, bool(self._tape.gradients))[0])
 
     def table(self, rows: Any, inputs: Sequence[str]) -> Array:
         """`rows`, checked, as the other methods take them."""
@@ -76,7 +76,7 @@ class _Code:
     """
 
     def __init__(self, tape: Tape, gradient: bool, threads: int) -> None:
-        module, layout = emitter.module(tape, gradient)
+        module, layout = write_module(tape, gradient)
         parsed = binding.parse_assembly(str(module))
         parsed.verify()
         machine = binding.Target.from_default_triple().create_target_machine(
@@ -95,10 +95,11 @@ class _Code:
         self._once = once(self._engine.get_function_address("once"))
         self._run = run(self._engine.get_function_address("run"))
 
-        self.fixed = numpy.array(layout.constants, dtype=float)
+        self._constants = numpy.array(layout.constants, dtype=float)
+        self.fixed = self._constants.copy()
         self._uniform = _aligned(layout.uniform_size)
         self._memory = [
-            (_aligned(emitter.work_size(layout)), _aligned(layout.sums)) for _ in range(threads)
+            (_aligned(work_size(layout)), _aligned(layout.sums)) for _ in range(threads)
         ]
         # Finding an array's address takes as long as a thousand additions.
         self._once_addresses = self._uniform.ctypes.data, self.fixed.ctypes.data
@@ -114,8 +115,8 @@ class _Code:
         self._resize(0)
 
     def _resize(self, count: int) -> None:
-        self._all = numpy.arange(count)
-        stride = -(-count // emitter.LANES) * emitter.LANES
+        self._all = numpy.arange(count, dtype=numpy.int64)
+        stride = -(-count // LANES) * LANES
         self._outputs = numpy.empty((len(self._outputs), stride))
         self._row_addresses = self._all.ctypes.data, self._outputs.ctypes.data
 
@@ -128,18 +129,19 @@ class _Code:
             self._pack(self._uniform, 0, *parameters)  # twice as fast as an assignment
         else:
             self._uniform[: len(parameters)] = parameters
+        self.fixed[:] = self._constants
         self._once(*self._once_addresses)
         first_row, (first_choice, first_output) = rows.ctypes.data, self._row_addresses
         if chosen is not None:
+            chosen = numpy.ascontiguousarray(chosen, dtype=numpy.int64)
             first_choice = chosen.ctypes.data
         uniform, stride = self._once_addresses[0], self._outputs.shape[1]
         self._threads = max(1, min(len(self._memory), count // LEAST_ROWS))
-        share = -(-stride // self._threads // emitter.LANES) * emitter.LANES
+        share = -(-stride // self._threads // LANES) * LANES
 
         def part(thread: int) -> None:
             begin = thread * share
             (work, sums), size = self._addresses[thread], min(share, count - begin)
-            self._memory[thread][1][:] = 0.0
             choice, output = first_choice + 8 * begin, first_output + 8 * begin
             self._run(uniform, first_row, choice, size, work, sums, output, stride)
 

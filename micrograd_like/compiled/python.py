@@ -180,7 +180,9 @@ def _indented(text: str) -> str:
 
 
 def _wrapped(text: str) -> str:
-    """A long list over several lines; all of it stands in brackets, so any space may break."""
+    """The first list in a long line over several lines; outside brackets no line may break."""
     if len(text) < 90:
         return text
-    return "\n".join(textwrap.wrap(text, 90, subsequent_indent="    ", break_long_words=False))
+    end = text.index("]")
+    lines = textwrap.wrap(text[:end], 90, subsequent_indent="    ", break_long_words=False)
+    return "\n".join(lines) + text[end:]

@@ -293,10 +293,9 @@ def _pow(tape: Tape, a: Operand, b: Operand) -> Operand | None:
 def _power_slope(tape: Tape, a: Operand, b: Operand) -> Operand | None:
     if _is(b, 0.0):
         return 0.0
-    exact = type(b) is float and math.isfinite(b) and math.fsum((b, -1.0, 1.0 - b)) == 0.0
-    if not exact:
-        return None  # where b − 1 is rounded, the row makes up for it
-    return tape.add(ops.mul, b, tape.add(ops.power, a, b - 1.0))
+    # Else b − 1 may be rounded, or its power out of range, and the row makes up for that.
+    plain = type(b) is float and 1.0 <= abs(b) <= 4.0 and b - 1.0 + 1.0 == b
+    return tape.add(ops.mul, b, tape.add(ops.power, a, b - 1.0)) if plain else None
 
 
 def _is(operand: Operand, constant: float) -> bool:

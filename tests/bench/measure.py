@@ -26,6 +26,8 @@ Figures = dict[str, list[float]]
 
 CHAIN = 1_000_000
 TRAINING_STEPS = 200
+MEASURED_STEPS = TRAINING_STEPS + 5
+"""A few more to begin with, which are not counted."""
 IMPORTS = 20
 GROWTH_POINTS = (2, 15, 154, 1540)
 """Points of the moons step that give about 10³, 10⁴, 10⁵ and 10⁶ nodes."""
@@ -125,27 +127,20 @@ def resident_mib() -> float:
     return float(load("psutil").Process().memory_info().rss) / 2**20
 
 
-def growth_mib(train: Callable[[], object], warm_up: Callable[[], object]) -> Figures:
-    """What the process grows by in `train`, the collector off, after a `warm_up`.
+def growth(train: Callable[[Callable[[], float]], list[float]]) -> Figures:
+    """What the process grows by in training, the collector off, after the first steps.
 
-    The warm-up takes the memory one step needs; what comes on top is what steps leave behind.
-    Objects left behind show as blocks of Python's allocator; memory that grows without them is
-    scattered free space.
+    `train` makes the steps, looks before each, and returns what it saw. The first steps take the
+    memory that one step needs; what comes on top is what steps leave behind. Objects left behind
+    show as blocks of Python's allocator; memory that grows without them is scattered free space.
     """
     gc.disable()
-    warm_up()
-    resident, blocks = resident_mib(), sys.getallocatedblocks()
-    train()
-    growth = f"growth over {TRAINING_STEPS} steps"
-    return {
-        f"{growth} MiB": [resident_mib() - resident],
-        f"{growth} blocks": [float(sys.getallocatedblocks() - blocks)],
-    }
-
-
-def steps(peer: scalar.MoonsStep, count: int) -> None:
-    for _ in range(count):
-        peer.step()
+    found = {}
+    for unit, look in (("MiB", resident_mib), ("blocks", lambda: float(sys.getallocatedblocks()))):
+        seen = train(look)
+        found[f"growth over {TRAINING_STEPS} steps {unit}"] = [seen[-1] - seen[-1 - TRAINING_STEPS]]
+    gc.enable()
+    return found
 
 
 def micrograd_bytes() -> Figures:
@@ -158,15 +153,23 @@ def slots_bytes() -> Figures:
 
 def ours_memory(backend: str) -> Figures:
     peer = scalar.ours_moons(backend)
+
     # Nodes are weighed after the training: numbers up to 256 cost nothing in CPython, so that a
     # counter kept on the nodes would look free in the first passes of a process.
-    growth = growth_mib(lambda: steps(peer, TRAINING_STEPS), lambda: steps(peer, 3))
-    return bytes_a_node(peer, lambda v: v.parents) | growth
+    def train(look: Callable[[], float]) -> list[float]:
+        seen = []
+        for _ in range(MEASURED_STEPS):
+            seen.append(look())
+            peer.step()
+        return seen
+
+    grown = growth(train)
+    return bytes_a_node(peer, lambda v: v.parents) | grown
 
 
 def fit_memory() -> Figures:
     peer = Fit()
-    return growth_mib(lambda: peer.fit(TRAINING_STEPS), lambda: peer.fit(3))
+    return growth(lambda look: peer.fit(MEASURED_STEPS, look)[0])
 
 
 # Import

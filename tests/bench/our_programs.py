@@ -140,15 +140,17 @@ class Fit(Peer):
         self.estimate = 1e-4
         self.parameters: list[Any] = []
 
-    def fit(self, epochs: int) -> tuple[list[float], list[float]]:
-        """The time of every step, and the losses, of a training from the start."""
-        ours, stamps = self.ours, []
+    def fit(
+        self, epochs: int, look: Callable[[], float] = time.perf_counter
+    ) -> tuple[list[float], list[float]]:
+        """What `look` saw at every step, and the losses, of a training from the start."""
+        ours, seen = self.ours, []
         model = started_model(ours, self.sizes)
         self.parameters = model.parameters()
         rate = work.LEARNING_RATE[self.sizes]
 
         def learning_rate(_: int) -> float:
-            stamps.append(time.perf_counter())
+            seen.append(look())
             return rate
 
         def loss(score: Any, label: Any) -> Any:
@@ -166,7 +168,9 @@ class Fit(Peer):
             engine="compiled",
             progress=False,
         )
-        return stamps, [row["loss"] for row in history.rows]
+        if len(seen) != epochs:
+            raise RuntimeError(f"fit asked {len(seen)} times for a rate in {epochs} steps")
+        return seen, [row["loss"] for row in history.rows]
 
     def check(self, steps: int) -> tuple[list[float], list[float]]:
         _, losses = self.fit(steps)
@@ -175,7 +179,5 @@ class Fit(Peer):
     def seconds(self, at_least: float) -> float:
         epochs = self.warm_up + max(10, round(at_least / self.estimate))
         stamps, _ = self.fit(epochs)
-        if len(stamps) != epochs:
-            raise RuntimeError(f"fit asked {len(stamps)} times for a rate in {epochs} steps")
         self.estimate = (stamps[-1] - stamps[self.warm_up]) / (epochs - 1 - self.warm_up)
         return self.estimate

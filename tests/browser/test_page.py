@@ -81,7 +81,8 @@ def test_every_control_moves_the_pass(opened: Opener) -> None:
     page = opened(explore(L, names=names).html)
     last = int(page.get_attribute("#slider", "max") or 0)
     assert (position(page), last) == (0, 6)
-    assert page.is_disabled("#first") and page.is_disabled("#back")
+    assert page.is_disabled("#first")
+    assert page.is_disabled("#back")
     actions: list[tuple[Callable[[], object], int]] = [
         (lambda: page.click("#next"), 1),
         (lambda: page.keyboard.press("ArrowRight"), 2),
@@ -140,7 +141,8 @@ def test_a_step_names_its_formula_and_marks_its_edge(opened: Opener) -> None:
     page = opened(explore(L, names={"L": L}).html)
     page.click("#next")
     text = page.inner_text("#step")
-    assert "L = tanh(e)" in text and "∂L/∂e = 1 − L² = 0.4200" in text
+    assert "L = tanh(e)" in text
+    assert "∂L/∂e = 1 − L² = 0.4200" in text
     assert page.locator("#graph .edge.playing").count() == 1
     assert page.locator("#graph .node.playing").count() == 2  # the value and its operation
 
@@ -162,7 +164,8 @@ def test_text_stands_out_in_both_themes(opened: Opener, scheme: str) -> None:
     page.click("#last")
     ratios = page.evaluate(
         """() => {
-          const paint = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+          const canvas = document.createElement("canvas");
+          const paint = canvas.getContext("2d", {willReadFrequently: true});
           const light = (color) => {
             paint.fillStyle = color; paint.fillRect(0, 0, 1, 1);
             const [r, g, b] = [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3)
@@ -173,8 +176,9 @@ def test_text_stands_out_in_both_themes(opened: Opener, scheme: str) -> None:
           const page = light(getComputedStyle(document.body).backgroundColor);
           const found = [ratio(light(getComputedStyle(document.body).color), page)];
           for (const box of document.querySelectorAll("#graph .value")) {
-            const text = getComputedStyle(box.querySelector("text")).fill;
-            found.push(ratio(light(text), light(getComputedStyle(box.querySelector("polygon")).fill)));
+            const [text, back] = ["text", "polygon"].map((part) =>
+              light(getComputedStyle(box.querySelector(part)).fill));
+            found.push(ratio(text, back));
           }
           return found;
         }"""
@@ -191,7 +195,8 @@ def test_a_phone_scrolls_the_graph_and_not_the_page(opened: Opener) -> None:
     assert width <= 360
     for button in page.locator("button").all():
         box = button.bounding_box()
-        assert box and min(box["width"], box["height"]) >= 44  # a finger
+        assert box
+        assert min(box["width"], box["height"]) >= 44
 
 
 def test_a_notebook_shows_it_in_a_sandboxed_frame(opened: Opener) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 import random
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 from micrograd_like import losses, ops
@@ -38,21 +40,33 @@ class Expected(NamedTuple):
     scale: list[float]
 
 
-def expected(build: Build, parameters: Numbers, rows: Sequence[Numbers]) -> Expected:
+def expected(
+    build: Build, parameters: Numbers, rows: Sequence[Numbers], exactly: bool = False
+) -> Expected:
+    """Row by row with Values. Rows are added up as by `backward` after `backward`, or exactly."""
     leaves = [Value(x) for x in parameters]
-    outputs, total, mean_scale, scale = [], -0.0, 0.0, [0.0] * len(leaves)
+    outputs, gradients, mean_scales, scales = [], [], [], []
     for row in rows:
         roots = build(leaves, [Value(x) for x in row])
         outputs.append([root.data for root in roots])
-        total += roots[0].data
+        for leaf in leaves:
+            leaf.grad = 0.0
         roots[0].backward()
+        gradients.append([leaf.grad for leaf in leaves])
         sizes = gabs(roots[0])
-        mean_scale += sum(abs(node.data) * size for node, size in sizes.items())
-        scale = [a + sizes.get(leaf, 0.0) for a, leaf in zip(scale, leaves, strict=True)]
-    count = len(rows)
-    gradient = [leaf.grad / count for leaf in leaves]
+        mean_scales.append(sum(abs(node.data) * size for node, size in sizes.items()))
+        scales.append([sizes.get(leaf, 0.0) for leaf in leaves])
+
+    def mean(numbers: Numbers) -> float:
+        total = math.fsum(numbers) if exactly else reduce(operator.add, numbers)
+        return total / len(rows)
+
     return Expected(
-        outputs, total / count, gradient, mean_scale / count, [a / count for a in scale]
+        outputs,
+        mean([row[0] for row in outputs]),
+        [mean(column) for column in zip(*gradients, strict=True)],
+        mean(mean_scales),
+        [mean(column) for column in zip(*scales, strict=True)],
     )
 
 
@@ -72,8 +86,11 @@ def assert_same(program: Program, want: Expected, rows: Sequence[Numbers]) -> No
     assert bits([mean, *gradient]) == bits([want.mean, *want.gradient])
 
 
-def assert_near(program: Program, want: Expected, rows: Sequence[Numbers]) -> None:
-    """Within 64·u of the terms that make the number."""
+def assert_near(
+    program: Program, build: Build, parameters: Numbers, rows: Sequence[Numbers]
+) -> None:
+    """Within 64·u of the terms that make the number; the engine's rows are added up exactly."""
+    want = expected(build, parameters, rows, exactly=True)
     mean, gradient = program.value_and_grad(rows)
     assert near(mean, want.mean, want.mean_scale), (mean, want.mean)
     for found, number, scale in zip(gradient, want.gradient, want.scale, strict=True):
@@ -104,14 +121,19 @@ def operation(op: Op) -> Build:
     return build
 
 
-def recipe_build(recipe: Recipe, inputs: int) -> Build:
-    """A random graph whose first leaves are inputs."""
+def recipe_build(recipes: Sequence[Recipe], inputs: Sequence[int]) -> Build:
+    """The sum of random graphs, of which so many first leaves are inputs."""
 
     def build(parameters: list[Value], row: list[Value]) -> list[Value]:
-        nodes = [*row[:inputs], *parameters]
-        for name, operands in recipe.steps:
-            nodes.append(OPS[name](*[nodes[x] if isinstance(x, int) else x for x in operands]))
-        return [nodes[-1]]
+        left, changing = iter(parameters), iter(row)
+        roots = []
+        for recipe, count in zip(recipes, inputs, strict=True):
+            nodes = [*itertools.islice(changing, count)]
+            nodes += itertools.islice(left, len(recipe.leaves) - count)
+            for name, operands in recipe.steps:
+                nodes.append(OPS[name](*[nodes[x] if isinstance(x, int) else x for x in operands]))
+            roots.append(nodes[-1])
+        return [reduce(operator.add, roots)]
 
     return build
 

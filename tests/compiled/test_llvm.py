@@ -6,12 +6,13 @@ import gc
 import random
 import re
 import threading
+from typing import Any
 
 import numpy
 import pytest
 from llvmlite import binding
 
-from micrograd_like import Value, compile, register
+from micrograd_like import Value, compile, ops, register
 from micrograd_like.operation import Op
 from micrograd_like.operators import OPS
 from tests.compiled.programs import (
@@ -31,7 +32,7 @@ from tests.compiled.programs import (
     recipe_build,
 )
 from tests.random_graphs import bits
-from tests.tame_graphs import tame_recipe
+from tests.tame_graphs import calm_recipe
 
 
 @pytest.mark.parametrize("op", TABLE, ids=repr)
@@ -44,28 +45,34 @@ def test_every_operation(op: Op) -> None:
     rows = points(op)
     outputs = program(rows)
     # Where exp a + exp b is next to 1, its logarithm is right to an absolute error.
-    lost = 2.0**-55 if op.name == "logaddexp" else 0.0
-    for row, output in zip(rows, outputs, strict=True):
+    lost = 2.0**-55 / U if op.name == "logaddexp" else 0.0
+    for row, [output] in zip(rows, outputs, strict=True):
         want = expected(build, zeros, [row])
+        scale = abs(want.mean) + lost
+        if op.name.startswith("bce") and not 0.0 <= row[1] <= 1.0:
+            scale = max(scale, want.mean_scale)  # terms cancel where a target is no probability
         for leaf, number in zip(leaves, row, strict=True):
             leaf.data = number
         for mean, gradient in (program.value_and_grad([row]), once.value_and_grad([[]])):
-            assert near(mean, want.mean, abs(want.mean) + lost / U), (row, mean, want)
+            assert near(mean, want.mean, scale), (row, mean, want)
             for found, number in zip(gradient, want.gradient, strict=True):
                 assert near(found, number, abs(number)), (row, gradient, want)
-        assert near(output, want.mean, abs(want.mean) + lost / U), (row, output, want)
+        assert near(output, want.mean, scale), (row, output, want)
 
 
 def test_random_graphs() -> None:
-    for seed in range(500):
+    """Five hundred, ten to a program: the derivatives of each are its own."""
+    for seed in range(50):
         rng = random.Random(seed)
-        recipe = tame_recipe(rng, rng.randint(1, 40))
-        inputs = seed % len(recipe.leaves)
-        rows = [recipe.leaves[:inputs]] * 3
-        parameters = recipe.leaves[inputs:]
-        build = recipe_build(recipe, inputs)
-        program = compiled(build, parameters, inputs, "llvm")
-        assert_near(program, expected(build, parameters, rows), rows)
+        recipes = [calm_recipe(rng, rng.randint(1, 40)) for _ in range(10)]
+        inputs = [rng.randrange(len(recipe.leaves)) for recipe in recipes]
+        row = [x for recipe, n in zip(recipes, inputs, strict=True) for x in recipe.leaves[:n]]
+        parameters = [
+            x for recipe, n in zip(recipes, inputs, strict=True) for x in recipe.leaves[n:]
+        ]
+        build = recipe_build(recipes, inputs)
+        program = compiled(build, parameters, len(row), "llvm")
+        assert_near(program, build, parameters, [row] * 3)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -75,8 +82,8 @@ def test_losses(name: str) -> None:
     parameters = [rng.gauss(0, 3) for _ in range(logits)]
     rows = [[rng.random() for _ in range(targets)] for _ in range(20)]
     rows += [[0.0] * targets, [1.0] + [0.0] * (targets - 1)]
-    program = compiled(lambda p, x: [loss(p, x)], parameters, targets, "llvm")
-    assert_near(program, expected(lambda p, x: [loss(p, x)], parameters, rows), rows)
+    build = lambda p, x: [loss(p, x)]  # noqa: E731
+    assert_near(compiled(build, parameters, targets, "llvm"), build, parameters, rows)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
@@ -85,8 +92,18 @@ def test_batches(count: int, activation: str) -> None:
     rng = random.Random(count)
     parameters = network_parameters((5, 4, 1), 2, rng)
     rows = random_rows(count, 3, rng)
-    program = compiled(network((5, 4, 1), activation), parameters, 3, "llvm")
-    assert_near(program, expected(network((5, 4, 1), activation), parameters, rows), rows)
+    build = network((5, 4, 1), activation)
+    assert_near(compiled(build, parameters, 3, "llvm"), build, parameters, rows)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_a_network_that_is_cut_into_many_functions(activation: str) -> None:
+    rng = random.Random(5)
+    parameters = network_parameters((20, 20, 20, 1), 2, rng)
+    build = network((20, 20, 20, 1), activation)
+    program = compiled(build, parameters, 3, "llvm")
+    assert program.source.count("define internal void @rows") > 8
+    assert_near(program, build, parameters, random_rows(75, 3, rng))
 
 
 def test_parameters_are_read_at_every_call() -> None:
@@ -99,7 +116,7 @@ def test_parameters_are_read_at_every_call() -> None:
         for leaf in leaves:
             leaf.data += rng.gauss(0, 1)
         numbers = [leaf.data for leaf in leaves]
-        assert_near(program, expected(network((3, 1)), numbers, rows), rows)
+        assert_near(program, network((3, 1)), numbers, rows)
 
 
 def test_several_outputs_and_no_rows() -> None:
@@ -196,9 +213,8 @@ def test_programs_called_from_several_threads() -> None:
     wrong: list[int] = []
 
     def call(place: int) -> None:
-        for _ in range(200):
-            if program.value_and_grad(batches[place]) != want[place]:
-                wrong.append(place)
+        results = [program.value_and_grad(batches[place]) for _ in range(200)]
+        wrong.extend(place for result in results if result != want[place])
 
     workers = [threading.Thread(target=call, args=(place,)) for place in range(len(batches))]
     for worker in workers:
@@ -229,11 +245,8 @@ def test_one_node(backend: str) -> None:
 
 
 def test_powers_by_small_constants() -> None:
+    numbers = [point[0] for point in points(ops.log1p)]
     for exponent in (-2.0, -1.0, 0.5, 2.0, 3.0, 4.0):
-        op = Op(
-            "power", "", lambda a, e=exponent: a**e, (lambda a, out, e=exponent: e * a ** (e - 1),)
-        )
-        build, numbers = operation(op), [row[0] for row in points(op)]
         build = lambda p, x, e=exponent: [(x[0] + p[0]) ** e]  # noqa: E731
         program = compiled(build, [-0.0], 1, "llvm")
         for x in numbers:
@@ -248,7 +261,7 @@ def test_rows_in_other_forms() -> None:
     program = compile(x * 10 + y, [x, y], backend="llvm")
     want = [12.0, 34.0]
     columns = numpy.asfortranarray([[1.0, 2.0], [3.0, 4.0]])
-    forms = [
+    forms: list[Any] = [
         [[1, 2], [3, 4]],
         ((1.0, 2.0), (3.0, 4.0)),
         numpy.array([[1, 2], [3, 4]], dtype=numpy.int8),

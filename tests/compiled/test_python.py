@@ -47,7 +47,7 @@ def test_random_graphs() -> None:
         inputs = seed % 3
         rows = [list(recipe.leaves[:inputs]), *random_rows(2, inputs, rng)]
         parameters = recipe.leaves[inputs:]
-        build = recipe_build(recipe, inputs)
+        build = recipe_build([recipe], [inputs])
         program = compiled(build, parameters, inputs, "python")
         assert_same(program, expected(build, parameters, rows), rows)
 
@@ -200,3 +200,13 @@ def test_a_chain_and_a_parameter_used_often() -> None:
     total.backward()
     program = compile(total, [], backend="python")
     assert program.value_and_grad([[]]) == (total.data, [w.grad])
+
+
+@pytest.mark.parametrize("size", range(1, 60))
+def test_lists_of_any_length_are_written(size: int) -> None:
+    x = Value(2.0)
+    weights = [Value(float(i)) for i in range(size)]
+    program = compile(
+        sum((w * x for w in weights), Value(0.0)), [x], params=weights, backend="python"
+    )
+    assert program.value_and_grad([[3.0]]) == (3.0 * size * (size - 1) / 2, [3.0] * size)

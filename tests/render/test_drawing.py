@@ -39,7 +39,9 @@ def test_every_value_has_its_box_and_every_use_its_arrow() -> None:
     drawing = draw(c, names=locals())
     shown = texts(drawing.svg)
     assert [shown.count(name) for name in "abc"] == [1, 1, 1]
-    assert "data −6.0" in shown and "grad −2.0" in shown and "grad 2.0" in shown
+    assert "data −6.0" in shown
+    assert "grad −2.0" in shown
+    assert "grad 2.0" in shown
     # a is used twice, b once, the product once; and each of two operations makes its value.
     assert len(edges(drawing.source)) == 4 + 2
 
@@ -90,7 +92,8 @@ def test_colour_grows_with_the_gradient() -> None:
         re.findall(r"(v\d+) \[.*fillcolor=\"(#\w+)\"", draw(a * 3 + b * -1 + c * 0).source)
     )
     assert colours["v0"] == "#ffaa50"
-    assert colours["v2"] != "#ffffff" and colours["v2"] != colours["v0"]
+    assert colours["v2"] != "#ffffff"
+    assert colours["v2"] != colours["v0"]
     assert "#ffffff" in colours.values()
 
 

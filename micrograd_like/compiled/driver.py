@@ -1,0 +1,163 @@
+"""A tape as an LLVM module: its chunks, and the loops around them.
+
+Lines that depend on an input run on vectors of `LANES` rows, a block; the others run once a call.
+Every chunk runs all blocks of a tile before the next chunk does: then its instructions and its sums
+stay in the fastest cache, and so does the scratch memory of a tile.
+
+There are two functions to call from outside:
+
+- `once(uniform, sums)` completes `uniform`, which begins with the parameters, by the lines that
+  depend on nothing else, and adds what they contribute to `sums`, one number each.
+- `run(uniform, rows, chosen, count, work, sums, outputs, stride)` runs the rows whose numbers are
+  in `chosen`, and stores their `sums`: the first output's total, and a gradient for each parameter.
+  Each is made of `LANES` partial sums, so its bits depend on no machine. Output number i of the row
+  at place j of `chosen` is stored in `outputs[i · stride + j]`; `stride` is `count` or more, a
+  multiple of `LANES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from llvmlite import ir
+
+from micrograd_like.compiled.chunks import DOUBLE, INT, POINTER, Chunk
+from micrograd_like.compiled.layout import LANES, Layout
+from micrograd_like.compiled.tape import Tape
+
+TILE = 8
+"""Blocks in a tile."""
+
+VECTOR, SHORT = ir.VectorType(DOUBLE, LANES), ir.IntType(32)
+
+
+def write_module(tape: Tape, gradient: bool) -> tuple[ir.Module, Layout]:
+    """The module of a tape, and what its arrays hold."""
+    layout, module = Layout(tape, gradient), ir.Module("graph")
+    once = [
+        Chunk(module, f"once{place}", layout, 1, steps) for place, steps in enumerate(layout.once)
+    ]
+    rows = [
+        Chunk(module, f"rows{place}", layout, LANES, steps)
+        for place, steps in enumerate(layout.rows)
+    ]
+    _write_once(module, once)
+    _write_run(module, layout, rows, tape.inputs)
+    return module, layout
+
+
+def work_size(layout: Layout) -> int:
+    """Numbers of working memory: the scratch of a tile, and partial sums twice."""
+    return LANES * (TILE * layout.scratch_size + 2 * layout.sums)
+
+
+def _at(builder: ir.IRBuilder, base: ir.Value, place: ir.Value) -> ir.Value:
+    return builder.gep(base, [place], source_etype=DOUBLE)
+
+
+@contextmanager
+def _loop(builder: ir.IRBuilder, count: ir.Value) -> Iterator[ir.Value]:
+    """A loop over 0 … count − 1, in which the `with` block's instructions run."""
+    before = builder.block
+    head, body, after = [builder.append_basic_block() for _ in range(3)]
+    builder.branch(head)
+    builder.position_at_end(head)
+    index = builder.phi(INT)
+    index.add_incoming(INT(0), before)
+    builder.cbranch(builder.icmp_signed("<", index, count), body, after)
+    builder.position_at_end(body)
+    yield index
+    index.add_incoming(builder.add(index, INT(1)), builder.block)
+    builder.branch(head)
+    builder.position_at_end(after)
+
+
+def _function(module: ir.Module, name: str, *arguments: ir.Type) -> ir.IRBuilder:
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+    function.attributes.add("nounwind")
+    return ir.IRBuilder(function.append_basic_block())
+
+
+def _write_once(module: ir.Module, chunks: Sequence[ir.Function]) -> None:
+    builder = _function(module, "once", POINTER, POINTER)
+    uniform, sums = builder.function.args
+    for chunk in chunks:
+        builder.call(chunk, [uniform, uniform, sums, uniform, INT(0), INT(1)])
+    builder.ret_void()
+
+
+def _write_run(
+    module: ir.Module, layout: Layout, chunks: Sequence[ir.Function], inputs: int
+) -> None:
+    builder = _function(
+        module, "run", POINTER, POINTER, POINTER, INT, POINTER, POINTER, POINTER, INT
+    )
+    uniform, rows, chosen, count, work, sums, outputs, stride = builder.function.args
+    size = INT(LANES * layout.scratch_size)
+    partial = _at(builder, work, INT(TILE * size.constant))
+    last = _at(builder, partial, INT(LANES * layout.sums))
+    zero = ir.Constant(VECTOR, [0.0] * LANES)
+    with _loop(builder, INT(2 * layout.sums)) as place:
+        builder.store(zero, _at(builder, partial, builder.mul(place, INT(LANES))), 8)
+
+    def fill(first: ir.Value, scratch: ir.Value, live: ir.Value) -> None:
+        """Turn rows into vectors; lanes without a row get that of the last one."""
+        with _loop(builder, INT(LANES)) as lane:
+            inside = builder.icmp_signed("<", lane, live)
+            place = builder.select(inside, lane, builder.sub(live, INT(1)))
+            place = builder.gep(chosen, [builder.add(first, place)], source_etype=INT)
+            row = builder.mul(builder.load(place, align=8, typ=INT), INT(inputs))
+            with _loop(builder, INT(inputs)) as i:
+                number = builder.load(_at(builder, rows, builder.add(row, i)), align=8, typ=DOUBLE)
+                place = builder.add(builder.mul(i, INT(LANES)), lane)
+                builder.store(number, _at(builder, scratch, place), 8)
+
+    def run(first: ir.Value, blocks: ir.Value, sums: ir.Value) -> None:
+        for chunk in chunks:
+            arguments = [uniform, work, sums, _at(builder, outputs, first), stride, blocks]
+            builder.call(chunk, arguments)
+
+    full = builder.sdiv(count, INT(LANES))
+    tiles = builder.sdiv(builder.add(full, INT(TILE - 1)), INT(TILE))
+    with _loop(builder, tiles) as tile:
+        first = builder.mul(tile, INT(TILE))
+        left = builder.sub(full, first)
+        blocks = builder.select(builder.icmp_signed("<", left, INT(TILE)), left, INT(TILE))
+        with _loop(builder, blocks) as block:
+            row = builder.mul(builder.add(first, block), INT(LANES))
+            fill(row, _at(builder, work, builder.mul(block, size)), INT(LANES))
+        run(builder.mul(first, INT(LANES)), blocks, partial)
+    first = builder.mul(full, INT(LANES))
+    rest = builder.sub(count, first)
+    with builder.if_then(builder.icmp_signed(">", rest, INT(0))):
+        fill(first, work, rest)
+        run(first, INT(1), last)  # into sums of its own, of which the live lanes count
+    _write_sums(builder, layout, (partial, last, sums), rest)
+    builder.ret_void()
+
+
+def _write_sums(
+    builder: ir.IRBuilder, layout: Layout, arrays: Sequence[ir.Value], rest: ir.Value
+) -> None:
+    """Add up partial sums; of the last block's only the first `rest`."""
+    partial, last, sums = arrays
+    numbers = ir.Constant(ir.VectorType(INT, LANES), list(range(LANES)))
+    first = builder.insert_element(ir.Constant(numbers.type, ir.Undefined), rest, SHORT(0))
+    every = builder.shuffle_vector(first, first, _order([0] * LANES))
+    live = builder.icmp_signed("<", numbers, every)
+    with _loop(builder, INT(layout.sums)) as place:
+        offset = builder.mul(place, INT(LANES))
+        total = builder.load(_at(builder, partial, offset), align=8, typ=VECTOR)
+        more = builder.load(_at(builder, last, offset), align=8, typ=VECTOR)
+        total = builder.fadd(total, builder.select(live, more, ir.Constant(VECTOR, [0.0] * LANES)))
+        half = LANES // 2
+        while half:  # the upper half onto the lower one
+            order = _order([(lane + half) % LANES for lane in range(LANES)])
+            total = builder.fadd(total, builder.shuffle_vector(total, total, order))
+            half //= 2
+        builder.store(builder.extract_element(total, SHORT(0)), _at(builder, sums, place), 8)
+
+
+def _order(lanes: Sequence[int]) -> ir.Constant:
+    return ir.Constant(ir.VectorType(SHORT, LANES), list(lanes))

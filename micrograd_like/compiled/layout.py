@@ -1,0 +1,117 @@
+"""Which lines of a tape run where in machine code, and where their results are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from micrograd_like.compiled.tape import Operand, Tape
+
+LANES = 8
+"""Rows in a vector, and partial sums in a gradient, whatever the width of the host's vectors."""
+
+CHUNK = 300
+"""Lines in a function: the time to compile one grows faster than its size."""
+
+SHORT_POWERS = ("pow -2.0", "pow -1.0", "pow 0.5", "pow 2.0", "pow 3.0")
+"""Powers by constants for which a few instructions are as good, as operations of their own."""
+
+
+class Step(NamedTuple):
+    """A line as it is run; its name is "" for a leaf that is added to a sum or stored."""
+
+    number: int
+    name: str
+    operands: tuple[Operand, ...]
+
+    def lines(self) -> list[int]:
+        """The operands that are no constants."""
+        return [x for x in self.operands if isinstance(x, int)]
+
+
+class Layout:
+    """Which lines of a tape run where, and where in memory their results are.
+
+    - `once`, `rows`: the chunks of both kinds.
+    - `uniform`: for a line that runs once, its place in the array of that name.
+    - `scratch`: for a line that runs by rows, its place (in vectors) among those of a block.
+    - `adds`, `stores`: for a line, the sums it is added to and the outputs it is.
+    - `constants`: for each sum, what is added to it once and for all.
+    """
+
+    def __init__(self, tape: Tape, gradient: bool) -> None:
+        self.by_row = [line.by_row for line in tape.lines]
+        self.sums = len(tape.gradients) + 1 if gradient else 0
+        sums = [tape.outputs[:1], *tape.gradients] if gradient else []
+        self.adds = _places(sums)
+        self.stores = _places([[output] for output in tape.outputs])
+        steps = _steps(tape, gradient, {*self.adds, *self.stores})
+        self.once = _chunks([step for step in steps if not self.by_row[step.number]])
+        self.rows = _chunks([step for step in steps if self.by_row[step.number]])
+        from_rows = {x for chunk in self.rows for step in chunk for x in step.lines()}
+        parameters = range(tape.parameters)
+        kept = {*parameters, *from_rows, *self.stores}
+        self.uniform, self.uniform_size = _memory(parameters, self.once, kept)
+        inputs = range(tape.parameters, tape.parameters + tape.inputs)
+        self.scratch, self.scratch_size = _memory(inputs, self.rows, set())
+        self.constants = [sum(x for x in operands if type(x) is float) for operands in sums]
+
+
+def _places(lists: Sequence[Sequence[Operand]]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for place, operands in enumerate(lists):
+        for x in operands:
+            if type(x) is int:
+                found.setdefault(x, []).append(place)
+    return found
+
+
+def _steps(tape: Tape, gradient: bool, wanted: set[int]) -> list[Step]:
+    """The needed lines, and leaves that are `wanted` themselves."""
+    steps = []
+    wanted = set(wanted)
+    for number in reversed(tape.needed(tape.results(gradient))):
+        op, operands, _, _ = tape.lines[number]
+        if number not in wanted:
+            continue
+        name, operands = (op.name, operands) if op else ("", (number,))
+        if name == "pow" and (short := f"pow {operands[1]}") in SHORT_POWERS:
+            name, operands = short, operands[:1]
+        if name == "gate" and type(operands[1]) is int:
+            slope = tape.lines[operands[1]]
+            if slope.op is not None and slope.op.name == "step":
+                name, operands = "gate step", (operands[0], *slope.operands)
+        steps.append(Step(number, name, operands))
+        wanted.update(steps[-1].lines())
+    return [step for step in reversed(steps) if step.name or step.number in wanted]
+
+
+def _chunks(steps: list[Step]) -> list[list[Step]]:
+    return [steps[start : start + CHUNK] for start in range(0, len(steps), CHUNK)]
+
+
+def _memory(
+    leaves: Sequence[int], chunks: list[list[Step]], kept: set[int]
+) -> tuple[dict[int, int], int]:
+    """Places for the leaves, the lines used by another chunk, and those `kept`; and their number.
+
+    A place is used again once its line is not needed any more, except by the lines `kept`.
+    """
+    passed, last = set(kept), dict[int, int]()
+    for chunk in chunks:
+        own = {step.number for step in chunk}
+        passed.update(x for step in chunk for x in step.lines() if x not in own)
+    steps = [step for chunk in chunks for step in chunk]
+    for position, step in enumerate(steps):
+        last.update((x, position) for x in step.lines())
+    places = {number: place for place, number in enumerate(leaves)}
+    count, free = len(places), []
+    for position, step in enumerate(steps):
+        done = {x for x in step.lines() if last[x] == position and x in places and x not in kept}
+        free += [places[x] for x in done]
+        if step.name and step.number in passed:
+            if free:
+                places[step.number] = free.pop()
+            else:
+                places[step.number], count = count, count + 1
+    return places, count

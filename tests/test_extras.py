@@ -1,0 +1,37 @@
+"""Packages that an extra installs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from micrograd_like.extras import MissingExtraError, load
+
+
+def test_what_is_installed_is_loaded() -> None:
+    import json.decoder
+
+    assert load("json.decoder", "demos") is json.decoder
+
+
+def test_what_is_missing_is_named_with_its_extra() -> None:
+    with pytest.raises(MissingExtraError) as caught:
+        load("no_such_package.part", "compiled")
+    assert str(caught.value) == (
+        "no_such_package is not installed; what needs it comes with "
+        'pip install "micrograd-like[compiled]"'
+    )
+    assert caught.value.name == "no_such_package"
+    assert isinstance(caught.value, ModuleNotFoundError)
+
+
+def test_a_package_that_misses_another_one_names_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "half_there.py").write_text("import the_other_half")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(MissingExtraError, match="the_other_half is not installed"):
+        load("half_there", "demos")
+    assert "half_there" not in sys.modules
