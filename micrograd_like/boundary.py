@@ -26,10 +26,10 @@ def boundary_text(
     >>> X = [[-1, 0], [-1, 1], [1, 0], [1, 1]]
     >>> print(boundary_text(lambda rows: [a for a, b in rows], X, [0, 0, 1, 0], 16, 4))
     ┌────────────────┐
-    │  o     ░░░░░!  │
+    │ o      ░░░░░░!░│
     │        ░░░░░░░░│
     │        ░░░░░░░░│
-    │  o     ░░░░░x  │
+    │ o      ░░░░░░x░│
     └────────────────┘
     """
     (left, right), (bottom, top) = _extent(X)

@@ -103,7 +103,7 @@ class Compiled:
         self._parameters = [leaf for leaf in leaves if leaf not in set(inputs)]
         self._moved = len(moved)
         self._tape = Tape(roots, inputs, self._parameters, differentiate=True)
-        self._runner = make_runner(self._tape)
+        self._runner = make_runner(self._tape, "llvm")
         self._state: _State | None = None
         self._check(Eager(model, loss, optimizer), examples)
 

@@ -58,7 +58,7 @@ class History:
         column that does not exist.
 
         >>> History([{"epoch": k, "loss": 1 / k} for k in range(1, 9)]).sparkline()
-        '█▄▃▂▁▁▁▁'
+        '█▄▂▂▁▁▁▁'
         """
         values = [_or_nan(row[column]) for row in self.rows]
         bars = min(len(values), width)

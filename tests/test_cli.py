@@ -8,10 +8,12 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import micrograd_like
+from micrograd_like import moons
 from micrograd_like.cli import main
 from tests.commands import EXTRAS, environment, program, run, run_on_terminal
 from tests.trainings import needs_compiled
@@ -88,6 +90,23 @@ def test_options_reach_the_training(tmp_path: Path) -> None:
         "Adam with learning rate 0.5, batches of 3",
     ]
     assert len(re.findall(r"^ +\d+  ", done.stdout, re.M)) == 2
+
+
+class Captured(Exception):
+    pass
+
+
+def test_what_is_held_out_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def capture(*arguments: Any, **named: Any) -> None:
+        raise Captured(arguments, named)
+
+    monkeypatch.setattr("micrograd_like.recipes.fit", capture)
+    with pytest.raises(Captured) as caught:
+        main(["train", "moons", "--quiet", "--seed", "5"])
+    (_, X, y), named = caught.value.args
+    held_out = named["validation"]
+    assert (len(X), len(held_out[0])) == (200, 100)
+    assert (X + held_out[0], y + held_out[1]) == moons(300, rng=random.Random(5))
 
 
 @needs_compiled

@@ -140,8 +140,8 @@ def test_first_names_are_each_there_once() -> None:
     names = first_names()
     assert len(names) == len(set(names)) > 5000
     assert all(name.isascii() and name.isalpha() and name.islower() for name in names)
-    assert {"james", "mary", "allyn", "zona"} <= set(names)
-    assert names.index("mary") < names.index("zona")
+    assert names[:4] == ["james", "john", "robert", "mary"]  # 3.3 to 2.6 percent each
+    assert {"allyn", "zona"} <= set(names[2000:])
 
 
 @shapes

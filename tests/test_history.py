@@ -79,7 +79,7 @@ def test_many_epochs_share_a_bar() -> None:
     history = of(*(float(i // 10) for i in range(80)))
     assert history.sparkline(width=8) == "▁▂▃▄▅▆▇█"
     assert len(of(*range(1000)).sparkline()) == 60
-    assert of(*([0.0, 14.0] * 4 + [14.0] * 8)).sparkline(width=2) == "▁█"
+    assert of(*([14.0, 0.0] * 4 + [8.0] * 8)).sparkline(width=2) == "▁█"
     assert len(of(*range(61)).sparkline()) == 60
 
 

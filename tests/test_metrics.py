@@ -49,6 +49,7 @@ def test_one_output_is_cut_where_the_loss_costs_the_same(
     assert measure([below, above], [low, 1]) == 1.0
     assert measure([above, below], [low, 1]) == 0.0
     assert measure([below, below, below, above], [low, low, 1, low]) == 0.5
+    assert measure([threshold, threshold, threshold, threshold], [low, low, low, 1]) == 0.75
     assert measure([NAN, NAN], [low, 1]) == 0.0
     assert measure([math.inf, -math.inf], [1, low]) == 1.0
 
@@ -94,7 +95,7 @@ def test_several_outputs_of_nan_are_never_right_by_chance(output: list[float]) -
 
 
 @pytest.mark.parametrize(
-    "targets", [[[0.3, -0.3]], [[1.0, 1.0]], [[0.2, 0.3, 0.5]], [2], [-1], [0.5], [[]]]
+    "targets", [[[1.3, -0.3]], [[1.0, 1.0]], [[0.2, 0.3, 0.5]], [2], [-1], [0.5], [[]]]
 )
 def test_several_outputs_without_classes_have_no_accuracy(targets: list[Any]) -> None:
     assert accuracy(mse_loss, [0.1, 0.2], targets)([[0.1, 0.2]], targets) is None

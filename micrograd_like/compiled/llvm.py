@@ -6,7 +6,7 @@ import ctypes
 import struct
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy
@@ -149,9 +149,10 @@ class _Code:
             part(0)
         else:
             tasks = [self._pool.submit(part, thread) for thread in range(1, self._threads)]
-            part(0)
-            for task in tasks:
-                task.result()
+            try:
+                part(0)
+            finally:
+                wait(tasks)  # after Ctrl-C too: they write into memory that the next call reuses
         for place, x in self._equal:
             self._outputs[place] = x if isinstance(x, float) else self._uniform[x]
         return self._outputs[:, :count]

@@ -138,8 +138,12 @@ def recipe_build(recipes: Sequence[Recipe], inputs: Sequence[int]) -> Build:
     return build
 
 
-def network(sizes: Sequence[int], activation: str = "tanh") -> Build:
-    """The mean squared error of a network, and a penalty; the last input is the target."""
+def network(
+    sizes: Sequence[int],
+    activation: str = "tanh",
+    loss: Callable[[Value, Value], Value] = losses.mse_loss,
+) -> Build:
+    """The loss of a network, and a penalty; the last input is the target."""
 
     def build(parameters: list[Value], inputs: list[Value]) -> list[Value]:
         weights = iter(parameters)
@@ -149,8 +153,7 @@ def network(sizes: Sequence[int], activation: str = "tanh") -> Build:
                 getattr(sum((next(weights) * a for a in x), next(weights)), activation)()
                 for _ in range(size)
             ]
-        loss = losses.mse_loss(x[0], target) + 0.01 * sum(p * p for p in parameters)
-        return [loss]
+        return [loss(x[0], target) + 0.01 * sum(p * p for p in parameters)]
 
     return build
 
