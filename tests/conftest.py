@@ -7,6 +7,7 @@ other one, so that a build which fell back is noticed.
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,9 @@ def pytest_report_header() -> str:
 
 
 def pytest_configure() -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started in the background, where Ctrl-C is ignored, by us and by every program of ours.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     expected = os.environ.get("MICROGRAD_LIKE_EXPECT_BACKEND", micrograd_like.BACKEND)
     if expected != micrograd_like.BACKEND:
         raise pytest.UsageError(

@@ -8,6 +8,7 @@ forward functions or the partials of the package.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import sys
@@ -266,6 +267,18 @@ _EDGES += [1 + 2.0**-52, 1.5, 2.0, 3.0, 20.0, 36.7, 37.5, 40.0, 100.0, 350.0, 37
 _EDGES += [709.8, 745.0, 746.0, 1e5, 2.0**53, 1e160, sys.float_info.max]
 
 
+# For pairs, each with each: of all sizes, and where a sum of two loses what counts later.
+_EXTREMES = (5e-324, 1e-310, 1e-300, 1.3e-15, 0.3, 30.0, 1e300)
+
+# Where formulas that look as good are off by more than two units in the last place.
+_HARD: dict[str, Sequence[float]] = {
+    "sigmoid": (-4.149197384682088, -4.918903241715419),
+    "sigmoid_prime": (4.850170237905036, 4.838866043022415, -3.4209944072595375),
+    "tanh": (0.2206029338249308, -0.2530142471654527, -0.5093929940507138),
+    "tanh_prime": (-8.397556672298123, -18.72183902299558, 2.802760520254729),
+}
+
+
 def samples(interval: Interval, count: int, rng: random.Random) -> list[float]:
     """Numbers inside an interval.
 
@@ -296,15 +309,21 @@ def samples(interval: Interval, count: int, rng: random.Random) -> list[float]:
 
 
 def points(op: Op, count: int, rng: random.Random) -> list[tuple[float, ...]]:
-    """Operands inside the domain of `op`; one in four pairs lies close together, none is equal."""
+    """Operands inside the domain of `op`: the hard ones, then `count` samples.
+
+    Of pairs one in four lies close together, and none is equal.
+    """
     domain = op.domain or (LINE,) * len(op.partials)
     columns = [samples(interval, count, rng) for interval in domain]
     if len(columns) == 1:
-        return [(x,) for x in columns[0]]
+        return [(x,) for x in (*_HARD.get(op.name, ()), *columns[0])]
     rng.shuffle(columns[1])
     low, high = domain[1]
     for i in range(0, count, 4):
         close = columns[0][i] * (1.0 + rng.choice((1, -1)) * 2.0 ** -rng.randint(1, 52))
         if low < close < high:
             columns[1][i] = close
-    return [pair for pair in zip(*columns, strict=True) if pair[0] != pair[1]]
+    extremes = [sign * x for x in _EXTREMES for sign in (1.0, -1.0)]
+    inside = [[x for x in extremes if low < x < high] for low, high in domain]
+    pairs = [*itertools.product(*inside), *zip(*columns, strict=True)]
+    return [pair for pair in pairs if pair[0] != pair[1]]

@@ -33,8 +33,8 @@ def test_gradcheck_accepts_what_is_right_and_names_what_is_worst() -> None:
     assert gradcheck(rosenbrock, [-1.2, 1.0]) is True
     assert gradcheck(lambda v: 3.0, [1.0]) is True
     with pytest.raises(GradcheckError) as error:
-        gradcheck(lambda v: v[0] + v[1].detach() * 2 + v[2].detach() * 5, [1.0, 2.0, Value(3.0)])
-    assert str(error.value).startswith("xs[2] = 3.0: the gradient is 0.0, the slope 5.0")
+        gradcheck(lambda v: v[0] + v[1].detach() * 5 + v[2].detach() * 2, [1.0, Value(3.0), 2.0])
+    assert str(error.value).startswith("xs[1] = 3.0: the gradient is 0.0, the slope 5.0")
     assert isinstance(error.value, AssertionError)
 
 
@@ -141,5 +141,7 @@ def test_detect_anomaly_nests_and_ends_with_an_exception() -> None:
         with pytest.raises(AnomalyError), detect_anomaly():
             Value(0.0).log()
         states.append(anomaly_mode.on)
+    with pytest.raises(AnomalyError), detect_anomaly():
+        Value(0.0).log()
     states.append(anomaly_mode.on)
     assert states == [False, True, True, True, False]

@@ -201,7 +201,12 @@ def test_shared_parts_are_read_once() -> None:
     expression = repeated(lambda x: x * x, 200)  # 2^200 letters, were it written out
     assert expression.evaluate({"a": 1.0}) == 1.0
     assert "…" in str(expression)
-    assert len(str(expression)) < 2000
+
+
+def test_a_text_that_is_too_long_to_read_is_cut() -> None:
+    text = str(repeated(lambda x: x + b, 1_030))
+    assert len(text) <= 500
+    assert text.startswith("… + b + b")
 
 
 def test_deep_expressions_need_no_recursion() -> None:
