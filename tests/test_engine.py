@@ -92,7 +92,7 @@ def test_operators_leave_other_operands_to_python(wrong: Any) -> None:
         lambda: a**wrong,
     ]
     for attempt in attempts:
-        with pytest.raises(TypeError, match=r"unsupported operand|can't multiply sequence"):
+        with pytest.raises(TypeError, match="'Value'"):
             attempt()
 
 
@@ -128,7 +128,7 @@ def test_labels() -> None:
     assert repr(b) == "Value(data=1.0, grad=0.0, label='b:c')"
     b.label = ""
     assert repr(b) == "Value(data=1.0, grad=0.0)"
-    with pytest.raises(TypeError, match="a label is a str, got int: 3"):
+    with pytest.raises(TypeError, match=r"str.* got int"):
         Value(1.0, 3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a label is a str, got NoneType: None"):
         a.label = None
@@ -195,7 +195,7 @@ def test_values_cannot_be_subclassed() -> None:
 
 def test_signatures_can_be_looked_up() -> None:
     assert list(inspect.signature(Value).parameters)[:2] == ["data", "label"]
-    assert str(inspect.signature(Value.backward)).startswith("(self, seed")
+    assert list(inspect.signature(Value.backward).parameters) == ["self", "seed"]
     assert "upstream" not in (Value.__doc__ or "")
     assert "derivative" in (Value.__doc__ or "")
 

@@ -261,8 +261,7 @@ def test_run_returns_the_last_step() -> None:
 def test_iteration_goes_on_from_the_position() -> None:
     stepper = Stepper(diamond().L)
     stepper.next()
-    assert len(list(stepper)) == len(stepper) - 1
-    assert list(stepper) == []
+    assert (len(list(stepper)), list(stepper)) == (len(stepper) - 1, [])
 
 
 def test_peek_changes_nothing() -> None:
