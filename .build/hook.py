@@ -29,6 +29,10 @@ PACKAGE = "micrograd_like"
 # mypyc_fixes.h replaces macros of mypyc, so a new series has to be looked at first.
 REQUIREMENTS = ["mypy>=2.4,<2.5", "setuptools>=77"]
 
+# Calls inside the library go straight, which saves a tenth; and no product is fused with a sum, as
+# gcc does by itself where the processor can, since that would round differently from Python.
+CODE = ["-fvisibility=hidden", "-ffp-contract=off"]
+
 
 def reason_not_to_compile() -> str:
     """Why this machine can't compile, as far as can be told without trying; "" if nothing is."""
@@ -89,7 +93,7 @@ def compile_modules(root: Path, modules: list[str], header: Path, target: Path) 
             (scratch / "docstrings.h").write_text(docstrings(sources), encoding="utf-8")
             options = extension.extra_compile_args  # one list for all of them
             first = ["-include", str(scratch / "docstrings.h"), "-include", str(header)]
-            extension.extra_compile_args = [*options, *first]
+            extension.extra_compile_args = [*options, *first, *CODE]
     distribution = Distribution({"name": PACKAGE, "ext_modules": extensions})
     build = distribution.get_command_obj("build_ext")
     build.build_lib, build.build_temp = str(scratch / "lib"), str(scratch / "temp")

@@ -10,7 +10,6 @@ from micrograd_like.operation import Op, anomaly_mode, evaluate, leaf, not_finit
 from micrograd_like.operators import OPS, Operators
 
 _marks: Final = count(1, 2)  # two marks a pass: entered, and the next number, done
-_anomaly: Final = anomaly_mode  # compiled code reads a name of its own module faster
 
 
 @final
@@ -40,17 +39,13 @@ class Value(Operators):
         dright: float = 0.0,
     ) -> None:
         self._data: float = data if type(data) is float else real(data)
-        self._grad = 0.0
-        self._tag = op
-        self._left = left
-        self._dleft = dleft
-        self._right = right
-        self._dright = dright
-        self._mark = 0
+        self._left, self._dleft = left, dleft
+        self._right, self._dright = right, dright
+        self._grad, self._tag, self._mark = 0.0, op, 0
         if label != "":
             self.label = label
-        if _anomaly.on:
-            _anomaly.check(self)
+        if anomaly_mode.on:
+            anomaly_mode.check(self)
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
@@ -128,26 +123,31 @@ class Value(Operators):
     def __add__(self, other: Any) -> OrNotImplemented[Value]:
         if isinstance(other, Value):
             return Value(self._data + other._data, "", "add", self, 1.0, other, 1.0)
-        if type(other) is float:
-            return Value(self._data + other, "", "add", self, 1.0, None, other)
+        if isinstance(other, (int, float)):
+            return Value(self._data + (x := float(other)), "", "add", self, 1.0, None, x)
         return self._binary("add", self, other)
+
+    def __radd__(self, other: Any) -> OrNotImplemented[Value]:
+        if isinstance(other, (int, float)):  # sum() starts at 0
+            return Value((x := float(other)) + self._data, "", "add", None, x, self, 1.0)
+        return self._binary("add", other, self)
 
     def __mul__(self, other: Any) -> OrNotImplemented[Value]:
         if isinstance(other, Value):
             return Value(self._data * other._data, "", "mul", self, other._data, other, self._data)
-        if type(other) is float:
-            return Value(self._data * other, "", "mul", self, other, None, other)
+        if isinstance(other, (int, float)):
+            return Value(self._data * (x := float(other)), "", "mul", self, x, None, x)
         return self._binary("mul", self, other)
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
         a, b = operands[0], operands[-1]
-        x = a._data if isinstance(a, Value) else real(a)
         left = a if isinstance(a, Value) else None
+        x = real(a) if left is None else left._data
         if len(operands) == 1:
             out = evaluate(op.forward, x)
             return Value(out, "", op.name, left, evaluate(op.partials[0], x, out))
-        y = b._data if isinstance(b, Value) else real(b)
         right = b if isinstance(b, Value) else None
+        y = real(b) if right is None else right._data
         out = evaluate(op.forward, x, y)
         dleft = x if left is None else evaluate(op.partials[0], x, y, out)
         dright = y if right is None else evaluate(op.partials[1], x, y, out)
@@ -156,7 +156,8 @@ class Value(Operators):
     def backward(self, seed: Any = 1.0) -> None:
         """Add seed · ∂self/∂leaf to the `grad` of every leaf, and set it on the nodes between."""
         start, order = real(seed), topological_order(self)
-        leaves = [(node, node._grad) for node in order if node._left is None is node._right]
+        leaves = [node for node in order if node._left is None is node._right]
+        before = [leaf._grad for leaf in leaves]
         for node in order:
             node._grad = 0.0
         self._grad = start
@@ -170,10 +171,10 @@ class Value(Operators):
                     c = upstream * node._dright
                     right._grad += c if c - c == 0.0 else not_finite(node, node._dright, c)
         except BaseException:
-            for leaf, grad in leaves:
+            for leaf, grad in zip(leaves, before):
                 leaf._grad = grad  # a pass cut short adds nothing
             raise
-        for leaf, grad in leaves:
+        for leaf, grad in zip(leaves, before):
             leaf._grad += grad
 
 
@@ -191,9 +192,7 @@ def topological_order(root: Value) -> list[Value]:
                 stack.append(left)
             if right is not None and right._mark < entered:
                 stack.append(right)
-        else:
-            stack.pop()
-            if node._mark == entered:  # the second visit, after the parents
-                node._mark = done
-                order.append(node)
+        elif stack.pop()._mark == entered:  # its second visit, after the parents
+            node._mark = done
+            order.append(node)
     return order

@@ -1,6 +1,6 @@
 """Chooses between the compiled engine and the interpreted one when the package is imported.
 
-A build with a C compiler leaves the compiled form of two modules in a folder of their own. While
+A build with a C compiler leaves the compiled form of some modules in a folder of their own. While
 that folder is on the package's path, before the package's own, Python finds them there; otherwise
 it reads the same modules' source.
 """
@@ -12,7 +12,7 @@ import warnings
 from importlib import import_module
 from zlib import crc32
 
-MODULES = ("operators", "engine")
+MODULES = ("operators", "operation", "ops", "engine")
 """What is compiled."""
 
 FOLDER = "_native"
@@ -41,7 +41,7 @@ def import_compiled(package: str, path: list[str]) -> None:
             fresh = stamp.read() == fingerprint(home)
         if not fresh:
             warnings.warn(
-                f"{' or '.join(MODULES)} changed in {home} after it was compiled, so the "
+                f"one of {', '.join(MODULES)} changed in {home} after it was compiled, so the "
                 "interpreted engine runs: install the package again to compile it (pip install -e "
                 ". in its folder), or set MICROGRAD_LIKE_PURE=1",
                 RuntimeWarning,

@@ -16,14 +16,16 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable
-from typing import Any, NamedTuple, final
+from typing import Any, Final, NamedTuple, final
 
+from micrograd_like.compiler_hints import mypyc_attr
 from micrograd_like.operators import OPS, Operators
 
 Interval = tuple[float, float]
 LINE: Interval = (-math.inf, math.inf)
 
 
+@mypyc_attr(native_class=False)  # an exception can't be a native class
 class AnomalyError(ArithmeticError):
     """An operation made a nan or an inf while `detect_anomaly` was on."""
 
@@ -40,7 +42,7 @@ def real(x: object) -> float:
     """
     if type(x) is float:
         return x
-    if not isinstance(x, numbers.Real):
+    if not isinstance(x, (int, numbers.Real)):  # int first: asking an abstract class takes longer
         raise TypeError(f"expected a real number, got {type(x).__name__}: {x!r:.80}")
     return float(x)
 
@@ -145,7 +147,7 @@ def evaluate(expression: Callable[..., Any], *operands: float) -> float:
         return float(expression(*map(IeeeFloat, operands)))
 
 
-def register(op: Op) -> Op:
+def register(op: Any) -> Op:
     """Add a row to the table and return it; a name already taken raises ValueError.
 
     The new operation is called like a function, on Values or on plain numbers.
@@ -160,25 +162,28 @@ def register(op: Op) -> Op:
     """
     if not isinstance(op, Op):
         raise TypeError(f"register takes an Op, got {type(op).__name__}: {op!r:.80}")
-    if not isinstance(op.name, str) or not op.name.isidentifier():
-        raise ValueError(f"an operation's name is an identifier, got {op.name!r}")
-    if op.name in OPS:
-        raise ValueError(f"there is an operation {op.name!r} already: choose another name")
-    arity = len(op.partials)
+    row: Any = op  # read without types: compiled code checks them first, and says less
+    if not isinstance(row.name, str) or not row.name.isidentifier():
+        raise ValueError(f"an operation's name is an identifier, got {row.name!r}")
+    if row.name in OPS:
+        raise ValueError(f"there is an operation {row.name!r} already: choose another name")
+    arity = len(row.partials)
     if arity not in (1, 2):
         raise ValueError(
-            f"operation {op.name!r} has {arity} partials: give one per operand, for one or two "
+            f"operation {row.name!r} has {arity} partials: give one per operand, for one or two "
             "operands, and compose what takes more"
         )
-    _check_signature(op.name, "forward", op.forward, arity, "the operands")
-    for i, partial in enumerate(op.partials):
-        _check_signature(op.name, f"partial {i}", partial, arity + 1, "the operands and the output")
-    if op.domain and len(op.domain) != arity:
-        raise ValueError(
-            f"operation {op.name!r} takes one (low, high) per operand as its domain, got "
-            f"{op.domain!r} for {arity} operand(s)"
+    _check_signature(row.name, "forward", row.forward, arity, "the operands")
+    for i, partial in enumerate(row.partials):
+        _check_signature(
+            row.name, f"partial {i}", partial, arity + 1, "the operands and the output"
         )
-    OPS[op.name] = op
+    if row.domain and len(row.domain) != arity:
+        raise ValueError(
+            f"operation {row.name!r} takes one (low, high) per operand as its domain, got "
+            f"{row.domain!r} for {arity} operand(s)"
+        )
+    OPS[row.name] = op
     return op
 
 
@@ -201,7 +206,7 @@ class AnomalyMode:
             raise AnomalyError(f"forward: {node.op} of {node.operands} gives {node.data}")
 
 
-anomaly_mode = AnomalyMode()
+anomaly_mode: Final = AnomalyMode()
 
 
 def not_finite(node: Any, slope: float, contribution: float) -> float:

@@ -32,7 +32,7 @@ class Operators:
 
     def _binary(self, name: str, a: Any, b: Any) -> OrNotImplemented[Self]:
         other = b if a is self else a
-        if not isinstance(other, NUMBER) and not isinstance(other, Operators):
+        if not isinstance(other, Operators) and not isinstance(other, NUMBER):
             return NotImplemented  # type: ignore[no-any-return]
         return self._apply(OPS[name], (a, b))
 

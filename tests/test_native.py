@@ -56,7 +56,7 @@ def test_a_source_that_changed_after_it_was_compiled_runs_interpreted_and_says_s
         source.write("# edited\n")
     name, warning = backend(package)
     assert name == "interpreted"
-    assert f"RuntimeWarning: {' or '.join(native.MODULES)} changed in {package}" in warning
+    assert f"RuntimeWarning: one of {', '.join(native.MODULES)} changed in {package}" in warning
     assert "pip install -e ." in warning
 
 

@@ -7,7 +7,7 @@ relu, mean cross-entropy of the next symbol. It uses +, *, **, /, exp, log and r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -110,11 +110,3 @@ def loss(parameters: Sequence[Any], document: Sequence[int] = DOCUMENT) -> Any:
 
 def add(a: Vector, b: Vector) -> Vector:
     return [x + y for x, y in zip(a, b, strict=True)]
-
-
-def differentiate(value: Callable[[float], Any]) -> tuple[float, list[float]]:
-    """Loss and gradient from fresh leaves made by `value`."""
-    parameters = [value(number) for number in start()]
-    root = loss(parameters)
-    root.backward()
-    return root.data, [p.grad for p in parameters]

@@ -52,18 +52,20 @@ class MoonsStep(Peer):
 
 
 class GptStep(Peer):
-    """Loss and gradient of one document, the leaves made anew."""
+    """Loss and gradient of one document."""
 
     def __init__(self, value: Callable[[float], Any]) -> None:
-        self.value = value
-        self.gradient: list[float] = []
+        self.parameters = [value(number) for number in gpt.start()]
 
     def step(self) -> float:
-        loss, self.gradient = gpt.differentiate(self.value)
-        return loss
+        loss = gpt.loss(self.parameters)
+        for p in self.parameters:
+            p.grad = 0.0
+        loss.backward()
+        return float(loss.data)
 
     def numbers(self) -> list[float]:
-        return self.gradient
+        return [p.grad for p in self.parameters]
 
 
 def with_network_of_its_own(module: Any, sizes: work.Sizes, points: int) -> MoonsStep:
@@ -189,19 +191,19 @@ class XadGpt(Peer):
         self.real.relu = lambda z: functions.max(z, 0.0)
         self.tape = adjoint.Tape()
         self.tape.activate()
-        self.gradient: list[float] = []
+        self.start = gpt.start()
+        self.parameters: list[Any] = []
 
     def step(self) -> float:
         self.tape.clearAll()
-        parameters = [self.real(number) for number in gpt.start()]
-        self.tape.registerInputs(parameters)
+        self.parameters = [self.real(number) for number in self.start]
+        self.tape.registerInputs(self.parameters)
         self.tape.newRecording()
-        loss = gpt.loss(parameters)
+        loss = gpt.loss(self.parameters)
         self.tape.registerOutput(loss)
         loss.derivative = 1.0
         self.tape.computeAdjoints()
-        self.gradient = [p.derivative for p in parameters]
         return float(loss.value)
 
     def numbers(self) -> list[float]:
-        return self.gradient
+        return [p.derivative for p in self.parameters]
