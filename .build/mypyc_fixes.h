@@ -1,10 +1,11 @@
 /* What the build puts in front of the C code that mypyc wrote.
 
-   1. How compiled nodes are freed. A chain of nodes must not be freed by recursion, since a million nested calls exhaust the stack.
-   mypyc 2.4 relies on CPython's trashcan for that. But up to Python 3.13 the trashcan links the
-   objects that wait through their garbage-collector header, and `Value` has none (it is declared
-   acyclic): the trashcan then writes over whatever lies in front of the node. Python 3.14 has no
-   trashcan for such objects at all, so there the recursion would not be bounded.
+   1. How compiled nodes are freed. A chain of nodes must not be freed by recursion, since a million
+   nested calls exhaust the stack. mypyc 2.4 relies on CPython's trashcan for that. But up to Python
+   3.13 the trashcan links the objects that wait through their garbage-collector header, and `Value`
+   has none (it is declared acyclic): the trashcan then writes over whatever lies in front of the
+   node. Python 3.14 has no trashcan for such objects at all, so there the recursion would not be
+   bounded.
 
    The two macros below take the place of mypyc's and do the same without the header. Nodes that
    wait are linked through the word after the object's head, where mypyc keeps the pointer to the
@@ -17,7 +18,9 @@
 #error "the list of waiting nodes is guarded by the interpreter's lock"
 #endif
 
-#define NESTED_DEALLOCS_LIMIT 50
+/* Two, the least that works, so that a chain is freed node by node from its root: kept as in 6, its
+   memory is then used again in the order in which it lies. */
+#define NESTED_DEALLOCS_LIMIT 2
 
 static int nested_deallocs = 0;
 static PyObject *waiting_for_dealloc = NULL;
@@ -102,7 +105,37 @@ static const char *with_signature(const char *signature, const char *text) {
 
 #define ALLOCATOR "__internal_mypyc_setup"
 
-/* 3 to 5 happen here: PyType_Ready is what every class of mypyc passes through. */
+/* 6. Where nodes come from. Python gives memory back to the system when a graph is freed, and for
+   the graph of the next training step the system clears it anew, page by page, which takes longer
+   than building the graph. So up to NODES_KEPT freed nodes (12 MB) wait to be used again, linked
+   like those of 1. */
+
+#define NODES_KEPT (1 << 17)
+
+static PyObject *kept = NULL;
+static Py_ssize_t number_kept = 0;
+
+static PyObject *take_or_alloc(PyTypeObject *type, Py_ssize_t items) {
+    PyObject *node = kept;
+    if (node == NULL)
+        return PyType_GenericAlloc(type, items);
+    memcpy(&kept, node + 1, sizeof(PyObject *));
+    number_kept--;
+    memset(node, 0, type->tp_basicsize);
+    return PyObject_Init(node, type);
+}
+
+static void keep_or_free(void *node) {
+    if (number_kept == NODES_KEPT) {
+        PyObject_Free(node);
+        return;
+    }
+    memcpy((PyObject *)node + 1, &kept, sizeof(PyObject *));
+    kept = node;
+    number_kept++;
+}
+
+/* 3 to 6 happen here: PyType_Ready is what every class of mypyc passes through. */
 
 static int complete_and_ready(PyTypeObject *type) {
     const char *text = docstring(type, "");
@@ -123,6 +156,10 @@ static int complete_and_ready(PyTypeObject *type) {
             def->closure = (void *)def->set;
             def->set = set_or_refuse;
         }
+    }
+    if (!strcmp(type->tp_name, "Value")) {
+        type->tp_alloc = take_or_alloc;
+        type->tp_free = keep_or_free;
     }
     if (PyType_Ready(type) < 0)
         return -1;
