@@ -79,7 +79,7 @@ def derivatives(p: Sequence[float], data: Readings) -> tuple[float, list[float],
 
 
 def newton(data: Readings, steps: int = 30) -> list[tuple[list[float], float, float, float]]:
-    """At every step the parameters, the cost, the length of the gradient, and λ."""
+    """At every step the parameters, the cost, the length of the gradient, and the λ it took."""
     p, damp = list(GUESS), 0.0
     C, gradient, H = derivatives(p, data)
     rows = [(p, C, math.hypot(*gradient), damp)]
@@ -90,9 +90,10 @@ def newton(data: Readings, steps: int = 30) -> list[tuple[list[float], float, fl
         if not move or cost(list(map(Value, there)), data).data > C * (1 + 1e-12):
             damp = max(10.0 * damp, 1.0)
             continue
-        p, damp = there, 0.0 if damp < 1.0 else damp / 100.0
+        p = there
         C, gradient, H = derivatives(p, data)
         rows.append((p, C, math.hypot(*gradient), damp))
+        damp = 0.0 if damp < 1.0 else damp / 100.0
         if rows[-1][2] < 1e-9 * rows[0][2]:
             break
     return rows

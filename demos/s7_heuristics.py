@@ -5,11 +5,10 @@
 The valley f(x, y) = ½ (x² + κ y²) is κ times as steep across as along. Plain descent multiplies x
 by 1 − η and y by 1 − ηκ at each step: it needs η < 2/κ to stay in the valley, and then crawls along
 it. Momentum remembers, v ← μ v + ∇f, w ← w − η v: pushes across the valley cancel, those along it
-add up. Adam divides each coordinate by the size of its recent gradients, and the steepness drops
-out.
+add up. Adam divides each coordinate by the size of its recent gradients: the steepness drops out.
 
-What to look at: the number of steps each one needs, the zigzag in the picture; and in the second
-table, that no setting is best by itself, which is why people sweep.
+What to look at: the number of steps each one needs, and the zigzag in the picture; in the second
+table, that no choice is best by itself (relu is first and last), which is why people sweep.
 """
 
 import argparse
@@ -21,8 +20,7 @@ from micrograd_like import MLP, SGD, Adam, Value, binary_cross_entropy_with_logi
 
 STEEP = 100.0  # κ
 START = (10.0, 1.0)
-Optimizer = SGD | Adam
-Maker = Callable[[list[Value]], Optimizer]
+Maker = Callable[[list[Value]], SGD | Adam]
 VALLEY: dict[str, Maker] = {
     "descent, η = 1/κ": lambda w: SGD(w, lr=1 / STEEP),
     "descent, η = 1.98/κ": lambda w: SGD(w, lr=1.98 / STEEP),
@@ -83,11 +81,9 @@ def sweep() -> list[tuple[str, str, int, str, float, float]]:
             progress=False,
             rng=rng,
         )
-        right = sum((model(row).data > 0) == (k == 1) for row, k in zip(*held_out))
+        right = sum((model(row).data > 0) == k for row, k in zip(*held_out))
         layers = "-".join(map(str, [2, *sizes]))
-        rows.append(
-            (layers, activation, batch, name, history.rows[-1]["loss"], right / len(held_out[1]))
-        )
+        rows.append((layers, activation, batch, name, history.rows[-1]["loss"], right / 200))
     return rows
 
 
@@ -110,7 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(7, 3.5), layout="constrained")
-        axes = figure.add_subplot(xlabel="x", ylabel="y", xlim=(-4, 11), ylim=(-1.5, 1.5))
+        axes = figure.add_subplot(xlabel="x", ylabel="y", xlim=(-4, 11), ylim=(-2.5, 2.5))
+        xs, ys = range(-4, 12), [k / 10 for k in range(-25, 26)]
+        axes.contour(xs, ys, [[(x * x + STEEP * y * y) / 2 for x in xs] for y in ys], colors="0.9")
         for name, path in paths.items():
             if steps_needed(path) is not None:
                 axes.plot(*zip(*path[:80]), ".-", linewidth=0.7, markersize=3, label=name)

@@ -32,10 +32,9 @@ def expected_length(p: Sequence[float], q: Sequence[float]) -> float:
 
 def split(rng: random.Random) -> tuple[Rows, list[int], Rows, list[int]]:
     """The digits, shuffled: rows and classes to learn from, and those held out."""
-    X, y = digits()
-    order = list(range(len(X)))
-    rng.shuffle(order)
-    X, y = [X[i] for i in order], [y[i] for i in order]
+    pairs = list(zip(*digits()))
+    rng.shuffle(pairs)
+    X, y = map(list, zip(*pairs))
     return X[:TRAIN], y[:TRAIN], X[TRAIN:], y[TRAIN:]
 
 
@@ -71,16 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     p = (0.5, 0.25, 0.125, 0.125)
     print(f"messages with the probabilities {p}: expected bits")
     for q in (p, (0.25, 0.25, 0.25, 0.25), (0.125, 0.125, 0.25, 0.5)):
+        length = expected_length(p, q) / BIT
         loss = cross_entropy([math.log(qi) for qi in q], p) / BIT
-        print(
-            f"  a code made for {q!s:28}  −Σ p log₂ q = {expected_length(p, q) / BIT:.4f}"
-            f"   cross_entropy {loss:.4f}"
-        )
-    two = binary_cross_entropy(0.9, 0.75) / BIT
-    print(
-        f"  a coin of p = 0.75, taken for 0.9: {two:.4f}, by formula "
-        f"{expected_length((0.75, 0.25), (0.9, 0.1)) / BIT:.4f}\n"
-    )
+        print(f"  by a code made for {q!s:28}  −Σ p log₂ q {length:.4f}   cross_entropy {loss:.4f}")
+    length = expected_length((0.75, 0.25), (0.9, 0.1)) / BIT
+    loss = binary_cross_entropy(0.9, 0.75) / BIT
+    print(f"a coin of 0.75, by a code for 0.9: {length:.4f}   binary_cross_entropy {loss:.4f}\n")
 
     rng = random.Random(9)
     X, y, X_test, y_test = split(rng)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import cmath
 import importlib.util
+import itertools
 import math
 import random
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 import micrograd_like as ml
 from micrograd_like import Neuron, Value
+from micrograd_like.engine import topological_order
 from tests.bench import gpt as bench_gpt
 
 DEMOS = Path(__file__).parents[1] / "demos"
@@ -134,9 +136,9 @@ def test_s4_error_falls_with_the_root_of_the_number_of_batches() -> None:
     for _ in range(320):
         chosen = rng.sample(range(60), 10)
         draws.append(s4.gradient(model, [X[i] for i in chosen], [y[i] for i in chosen]))
-    one = math.sqrt(sum(s4.distance(d, full) ** 2 for d in draws) / 320)
-    groups = [s4.mean(draws[i : i + 16]) for i in range(0, 320, 16)]
-    sixteen = math.sqrt(sum(s4.distance(d, full) ** 2 for d in groups) / 20)
+    one = math.sqrt(sum(math.dist(d, full) ** 2 for d in draws) / 320) / math.hypot(*full)
+    assert s4.error(draws, full) == near(one)
+    sixteen = s4.error([s4.mean(draws[i : i + 16]) for i in range(0, 320, 16)], full)
     assert one / sixteen == pytest.approx(4, rel=0.25)
 
 
@@ -228,7 +230,7 @@ def test_s7_remembering_beats_plain_descent() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_s8_shared_gradient_is_the_sum_over_uses_to_the_bit(seed: int) -> None:
     s8, rng = demo("s8_shared_weights"), random.Random(seed)
-    image, kernel = [rng.random() for _ in range(64)], s8.Kernel(rng)
+    image, kernel = [rng.random() for _ in range(64)], Neuron(9, init="he", rng=rng)
     kernel.b.data = 2.0  # so that no answer is silent
     pairs = s8.shared_and_summed(kernel, image, [rng.random() for _ in range(36)])
     assert len(pairs) == 10
@@ -238,23 +240,31 @@ def test_s8_shared_gradient_is_the_sum_over_uses_to_the_bit(seed: int) -> None:
 
 def test_s8_convolves() -> None:
     s8, rng = demo("s8_shared_weights"), random.Random(3)
-    kernel, image = s8.Kernel(rng), [rng.random() for _ in range(64)]
+    kernel, image = Neuron(9, init="he", rng=rng), [rng.random() for _ in range(64)]
     kernel.b.data = 0.2
-    uses: list[Value] = []
-
-    def use(weight: Value) -> Value:
-        uses.append(weight)
-        return weight
-
-    answers = [a.data for a in kernel(image, use)]
+    answers = [kernel(window) for window in s8.windows(image)]
     w = [weight.data for weight in kernel.w]
     expected = [
         max(0.0, 0.2 + sum(w[3 * u + v] * image[8 * (i + u) + j + v] for u, v in PLACES))
         for i in range(6)
         for j in range(6)
     ]
-    assert answers == near(expected)
-    assert {uses.count(parameter) for parameter in kernel.parameters()} == {36}
+    assert [a.data for a in answers] == near(expected)
+    parents = Counter(p for node in topological_order(sum(answers)) for p in node.parents)
+    assert {parents[parameter] for parameter in kernel.parameters()} == {36}
+
+
+def test_s8_averages_the_answers_by_twos() -> None:
+    s8, rng = demo("s8_shared_weights"), random.Random(4)
+    model, image = s8.Reader(rng), [rng.random() for _ in range(64)]
+    assert len(model.parameters()) == 410
+    features = []
+    for kernel in model.kernels:
+        seen = [kernel(window).data for window in s8.windows(image)]
+        for i, j in itertools.product((0, 2, 4), repeat=2):
+            features.append(sum(seen[6 * (i + u) + j + v] for u in (0, 1) for v in (0, 1)) / 4)
+    expected = [z.data for z in model.out(features)]
+    assert [z.data for z in model(image)] == near(expected)
 
 
 PLACES = [(u, v) for u in range(3) for v in range(3)]
@@ -309,7 +319,7 @@ def test_physics_newton_doubles_the_digits() -> None:
     lengths = [length for _, _, length, _ in rows]
     assert lengths[-1] < 1e-9 * lengths[0]
     digits = [math.log10(lengths[0] / length) for length in lengths[-4:-1]]
-    assert all(after > 1.5 * before for before, after in pairwise(digits))
+    assert all(after > 1.5 * before for before, after in itertools.pairwise(digits))
 
 
 def test_physics_finds_the_truth_without_noise() -> None:
@@ -387,4 +397,4 @@ def test_demo_says_what_it_is(name: str) -> None:
         assert document.startswith(f"{name[:2].upper()} · ")
     assert f"python demos/{name}.py" in document
     assert "What to look at:" in document
-    assert 40 <= text.count("\n") <= 220
+    assert 40 <= text.count("\n") <= (120 if name.startswith("s") else 150)

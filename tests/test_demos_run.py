@@ -23,7 +23,7 @@ SAYS = {
     "s1_one_neuron": r"  200 +\d\.\d+e-\d\d  +1\.50000  -2\.00000   0\.50000   0\.30000$",
     "s2_perceptron": r"mistakes a pass \[1, 1, 0, 0, 0, 0\]",
     "s3_layers": r"between backward and the recursion: \d\.\de-1\d$",
-    "s4_minibatches": r"the knee\n(.*\n)+stopped by patience after epoch \d\d;",
+    "s4_minibatches": r"^the knee is at epoch 6, .*\nstopped by patience after epoch \d\d,",
     "s5_slowdown": r"^cross-entropy is there 1\d\.\d times sooner$",
     "s6_vanishing": r"^sigmoid +glorot  .* 1e-06 ",
     "s7_heuristics": r"2\.02/κ   never(.*\n)+momentum 0\.8 +59\n(.*\n)+2-8-8-1 ",

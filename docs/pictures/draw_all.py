@@ -15,6 +15,7 @@ PLOTS = (
     "s5_slowdown",
     "s6_vanishing",
     "s7_heuristics",
+    "s8_shared_weights",
     "s9_digits",
     "physics_fit",
 )
