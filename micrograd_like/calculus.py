@@ -11,12 +11,17 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 from micrograd_like import ops
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.operation import anomaly_mode, real
 from micrograd_like.operators import OPS
+
+# Threads may leave the blocks of `detect_anomaly` in another order than they entered them.
+_blocks: list[None] = []
+_changing = RLock()
 
 
 class GradcheckError(AssertionError):
@@ -144,19 +149,24 @@ def gradcheck(
 def detect_anomaly() -> Iterator[None]:
     """Inside the `with`, the first operation that makes a nan or an inf raises AnomalyError.
 
-    The error names the operation, its operands and, in a backward pass, the upstream gradient.
+    The error names the operation, its operands and, in a backward pass, the upstream gradient; from
+    a compiled program, the operation and the row. It holds for all threads until the last that is
+    inside such a `with` leaves it.
 
     >>> with detect_anomaly():
     ...     Value(0.0).log()
     Traceback (most recent call last):
     micrograd_like.operation.AnomalyError: forward: log of (Value(data=0.0, grad=0.0),) gives -inf
     """
-    before = anomaly_mode.on
-    anomaly_mode.on = True
+    with _changing:
+        _blocks.append(None)
+        anomaly_mode.on = True
     try:
         yield
     finally:
-        anomaly_mode.on = before
+        with _changing:
+            _blocks.pop()
+            anomaly_mode.on = bool(_blocks)
 
 
 def _check_function(name: str, f: object) -> None:

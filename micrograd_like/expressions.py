@@ -14,7 +14,7 @@ from micrograd_like import ops
 from micrograd_like.engine import Value
 from micrograd_like.functions import logsumexp
 from micrograd_like.operation import Op
-from micrograd_like.text import quoted
+from micrograd_like.text import one_line, quoted
 
 _LONGEST = 2000  # characters
 _DEEPEST = 200  # operations within operations
@@ -76,7 +76,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, float]:
         if not equals or not name.isidentifier():
             raise ExpressionError(f"{quoted(setting)}: write a name and a number, such as a=1")
         if name in numbers:
-            raise ExpressionError(f"{quoted(setting)}: {name} has a number already")
+            raise ExpressionError(f"{quoted(setting)}: {one_line(name)} has a number already")
         try:
             numbers[name] = float(number)
         except ValueError:
@@ -115,7 +115,7 @@ class _Reader:
             raise ExpressionError("the expression is empty: write one such as tanh(2*a + b)")
         for name, part in self.parts.items():
             if name not in self.used and part is not result:
-                raise ExpressionError(f"{name} is not used in {quoted(self.text)}")
+                raise ExpressionError(f"{one_line(name)} is not used in {quoted(self.text)}")
         self.root = result if isinstance(result, Value) else Value(result)
         self.names = {n: part for n, part in self.parts.items() if isinstance(part, Value)}
 
@@ -140,7 +140,7 @@ class _Reader:
             case ast.Assign(targets=[ast.Name(id=name)], value=expression):
                 part = self._read(expression, 0)
                 if name in self.parts:
-                    raise self._error(statement, f"{name} has a value already")
+                    raise self._error(statement, f"{one_line(name)} has a value already")
                 self.parts[name] = part
                 if isinstance(part, Value) and not part.label:
                     part.label = name
@@ -179,7 +179,7 @@ class _Reader:
             return self.parts[name]
         if name in _CONSTANTS:
             return _CONSTANTS[name]
-        raise self._error(node, f"no number is given for it, such as {name}=1")
+        raise self._error(node, f"no number is given for it, such as {one_line(name)}=1")
 
     def _applied(self, op: Op, operands: list[ast.expr], depth: int) -> Value | float:
         return op(*[self._read(operand, depth + 1) for operand in operands])  # type: ignore[no-any-return]
@@ -189,7 +189,7 @@ class _Reader:
         if isinstance(exponent, float) and not abs(exponent) <= _GREATEST_EXPONENT:
             raise self._error(node, f"a constant exponent is {_GREATEST_EXPONENT:.0f} at most")
         result: Value | float = ops.power(base, exponent)
-        if isinstance(result, float) and math.isinf(result):
+        if isinstance(result, float) and math.isinf(result) and base and not math.isinf(base):
             raise self._error(node, "too large for a float")
         return result
 
@@ -201,7 +201,7 @@ class _Reader:
             return logsumexp(terms)  # type: ignore[no-any-return]
         if name not in FUNCTIONS:
             known = ", ".join([*FUNCTIONS, "logsumexp"])
-            raise self._error(node, f"{name} is not one of {known}")
+            raise self._error(node, f"{one_line(name)} is not one of {known}")
         op = FUNCTIONS[name]
         if len(operands) != len(op.partials):
             raise self._error(

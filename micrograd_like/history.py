@@ -30,6 +30,7 @@ class History:
     - `stopped`: why it ended: "epochs" (all done), "patience", "interrupt" (Ctrl-C), "error", or ""
       while it runs.
     - `best`: with patience, the best epoch by the loss that patience watches, else None.
+    - `since`: the epoch from which patience counts: the best one, or the last before it was asked.
 
     >>> history = History([{"epoch": 1, "loss": 0.75, "val_loss": None, "seconds": 0.25}])
     >>> print(history)
@@ -38,11 +39,17 @@ class History:
     """
 
     def __init__(
-        self, rows: Iterable[Row] = (), stopped: str = "", best: Best | None = None
+        self,
+        rows: Iterable[Row] = (),
+        stopped: str = "",
+        best: Best | None = None,
+        since: int | None = None,
     ) -> None:
         self.rows = list(rows)
         self.stopped = stopped
         self.best = best
+        last = self.rows[-1].get("epoch", 0) if self.rows else 0
+        self.since = last if since is None else since
 
     def __repr__(self) -> str:
         return f"<History of {len(self.rows)} epoch(s), stopped by {self.stopped!r}>"

@@ -10,9 +10,11 @@ import json
 import os
 import random
 import stat
+import sys
 import tempfile
 from hashlib import sha256
 from math import isfinite
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -22,6 +24,8 @@ from micrograd_like.optim import Optimizer
 
 FORMAT, VERSION = "micrograd_like", 1
 _NON_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
+_GREATEST_WHOLE = 2**63 - 1
+_RNG_VERSION, _RNG_WORDS = 3, 624  # the Mersenne Twister's, as `random.getstate` gives them
 
 
 class ModelFileError(ValueError):
@@ -56,10 +60,12 @@ def save(
 ) -> None:
     """Write `model` to the file `path`; with `optimizer`, `history` and `rng` a training goes on.
 
-    The file is written beside its place and then moved there, so at any moment there is either the
-    old file or the new one, whole; it keeps the permissions of the old. Raises TypeError for what
-    is no Neuron, Layer or MLP, ValueError for an activation that is a function and for parameters
-    that are nan or inf, and OSError where the disk refuses; then the old file stays.
+    `fit` shows how it survives a kill. The file is written beside its place and then moved there,
+    so at any moment there is either the old file or the new one, whole; it keeps the permissions of
+    the old. Raises TypeError for what is no Neuron, Layer or MLP, ValueError for an activation that
+    is a function, for parameters that are nan or inf, and for a state of training that
+    `load_checkpoint` would refuse, such as a metric that is no number, and OSError where the disk
+    refuses; then the old file stays.
 
     >>> import tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.json")
@@ -69,10 +75,14 @@ def save(
     True
     """
     training = {
-        "optimizer": optimizer and optimizer.state_dict(),
+        "optimizer": optimizer and _spelled(optimizer.state_dict()),
         "history": history and _from_history(history),
-        "rng": rng and rng.getstate(),
+        "rng": rng and _spelled(rng.getstate()),
     }
+    try:
+        _to_training(training)
+    except _Refused as refused:
+        raise ValueError(f"this training could not be read again: {refused}") from None
     content = {
         "model": _from_model(model),
         "training": training if any(training.values()) else None,
@@ -89,7 +99,7 @@ def load(path: str | os.PathLike[str]) -> Neuron | Layer | MLP:
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
-    """The model in the file `path` and the state of its training; raises what `load` raises.
+    """The model in the file `path` and its training, to go on as `fit` shows; raises as `load`.
 
     >>> import tempfile, os
     >>> from micrograd_like import Adam
@@ -102,13 +112,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     raw = Path(path).read_bytes()
     try:
         content = _content(raw)
-        training = _dict(content, "training", ("optimizer", "history", "rng"), optional=True)
-        return Checkpoint(
-            _to_model(content["model"]),
-            _to_optimizer(training.get("optimizer")),
-            _to_history(training.get("history")),
-            _to_rng(training.get("rng")),
-        )
+        return Checkpoint(_to_model(content["model"]), *_to_training(content["training"]))
     except _Refused as refused:
         raise ModelFileError(path, str(refused)) from None
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -150,7 +154,9 @@ def _content(raw: bytes) -> dict[str, Any]:
         _refuse(f'it is no file of {FORMAT}: its "format" does not say so')
     version = frame.get("version")
     if type(version) is int and version > VERSION:
-        _refuse(f"it has version {version}, and this package reads up to {VERSION}: update it")
+        _refuse(
+            f"it has version {version!r:.20}, and this package reads up to {VERSION}: update it"
+        )
     if version != VERSION or set(frame) != {"format", "version", "checksum", "model", "training"}:
         _refuse(f"its fields are not those of version {VERSION}: {sorted(frame)!r:.200}")
     content = {"model": frame["model"], "training": frame["training"]}
@@ -200,7 +206,7 @@ def _from_model(model: Any) -> dict[str, Any]:
 
 
 def _to_model(data: Any) -> Neuron | Layer | MLP:
-    data = _dict({"model": data}, "model", ("type", "inputs", "activations", "parameters"))
+    data = _dict(data, "model", ("type", "inputs", "activations", "parameters"))
     kind, inputs, activations = data["type"], data["inputs"], data["activations"]
     numbers = _numbers(data["parameters"], "parameters")
     if not _whole(inputs, 1) or not isinstance(activations, list):
@@ -238,73 +244,113 @@ def _to_model(data: Any) -> Neuron | Layer | MLP:
 # The state of a training. A loss may well be nan, which JSON can't say, so it stands as a string.
 
 
-def _from_history(history: History) -> dict[str, Any]:
-    best = history.best
-    return {
-        "rows": [{name: _spelled(x) for name, x in row.items()} for row in history.rows],
-        "stopped": history.stopped,
-        "best": best and [best.epoch, _spelled(best.loss), list(map(_spelled, best.parameters))],
-    }
+def _to_training(data: Any) -> tuple[dict[str, Any] | None, History | None, random.Random | None]:
+    if data is None:
+        return None, None, None
+    data = _dict(data, "training", ("optimizer", "history", "rng"))
+    optimizer, history, rng = data["optimizer"], data["history"], data["rng"]
+    return (
+        None if optimizer is None else _to_optimizer(optimizer),
+        None if history is None else _to_history(history),
+        None if rng is None else _to_rng(rng),
+    )
 
 
 def _spelled(x: Any) -> Any:
-    return repr(x) if isinstance(x, float) and not isfinite(x) else x
+    if isinstance(x, dict):
+        return {name: _spelled(entry) for name, entry in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_spelled(entry) for entry in x]
+    if isinstance(x, bool) or not isinstance(x, Real):
+        return x
+    if isinstance(x, Integral):
+        return int(x)  # numpy's numbers are none of JSON's
+    number = float(x)
+    return number if isfinite(number) else repr(number)
 
 
 def _read(x: Any) -> Any:
     return _NON_FINITE.get(x, x) if isinstance(x, str) else x
 
 
-def _to_history(data: Any) -> History | None:
-    if data is None:
-        return None
-    data = _dict({"history": data}, "history", ("rows", "stopped", "best"))
-    rows = data["rows"]
+def _from_history(history: History) -> dict[str, Any]:
+    rows, stopped, best, since = history.rows, history.stopped, history.best, history.since
+    if best is not None:
+        best = Best(best.epoch, float(best.loss), list(map(float, best.parameters)))
+    return {"rows": _spelled(rows), "stopped": stopped, "best": _spelled(best), "since": since}
+
+
+def _to_history(data: Any) -> History:
+    data = _dict(data, "history", ("rows", "stopped", "best", "since"))
+    rows, best = data["rows"], data["best"]
     if not isinstance(rows, list) or not isinstance(data["stopped"], str):
         _refuse(f"the history is no list of rows: {rows!r:.80}")
     for row in rows:
-        if not isinstance(row, dict) or type(row.get("epoch")) is not int:
+        if not isinstance(row, dict) or not _whole([row.get("epoch")], 1):
             _refuse(f"a row of the history is no dict with an epoch: {row!r:.80}")
+        for name, x in row.items():
+            if x is not None and not _is_number(_read(x)):
+                _refuse(
+                    f"epoch {row['epoch']} of the history has no number as {name!r:.80}: {x!r:.80}"
+                )
     rows = [{name: _read(x) for name, x in row.items()} for row in rows]
-    best = data["best"]
+    if not _whole([data["since"]], 0):
+        _refuse(f"patience counts from epoch {data['since']!r:.80}")
     if best is not None:
-        epoch, loss, parameters = best
-        if not _whole([epoch], 1):
-            _refuse(f"the best epoch is {epoch!r:.80}")
-        best = Best(epoch, float(_read(loss)), [float(_read(x)) for x in parameters])
-    return History(rows, data["stopped"], best)
+        if not isinstance(best, list) or len(best) != 3 or not _whole(best[:1], 1):
+            _refuse(f"the best epoch is no list of an epoch, a loss and parameters: {best!r:.80}")
+        (loss,) = _floats(best[1:2], "best loss")
+        best = Best(best[0], loss, _floats(best[2], "best parameters"))
+    return History(rows, data["stopped"], best, data["since"])
 
 
-def _to_optimizer(data: Any) -> dict[str, Any] | None:
-    if data is None:
-        return None
+def _to_optimizer(data: Any) -> dict[str, Any]:
     if not isinstance(data, dict) or not isinstance(data.get("optimizer"), str):
         _refuse(f"the optimiser's state has no name: {data!r:.80}")
-    return data
+    if not _whole([data.get("steps")], 0):
+        _refuse(f"the optimiser's number of steps is {data.get('steps')!r:.80}")
+    return {
+        name: entry if name in ("optimizer", "steps") else _floats(entry, f"{name!r:.80}")
+        for name, entry in data.items()
+    }
 
 
-def _to_rng(data: Any) -> random.Random | None:
-    if data is None:
-        return None
-    version, words, gauss = data
+def _to_rng(data: Any) -> random.Random:
+    parts: Any = data if isinstance(data, list) and len(data) == 3 else [None] * 3
+    version, words, gauss = parts
+    if (
+        not (type(version) is int and version == _RNG_VERSION)
+        or not (_whole(words, 0) and len(words) == _RNG_WORDS + 1)
+        or not (max(words) < 2**32 and words[-1] <= _RNG_WORDS)
+        or not (gauss is None or (type(gauss) is float and isfinite(gauss)))
+    ):
+        _refuse(f"the random generator's state is none of Python's: {data!r:.80}")
     rng = random.Random()
     rng.setstate((version, tuple(words), gauss))
     return rng
 
 
-def _dict(
-    holder: Any, name: str, fields: tuple[str, ...], *, optional: bool = False
-) -> dict[str, Any]:
-    data = holder[name]
-    if data is None and optional:
-        return {}
+def _dict(data: Any, name: str, fields: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(data, dict) or set(data) != set(fields):
         _refuse(f"its {name} has not the fields {', '.join(fields)}: {data!r:.80}")
     return data
 
 
 def _whole(items: Any, least: int) -> bool:
-    return isinstance(items, list) and all(type(x) is int and x >= least for x in items)
+    return isinstance(items, list) and all(
+        type(x) is int and least <= x <= _GREATEST_WHOLE for x in items
+    )
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, float) or (isinstance(x, int) and abs(x) <= sys.float_info.max)
+
+
+def _floats(items: Any, what: str) -> list[float]:
+    numbers: list[Any] = list(map(_read, items)) if isinstance(items, list) else [None]
+    if not all(type(x) is float for x in numbers):
+        _refuse(f"its {what} are not all floats: {items!r:.80}")
+    return numbers
 
 
 def _numbers(items: Any, what: str) -> list[float]:
@@ -325,7 +371,7 @@ def _replace(path: Path, text: str) -> None:
         Path(temporary).chmod(_permissions(target))
         Path(temporary).replace(target)
     except BaseException:
-        Path(temporary).unlink()
+        Path(temporary).unlink(missing_ok=True)  # Ctrl-C may come just after it was moved
         raise
     _sync_folder(target.parent)
 

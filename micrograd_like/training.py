@@ -6,8 +6,10 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from math import inf
+from threading import RLock, get_ident
 from time import perf_counter
 from typing import Any
+from weakref import WeakValueDictionary
 
 from micrograd_like.checks import generator, whole
 from micrograd_like.engine import Value
@@ -58,8 +60,10 @@ def fit(
     - `patience`: stop after so many epochs without a new lowest validation loss, and at the end
       restore the parameters of the epoch that had it. Without `validation`, the loss on the
       training data is measured for this at the end of every epoch.
-    - `callbacks`: functions of the model and the new row, called after every epoch.
-    - `history`: the one to continue; new rows are added to it, and epochs count on.
+    - `callbacks`: functions of the model and the new row, called after every epoch; one that saves
+      a checkpoint lets the training survive a kill, see below.
+    - `history`: the one to continue, which callbacks can read meanwhile: new rows are added to it,
+      and epochs count on. `epochs` is how many are still to come.
 
     Accuracy is the share of right answers. Several outputs answer with the index of the greatest;
     the target is that index, or a list of probabilities. One output answers with one of two
@@ -68,9 +72,10 @@ def fit(
     mse_loss halfway between the classes. For other targets and losses accuracy is None.
 
     Ctrl-C ends the training and returns the history so far. Whatever else is raised, in a callback
-    say, passes through, with the history as its attribute `history`. Either way the model has done
-    whole steps only. Bad arguments raise TypeError or ValueError before anything changes, bad
-    targets too: the loss is tried on every target first.
+    say, passes through, with the history as its attribute `history`. Either way model and optimiser
+    have done whole steps only. Bad arguments raise TypeError or ValueError before anything changes,
+    bad targets too: the loss is tried on every target first. A model that another thread is
+    training raises RuntimeError.
 
     >>> from micrograd_like import MLP, SGD, binary_cross_entropy_with_logits, xor
     >>> rng = random.Random(1)
@@ -79,6 +84,29 @@ def fit(
     ...               optimizer=SGD(model.parameters(), lr=1.0), rng=rng, progress=False)
     >>> history.rows[-1]["accuracy"], history.stopped
     (1.0, 'epochs')
+
+    This training can be killed at any moment and called again, and comes to the bits of one that
+    ran through, in everything but the seconds:
+
+    >>> import os, tempfile
+    >>> from micrograd_like import load_checkpoint, mse_loss, save
+    >>> path = os.path.join(tempfile.mkdtemp(), "checkpoint.json")
+    >>> def train(epochs):
+    ...     if os.path.exists(path):
+    ...         model, state, history, rng = load_checkpoint(path)
+    ...     else:
+    ...         rng = random.Random(1)
+    ...         model, state, history = MLP(1, [3, 1], rng=rng), None, History()
+    ...     optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
+    ...     if state:
+    ...         optimizer.load_state_dict(state)
+    ...     def keep(model, row):
+    ...         save(model, path, optimizer=optimizer, history=history, rng=rng)
+    ...     return fit(model, [[0], [1], [2]], [1, 3, 5], loss=mse_loss, optimizer=optimizer,
+    ...                epochs=epochs - len(history.rows), batch_size=2, rng=rng,
+    ...                callbacks=[keep], history=history, progress=False)
+    >>> train(2).rows[-1]["epoch"], train(5).rows[-1]["epoch"]
+    (2, 5)
     """
     examples = read_examples(X, y)
     held_out = _read_validation(validation, examples)
@@ -88,65 +116,97 @@ def fit(
     shuffler = generator(rng)
     callbacks = _read_callbacks(callbacks)
     parameters = _read_parameters(model, optimizer)
-    if not isinstance(history, History | None):
-        raise TypeError(f"history is one that fit returned, got {history!r:.80}")
-    output = _try(model, loss, (examples, held_out), size)
-    measures = read_metrics(metrics, loss, output, examples.targets + held_out.targets)
-    run = make_engine(engine, model, loss, optimizer, examples)
-    data, held_out_data = run.read(examples), run.read(held_out)
-    report = reporter(progress, epochs * -(-len(examples.rows) // size))
+    history = _read_history(history, parameters)
+    with _Alone(parameters):
+        output = _try(model, loss, (examples, held_out), size)
+        measures = read_metrics(metrics, loss, output, examples.targets + held_out.targets)
+        run = make_engine(engine, model, loss, optimizer, examples)
+        data, held_out_data = run.read(examples), run.read(held_out)
+        report = reporter(progress, epochs * -(-len(examples.rows) // size))
 
-    history = History() if history is None else history
-    first = history.rows[-1]["epoch"] + 1 if history.rows else 1
-    waited_from = first - 1
-    if history.best and history.stopped not in ("epochs", "patience"):
-        waited_from = history.best.epoch  # the run goes on where it was cut short
-    history.stopped = ""
-    try:
-        for epoch in range(first, first + epochs):
-            begin = perf_counter()
-            order = list(range(len(examples.rows)))
-            if shuffle:
-                shuffler.shuffle(order)
-            row: Row = {"epoch": epoch}
-            shown = [examples.targets[i] for i in order]
-            row |= _measure(run.step, data, shown, order, size, measures, report.step)
-            every = range(len(held_out.rows))
-            scores = _measure(run.evaluate, held_out_data, held_out.targets, every, size, measures)
-            row |= {f"val_{name}": score for name, score in scores.items()}
-            watched = row["val_loss"]
-            if patience is not None and validation is None:
-                watched = _measure(run.evaluate, data, shown, order, size, {})["loss"]
-            if callbacks or patience is not None:
-                run.sync()  # from here on others look at the model, and may change it
-            if patience is not None and watched < (history.best.loss if history.best else inf):
-                history.best = Best(epoch, watched, [p.data for p in parameters])
-                waited_from = epoch
-            row["seconds"] = perf_counter() - begin
-            history.rows.append(row)
-            report.epoch(row)
-            for callback in callbacks:
-                callback(model, row)
-            if epoch - waited_from >= wait:
-                history.stopped = "patience"
-                break
-        if patience is not None and history.best:
+        epoch = history.rows[-1]["epoch"] if history.rows else 0
+        last = epoch + epochs
+        if history.stopped in ("epochs", "patience"):
+            history.since = epoch  # else the run goes on where it was cut short
+        try:
+            history.stopped = ""
+            while epoch < last and epoch - history.since < wait:
+                epoch += 1
+                begin = perf_counter()
+                order = list(range(len(examples.rows)))
+                if shuffle:
+                    shuffler.shuffle(order)
+                row: Row = {"epoch": epoch}
+                shown = [examples.targets[i] for i in order]
+                row |= _measure(run.step, data, shown, order, size, measures, report.step)
+                every = range(len(held_out.rows))
+                scores = _measure(
+                    run.evaluate, held_out_data, held_out.targets, every, size, measures
+                )
+                row |= {f"val_{name}": score for name, score in scores.items()}
+                watched = row["val_loss"]
+                if patience is not None and validation is None:
+                    watched = _measure(run.evaluate, data, shown, order, size, {})["loss"]
+                if callbacks or patience is not None:
+                    run.sync()  # from here on others look at the model, and may change it
+                with uninterrupted():
+                    if patience is None:
+                        history.since = epoch
+                    elif watched < (history.best.loss if history.best else inf):
+                        history.best = Best(epoch, watched, [p.data for p in parameters])
+                        history.since = epoch
+                    row["seconds"] = perf_counter() - begin
+                    history.rows.append(row)
+                report.epoch(row)
+                for callback in callbacks:
+                    callback(model, row)
             with uninterrupted():
-                for parameter, best in zip(parameters, history.best.parameters, strict=True):
-                    parameter.data = best
-        history.stopped = history.stopped or "epochs"
-    except KeyboardInterrupt:
-        history.stopped = "interrupt"
-    except BaseException as error:
-        history.stopped = "error"
-        with suppress(AttributeError):  # some exceptions take no attributes
-            error.history = history  # type: ignore[attr-defined]
-            error.add_note(f"fit: the model has done whole steps only; .history is {history!r}")
-        raise
-    finally:
-        run.sync()
-        report.close()
+                run.sync()
+                if patience is not None and history.best:
+                    for parameter, best in zip(parameters, history.best.parameters, strict=True):
+                        parameter.data = best
+                history.stopped = "epochs" if epoch - history.since < wait else "patience"
+        except KeyboardInterrupt:
+            history.stopped = "interrupt"
+            run.sync()  # here too, for a second Ctrl-C may come before the one below
+        except BaseException as error:
+            history.stopped = "error"
+            with suppress(AttributeError):  # some exceptions take no attributes
+                error.history = history  # type: ignore[attr-defined]
+                error.add_note(f"fit: the model has done whole steps only; .history is {history!r}")
+            raise
+        finally:
+            run.sync()
+            report.close()
     return history
+
+
+class _Alone:
+    """Keeps parameters for this thread: two at once would spoil each other's gradients unseen."""
+
+    def __init__(self, parameters: list[Value]) -> None:
+        self.parameters, self.thread = parameters, get_ident()
+
+    def __enter__(self) -> None:
+        with _changing:
+            found = [_trained_by[p].thread for p in self.parameters if p in _trained_by]
+            if any(thread != self.thread for thread in found):
+                raise RuntimeError(
+                    "another thread is training this model: give each thread a model of its own"
+                )
+            for parameter in self.parameters:
+                _trained_by.setdefault(parameter, self)
+
+    def __exit__(self, *error: object) -> None:
+        with _changing:
+            for parameter in self.parameters:
+                if _trained_by.get(parameter) is self:  # and not a `fit` around this one
+                    del _trained_by[parameter]
+
+
+# Weak, for Ctrl-C may come where nothing has been deleted yet.
+_trained_by: WeakValueDictionary[Value, _Alone] = WeakValueDictionary()
+_changing = RLock()
 
 
 def _measure(
@@ -184,6 +244,19 @@ def _read_validation(validation: Any, examples: Examples) -> Examples:
             f"{len(examples.rows[0])}: give both the same"
         )
     return held_out
+
+
+def _read_history(history: Any, parameters: list[Value]) -> History:
+    if history is None:
+        return History()
+    if not isinstance(history, History):
+        raise TypeError(f"history is one that fit returned, got {history!r:.80}")
+    if history.best and len(history.best.parameters) != len(parameters):
+        raise ValueError(
+            f"history is of a model with {len(history.best.parameters)} parameter(s), this one has "
+            f"{len(parameters)}: give the history of this model, or none"
+        )
+    return history
 
 
 def _read_callbacks(callbacks: Any) -> list[Callback]:

@@ -84,6 +84,13 @@ def test_powers_at_zero() -> None:
     assert [nth(lambda x: x**0, n)(0.0).data for n in (1, 2)] == [0.0, 0.0]
 
 
+def test_zero_times_infinity_is_nan_where_no_branch_was_chosen() -> None:
+    x = Value(1.0)
+    (x * 0.0 * math.inf).backward()
+    assert math.isnan(x.grad)
+    assert math.isnan(grad(lambda x: x * 0.0 * math.inf)(1.0).data)
+
+
 def test_argnum_picks_the_argument() -> None:
     def f(a: Any, b: Any, c: Any) -> Any:
         return a * b**2 + c

@@ -86,6 +86,8 @@ def test_spirals_turn_as_their_radius_grows(turns: float) -> None:
             angle = turns * tau * share + pi * k
             assert cos(atan2(b, a) - angle) == pytest.approx(1.0, abs=1e-12)
     assert of_class(1, X, y) == sorted([-a, -b] for a, b in of_class(0, X, y))
+    radii = sorted(hypot(a, b) for a, b in of_class(0, X, y))
+    assert radii == pytest.approx([0.1 + 0.9 * (i / 29) ** 0.5 for i in range(30)], abs=1e-12)
 
 
 def test_blobs_stand_around_the_corners_of_a_polygon() -> None:

@@ -119,6 +119,24 @@ def test_the_order_of_operands_does_not_matter_where_it_should_not(
         assert bits([a.grad, b.grad]) == bits([c.grad, d.grad])
 
 
+@given(SEEDS, st.randoms(use_true_random=False))
+def test_swapped_operands_anywhere_in_a_graph(seed: int, rng: random.Random) -> None:
+    """The value is the same to the bit; only the order in which gradients are added up is not."""
+    recipe = tame_recipe(random.Random(seed), 1 + seed % 40)
+    commute = ("add", "mul", "maximum", "minimum", "logaddexp")
+    steps = [
+        (name, picks[::-1] if name in commute and rng.random() < 0.5 else picks)
+        for name, picks in recipe.steps
+    ]
+    nodes, swapped = recipe.build(), recipe._replace(steps=tuple(steps)).build()
+    nodes[-1].backward()
+    swapped[-1].backward()
+    assert bits([node.data for node in nodes]) == bits([node.data for node in swapped])
+    yardstick = gabs(nodes[-1])
+    for one, other in zip(nodes, swapped, strict=True):
+        assert abs(one.grad - other.grad) <= 64 * U * yardstick.get(one, 0.0)
+
+
 @given(SEEDS)
 def test_the_same_recipe_gives_the_same_bits(seed: int) -> None:
     recipe = random_recipe(random.Random(seed))

@@ -232,6 +232,17 @@ def test_of_many_uses_the_largest_are_shown() -> None:
     assert sorted(shown) == [45.0, 45.0, 46.0, 46.0, 47.0, 47.0, 48.0, 48.0, 49.0, 49.0]
 
 
+def test_the_largest_uses_are_those_of_the_largest_size() -> None:
+    a = Value(1.0, "a")
+    L = Value(0.0)
+    for factor in (1, 2, -20, 3, 4, -5, 6, 7, 8, 9, 10, 11):
+        L = L + a * factor
+    L.backward()
+    lines = explain(a, L).splitlines()
+    shown = [x for line in lines for x in numbers(rf"contributes +{NUMBER}$", line)]
+    assert sorted(shown) == [-20.0, -5.0, 3.0, 4.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0]
+
+
 def test_many_paths_are_counted_and_the_first_shown() -> None:
     x = Value(1.0, "x")
     L = x

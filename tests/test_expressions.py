@@ -51,6 +51,8 @@ def test_constants_stay_numbers_and_follow_ieee_rules() -> None:
         ("0/0", math.nan),
         ("(-8)**0.5", math.nan),
         ("exp(1000)", math.inf),
+        ("0**-1", math.inf),
+        ("(-inf)**3", -math.inf),
         ("pi", math.pi),
         ("-inf", -math.inf),
         ("nan", math.nan),
@@ -170,6 +172,10 @@ REFUSED = {
     "-" * 1990 + "a": "more than 200 operations within each other",
     "a" + "**a" * 600: "more than 200 operations within each other",
     "a" + "+a" * 900: "more than 200 operations within each other",
+    "long" * 300: "no number is given for it, such as longlong",
+    "long" * 300 + "()": "… is not one of exp, log",
+    "long" * 300 + " = 1; a*b": "longlonglonglonglonglonglonglonglonglon… is not used",
+    "long" * 200 + "= 1; " + "long" * 200 + " = 2": "lon… has a value already",
     "tanh(" * 180 + "tanh(" * 60 + "a" + ")" * 240: "'tanh(tanh(",
 }
 
@@ -240,3 +246,6 @@ def test_a_setting_given_twice() -> None:
     with pytest.raises(ExpressionError, match="'a=2': a has a number already"):
         parse_settings(["a=1", "a=2"])
     assert parse_settings(["µ=1"]) == {"μ": 1.0}
+    with pytest.raises(ExpressionError) as raised:
+        parse_settings(["long" * 300 + "=1"] * 2)
+    assert len(str(raised.value)) < 250

@@ -240,6 +240,23 @@ def test_kinks_and_edges(
 
 
 @pytest.mark.parametrize(
+    ("base", "exponent", "power"),
+    [
+        (0.0, -1.0, INF),
+        (-0.0, -1.0, -INF),
+        (-0.0, -3.0, -INF),
+        (-0.0, -2.0, INF),
+        (-0.0, -0.5, INF),
+        (-0.0, 3.0, -0.0),
+        (-0.0, 0.5, 0.0),
+    ],
+)
+def test_powers_of_zeros_of_both_signs(base: float, exponent: float, power: float) -> None:
+    """By C11, F.10.4.4: the sign of the base counts where the exponent is odd."""
+    assert repr(OPS["pow"](base, exponent)) == repr(power)
+
+
+@pytest.mark.parametrize(
     ("name", "x", "slope"),
     [
         ("sigmoid", 40.0, "4.248354255291589e-18"),

@@ -190,7 +190,7 @@ def test_a_large_pass_prints_the_last_steps_only(
     root = x
     for _ in range(3000):
         root = root * 1.0
-    monkeypatch.setattr(sys, "stdin", io.StringIO("r until v5\ngraph\nlist\nr\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("r until v5\ngraph\nlist\nr\nlist\n"))
     debug(root)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "3000 steps back, from root.grad = 1; h lists the verbs"
@@ -199,7 +199,9 @@ def test_a_large_pass_prints_the_last_steps_only(
     assert lines[22].startswith("v5 = v4·1   data 1.0   grad 1.0   next")
     assert lines[23].startswith("-> v5 = v4·1")
     assert "-> 2996  v5 = v4·1" in lines
-    assert len(lines) < 60
+    last = [*(f"v{i + 1} = v{i}·1" for i in range(10, 0, -1)), "v1 = x·1"]
+    assert lines[-11:] == [f"   {2990 + i}  {title}" for i, title in enumerate(last)]
+    assert len(lines) < 71
 
 
 def test_the_variables_of_the_caller_name_the_nodes(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -12,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from hashlib import sha256
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from hypothesis import strategies as st
 from micrograd_like import MLP, Adam, Layer, ModelFileError, Module, Neuron, Value, load, save
 from micrograd_like.history import Best, History
 from micrograd_like.serialization import load_checkpoint
+from tests.model_files import adam, changed, content, history, signed, training
 
 
 def small() -> MLP:
@@ -33,18 +33,6 @@ def small() -> MLP:
 def path(tmp_path: Path) -> Path:
     save(small(), tmp_path / "model.json")
     return tmp_path / "model.json"
-
-
-def signed(content: dict[str, Any]) -> str:
-    """A file with this content and a checksum that is right for it."""
-    frame = {"format": "micrograd_like", "version": 1, "checksum": "", **content}
-    frame["checksum"] = sha256((json.dumps(frame, indent=1) + "\n").encode()).hexdigest()
-    return json.dumps(frame, indent=1) + "\n"
-
-
-def content(path: Path) -> dict[str, Any]:
-    frame = json.loads(path.read_text())
-    return {"model": frame["model"], "training": frame["training"]}
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=3, max_size=3))
@@ -137,16 +125,7 @@ def test_no_truncated_file_loads(path: Path) -> None:
             load(path)
 
 
-def changed(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], str]:
-    """A file that was changed and given the right checksum: what an attacker would write."""
-
-    def write(path: Path) -> str:
-        data = content(path)
-        change(data)
-        return signed(data)
-
-    return write
-
+WORDS = random.Random(0).getstate()[1]
 
 HOSTILE: dict[str, Callable[[Path], str | bytes]] = {
     "nothing": lambda path: "",
@@ -169,7 +148,7 @@ HOSTILE: dict[str, Callable[[Path], str | bytes]] = {
     "a field more": lambda path: path.read_text().replace("{", '{"more": 1,', 1),
     "an int as parameter": changed(lambda d: d["model"]["parameters"].__setitem__(0, 1)),
     "text as parameter": changed(lambda d: d["model"]["parameters"].__setitem__(0, "1.0")),
-    "overflow": lambda path: signed(content(path)).replace("0.0", "1e999", 1),
+    "overflow": lambda path: signed(content(path.read_bytes())).replace("0.0", "1e999", 1),
     "a parameter less": changed(lambda d: d["model"]["parameters"].pop()),
     "a parameter more": changed(lambda d: d["model"]["parameters"].append(1.0)),
     "sizes that do not follow": changed(lambda d: d["model"].update(inputs=[2, 4])),
@@ -186,27 +165,36 @@ HOSTILE: dict[str, Callable[[Path], str | bytes]] = {
     "a neuron of two layers": changed(lambda d: d["model"].update(type="Neuron")),
     "model null": changed(lambda d: d.update(model=None)),
     "training as list": changed(lambda d: d.update(training=[])),
-    "history as text": changed(
-        lambda d: d.update(training={"optimizer": None, "history": "x", "rng": None})
+    "a size of many digits": changed(lambda d: d["model"].update(inputs=[10**4000, 3])),
+    "a newer version of many digits": lambda path: path.read_text().replace(
+        '"version": 1', f'"version": 2{"0" * 4000}'
     ),
-    "rows as numbers": changed(
-        lambda d: d.update(
-            training={
-                "optimizer": None,
-                "history": {"rows": [1], "stopped": "", "best": None},
-                "rng": None,
-            }
-        )
-    ),
-    "rng as text": changed(
-        lambda d: d.update(training={"optimizer": None, "history": None, "rng": "xyz"})
-    ),
-    "rng too short": changed(
-        lambda d: d.update(training={"optimizer": None, "history": None, "rng": [3, [1], None]})
-    ),
-    "optimizer as list": changed(
-        lambda d: d.update(training={"optimizer": [1], "history": None, "rng": None})
-    ),
+    "history as text": training(history="x"),
+    "rows as numbers": history(1),
+    "a row without an epoch": history({"loss": 0.5}),
+    "epoch 0": history({"epoch": 0}),
+    "a loss as text": history({"epoch": 1, "loss": "0.5"}),
+    "a loss as list": history({"epoch": 1, "loss": [0.5]}),
+    "a loss no float can hold": history({"epoch": 1, "loss": 10**400}),
+    "best as text": history(best="123"),
+    "best loss as text": history(best=[1, "0.5", [0.5]]),
+    "best loss true": history(best=[1, True, [0.5]]),
+    "best parameters as text": history(best=[1, 0.5, "123"]),
+    "a best parameter as text": history(best=[1, 0.5, ["1"]]),
+    "patience from text": history(since="0"),
+    "rng as text": training(rng="xyz"),
+    "rng too short": training(rng=[3, [1], None]),
+    "rng of Python 2": training(rng=[2, WORDS, None]),
+    "a word of rng too large": training(rng=[3, [2**32, *WORDS[1:]], None]),
+    "a word of rng below 0": training(rng=[3, [-1, *WORDS[1:]], None]),
+    "a position of rng too large": training(rng=[3, [*WORDS[:-1], 625], None]),
+    "a number kept by rng as text": training(rng=[3, WORDS, "0.5"]),
+    "optimizer as list": training(optimizer=[1]),
+    "steps below 0": adam(steps=-1),
+    "steps of many digits": adam(steps=10**400),
+    "a buffer as number": adam(exp_avg=0.5),
+    "text in a buffer": adam(exp_avg=["0.5"] * 13),
+    "an int in a buffer": adam(exp_avg_sq=[10**400] * 13),
 }
 
 
@@ -223,8 +211,18 @@ def test_hostile_files_are_refused_with_path_and_reason(name: str, path: Path) -
 
 def test_the_right_checksum_alone_is_accepted(path: Path) -> None:
     """The hostile files above fail for what they say, not because `signed` is wrong."""
-    path.write_text(signed(content(path)))
+    path.write_text(signed(content(path.read_bytes())))
     assert load(path).state_dict() == small().state_dict()
+    best = [1, "inf", [0.5, "nan"]]
+    path.write_text(history({"epoch": 1, "loss": "-inf", "hits": 3}, best=best, since=1)(path))
+    back = load_checkpoint(path).history
+    assert back is not None
+    assert back.rows == [{"epoch": 1, "loss": float("-inf"), "hits": 3}]
+    assert repr(back.best) == "Best(epoch=1, loss=inf, parameters=[0.5, nan])"
+    path.write_text(adam()(path))
+    Adam(small().parameters()).load_state_dict(load_checkpoint(path).optimizer or {})
+    path.write_text(training(rng=[3, WORDS, 0.5])(path))
+    assert load_checkpoint(path).rng is not None
 
 
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
@@ -251,6 +249,34 @@ def test_what_cannot_be_saved_leaves_the_old_file(
     before = path.read_bytes()
     with pytest.raises(error, match=says):
         save(model, path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_optimiser_that_overflowed_comes_back(path: Path) -> None:
+    model = small()
+    optimizer = Adam(model.parameters())
+    model.parameters()[0].grad = 1e200  # its square is inf; the parameters stay finite
+    optimizer.step()
+    assert float("inf") in optimizer.state_dict()["exp_avg_sq"]
+    save(model, path, optimizer=optimizer)
+    assert load_checkpoint(path).optimizer == optimizer.state_dict()
+
+
+def test_every_kind_of_number_can_be_a_metric(path: Path) -> None:
+    row = {"epoch": 1, "loss": Fraction(1, 4), "hits": 3, "perfect": True, "val_loss": None}
+    save(small(), path, history=History([row], best=Best(1, 0, [Fraction(1, 2)])))  # type: ignore[list-item]
+    back = load_checkpoint(path).history
+    assert back is not None
+    assert repr(back.rows) == repr([{**row, "loss": 0.25}])
+    assert repr(back.best) == "Best(epoch=1, loss=0.0, parameters=[0.5])"
+
+
+@pytest.mark.parametrize("metric", ["high", [0.5], 10**400, Value(1.0)])
+def test_what_could_not_be_read_again_is_not_written(metric: Any, path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="epoch 1 of the history has no number as 'score'"):
+        save(small(), path, history=History([{"epoch": 1, "score": metric}]))
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 
@@ -313,3 +339,34 @@ def test_a_killed_save_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> Non
         saver.wait()
         saver.stdout.close()
         assert load(path).state_dict() in whole
+
+
+def test_a_newer_version_says_to_update(path: Path) -> None:
+    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+    with pytest.raises(ModelFileError, match="version 2, and this package reads up to 1: update"):
+        load(path)
+
+
+def test_sizes_that_do_not_follow_are_refused_whatever_their_sum(path: Path) -> None:
+    data = content(path.read_bytes())
+    # 2 → 3 → 1 → 1 has 9 + 4 + 2 parameters; read as 2, 2, 2 inputs it would have as many.
+    layers = [["relu"] * 3, ["relu"], ["relu"]]
+    data["model"] |= {"inputs": [2, 2, 2], "activations": layers, "parameters": [1.0] * 15}
+    path.write_text(signed(data))
+    with pytest.raises(ModelFileError, match="do not follow"):
+        load(path)
+
+
+def test_the_file_and_then_its_new_name_are_sent_to_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, sent = path.read_bytes(), []
+
+    def fsync(handle: int) -> None:
+        status = os.fstat(handle)
+        what = "folder" if stat.S_ISDIR(status.st_mode) else status.st_size
+        sent.append((what, path.read_bytes() == before))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    save(MLP(5, [5]), path)
+    assert sent == [(path.stat().st_size, True), ("folder", False)]

@@ -141,6 +141,7 @@ def test_forward_formulas_are_not_simplified(
         ((a - b) * (a + b), "(a − b)·(a + b)"),
         (a * 2, "2·a"),
         (Symbol(2.0) * 3 + a, "6 + a"),
+        (Symbol(0.12345678) * 2 + a, "0.24691356 + a"),
         (0 * a + b, "b"),
         (a * float("inf"), "inf·a"),
     ],

@@ -241,7 +241,9 @@ def test_learning_rates_may_be_functions_of_the_step(engine: str) -> None:
 # Patience
 
 
-def climb(wanted: float, patience: int, epochs: int = 20, **more: Any) -> tuple[Scale, History]:
+def climb(
+    wanted: float, patience: int | None, epochs: int = 20, **more: Any
+) -> tuple[Scale, History]:
     """A weight that goes 1, 2, 3 … while validation wants it to be `wanted`."""
 
     def loss(outputs: list[Any], targets: list[float]) -> Any:
@@ -301,6 +303,14 @@ def test_a_loss_of_nan_is_never_the_best() -> None:
 # Going on
 
 
+def stop_at(epoch: int) -> Any:
+    def stop(model: Any, row: dict[str, Any]) -> None:
+        if row["epoch"] == epoch:
+            raise ConnectionError
+
+    return stop
+
+
 @both_engines
 @pytest.mark.parametrize("patience", [None, 3])
 def test_a_resumed_run_equals_the_uninterrupted_one_to_the_bit(
@@ -318,17 +328,12 @@ def test_a_resumed_run_equals_the_uninterrupted_one_to_the_bit(
     unbroken, optimizer = start()
     whole = train(unbroken, X, y, optimizer, 14, rng=random.Random(2), **options)
     assert whole.stopped == ("patience" if patience else "epochs")
-    for cut in (1, 2, len(whole.rows) - 1):
-
-        def stop(model: Any, row: dict[str, Any], cut: int = cut) -> None:
-            if row["epoch"] == cut:
-                raise ConnectionError
-
+    for cut in (1, 2, len(whole.rows) - 1, len(whole.rows)):
         broken, its_optimizer = start()
         rng, history = random.Random(2), History()
         options |= {"rng": rng, "history": history}
         with pytest.raises(ConnectionError):
-            train(broken, X, y, its_optimizer, 14, callbacks=[stop], **options)
+            train(broken, X, y, its_optimizer, 14, callbacks=[stop_at(cut)], **options)
         assert len(history.rows) == cut
         resumed, optimizer = start()
         resumed.load_state_dict(broken.state_dict())
@@ -343,6 +348,37 @@ def test_a_resumed_run_equals_the_uninterrupted_one_to_the_bit(
 def test_patience_starts_afresh_where_a_finished_history_goes_on() -> None:
     _, history = climb(2.25, patience=2)
     assert (len(history.rows), history.best) == (4, (2, 0.0625, [2.0]))
+    kept = History(history.rows, history.stopped, history.best)
     _, same = climb(2.25, patience=3, history=history)
     assert same is history
     assert [row["epoch"] for row in history.rows] == [1, 2, 3, 4, 5, 6, 7]
+    for cut in (5, 6, 7):  # and it goes on counting where that run is cut short
+        again = History(kept.rows, kept.stopped, kept.best)
+        with pytest.raises(ConnectionError):
+            climb(2.25, patience=3, history=again, callbacks=[stop_at(cut)])
+        climb(2.25, patience=3, history=again)
+        assert (len(again.rows), again.stopped) == (7, "patience")
+
+
+@pytest.mark.parametrize("cut", [1, 3, 4])
+def test_patience_is_not_renewed_by_a_break_before_anything_was_best(cut: int) -> None:
+    options: dict[str, Any] = {
+        "loss": lambda outputs, targets: (outputs[0] + targets[0]).log(),
+        "patience": 4,
+        "history": History(),
+    }
+    model = Scale(1.0)
+    data = [[1.0]], [-5.0], SGD([model.w], lr=0.1), 50
+    with pytest.raises(ConnectionError):
+        train(model, *data, callbacks=[stop_at(cut)], **options)
+    history = train(model, *data, **options)
+    assert (len(history.rows), history.stopped, history.best) == (4, "patience", None)
+
+
+def test_patience_counts_from_where_it_was_asked() -> None:
+    history = History()
+    with pytest.raises(ConnectionError):
+        climb(2.25, None, history=history, callbacks=[stop_at(9)])
+    climb(2.25, patience=2, history=history)
+    # The weight begins at 0 again, so epoch 11 is the best.
+    assert (len(history.rows), history.stopped, history.best) == (13, "patience", (11, 0.0625, [2]))

@@ -18,15 +18,18 @@ from micrograd_like import (
     MLP,
     SGD,
     Adam,
+    AnomalyError,
     History,
     Value,
     binary_cross_entropy_with_logits,
     cross_entropy,
+    detect_anomaly,
     fit,
     hinge_loss,
     moons,
     mse_loss,
 )
+from micrograd_like.history import Best
 from tests.trainings import (
     X5,
     Y5,
@@ -82,6 +85,71 @@ def test_an_exception_that_takes_no_attribute_still_passes() -> None:
 
     with pytest.raises(Bare):
         train_on_moons(callbacks=[fail])
+
+
+# Anomalies
+
+
+class Root(Scale):
+    """√(w · x), whose slope at 0 is inf, and which is nan below."""
+
+    def __call__(self, x: Any) -> Any:
+        return (self.w * x[0]).sqrt()
+
+
+ROWS = [[float(x)] for x in (1, 4, 9, 2, 3, 5, 6)]
+
+
+def anomaly(engine: str, bad: float, **more: Any) -> tuple[str, Root, SGD]:
+    """What is said where the last example, or of validation the second, is bad."""
+    model = Root(1.0)
+    optimizer = SGD([model.w], lr=0.01)
+    options = {"batch_size": 2, "rng": random.Random(3), "engine": engine, "history": History()}
+    rows = ROWS if "validation" in more else [*ROWS, [bad]]
+    with detect_anomaly(), pytest.raises(AnomalyError) as caught:
+        train(model, rows, [1.0] * len(rows), optimizer, 3, **options | more)
+    history = caught.value.history  # type: ignore[attr-defined]
+    assert (history.rows, history.stopped) == ([], "error")
+    return str(caught.value), model, optimizer
+
+
+@both_engines
+def test_an_anomaly_in_a_step_is_named_and_leaves_whole_steps(engine: str) -> None:
+    order = list(range(8))
+    random.Random(3).shuffle(order)
+    before = order.index(7) // 2
+    assert before == 1  # a step; then comes the batch with example 7, as its number 0 or 1
+    forward, model, optimizer = anomaly(engine, -1.0)
+    assert "forward: sqrt" in forward
+    assert "gives nan" in forward
+    backward, other, its_optimizer = anomaly(engine, 0.0)
+    assert "backward: sqrt" in backward
+    if engine == "compiled":
+        assert forward.startswith("row 7: ")
+        assert backward.startswith("row 7: ")
+    plain = Root(1.0)
+    first = [ROWS[k] for k in order[:2]]
+    train(plain, first, [1.0, 1.0], SGD([plain.w], lr=0.01), shuffle=False, engine=engine)
+    assert model.w.data == other.w.data == plain.w.data != 1.0
+    assert optimizer.steps == its_optimizer.steps == before
+
+
+@both_engines
+def test_an_anomaly_in_validation_is_named(engine: str) -> None:
+    said, _, optimizer = anomaly(engine, 0.0, validation=([[1.0], [-2.0]], [1.0, 1.0]))
+    assert "forward: sqrt" in said
+    if engine == "compiled":
+        assert said.startswith("row 1: ")
+    assert optimizer.steps == 4
+
+
+@both_engines
+def test_without_detect_anomaly_the_same_trainings_end(engine: str) -> None:
+    model = Root(1.0)
+    options = {"batch_size": 2, "rng": random.Random(3), "engine": engine}
+    history = train(model, [*ROWS, [-1.0]], [1.0] * 8, SGD([model.w], lr=0.01), 3, **options)
+    assert math.isnan(history.rows[0]["loss"])
+    assert math.isnan(model.w.data)
 
 
 # Ctrl-C
@@ -240,6 +308,11 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "callback": ({"callbacks": [1]}, TypeError, r"callbacks is a list of functions, got \[1\]"),
     "bare callback": ({"callbacks": print}, TypeError, "callbacks is a list of functions, got <b"),
     "history": ({"history": []}, TypeError, r"history is one that fit returned, got \[\]"),
+    "other's history": (
+        {"history": History(best=Best(1, 0.5, [1.0]))},
+        ValueError,
+        r"1 parameter\(s",
+    ),
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from threading import Lock
 from typing import Any, Protocol
 
 from micrograd_like.compiled.tape import Tape
@@ -23,6 +24,9 @@ BACKENDS = {
     "llvm": ("llvm", "compiled", ("numpy", "llvmlite")),
     "jax": ("jax", "jax", ("numpy", "jax")),
 }
+
+
+_adding = Lock()  # of programs in several threads that share parameters
 
 
 class Runner(Protocol):
@@ -145,15 +149,18 @@ class Program:
     def backward(self, rows: Any) -> float:
         """Add the gradient of `value_and_grad` to the `grad` of each of `params`; the mean."""
         mean, gradient = self.value_and_grad(rows)
-        for parameter, slope in zip(self.params, gradient, strict=True):
-            parameter.grad += slope
+        with _adding:
+            for parameter, slope in zip(self.params, gradient, strict=True):
+                parameter.grad += slope
         return mean
 
     def _read(self, rows: Any, gradient: bool) -> tuple[Any, list[float]]:
         table = self._runner.table(rows, self._inputs)
         parameters = [parameter._data for parameter in self.params]  # a quarter of a call's time
         if anomaly_mode.on:
-            self._tape.find_anomaly(parameters, map(list, table), gradient)
+            # As plain floats: numpy's own warn where IEEE 754 has an answer.
+            plain = table if isinstance(table, list) else table.tolist()
+            self._tape.find_anomaly(parameters, enumerate(plain), gradient)
         return table, parameters
 
 

@@ -111,31 +111,35 @@ class _Code:
             for place, x in enumerate(tape.outputs)
             if isinstance(x, float) or not layout.by_row[x]
         ]
-        self._outputs = numpy.empty((len(tape.outputs), 0))
+        self._width = len(tape.outputs)
+        self._held: tuple[Array, ...] = ()
         self._resize(0)
 
     def _resize(self, count: int) -> None:
-        self._all = numpy.arange(count, dtype=numpy.int64)
-        stride = -(-count // LANES) * LANES
-        self._outputs = numpy.empty((len(self._outputs), stride))
-        self._row_addresses = self._all.ctypes.data, self._outputs.ctypes.data
+        numbers = numpy.arange(count, dtype=numpy.int64)
+        outputs = numpy.empty((self._width, -(-count // LANES) * LANES))
+        # At one go, for Ctrl-C must not leave an address of memory that is gone.
+        self._by_row = numbers, outputs, (numbers.ctypes.data, outputs.ctypes.data)
 
     def run(self, parameters: Sequence[float], rows: Array, chosen: Array | None = None) -> Array:
         """Compute totals; return the outputs, which the next call overwrites, a row for each."""
+        if self._held:
+            self._end_interrupted_run()
         count = len(rows if chosen is None else chosen)
-        if count != len(self._all):
+        if count != len(self._by_row[0]):
             self._resize(count)
+        _, outputs, (first_choice, first_output) = self._by_row
         if isinstance(parameters, list):
             self._pack(self._uniform, 0, *parameters)  # twice as fast as an assignment
         else:
             self._uniform[: len(parameters)] = parameters
         self.fixed[:] = self._constants
         self._once(*self._once_addresses)
-        first_row, (first_choice, first_output) = rows.ctypes.data, self._row_addresses
+        first_row = rows.ctypes.data
         if chosen is not None:
             chosen = numpy.ascontiguousarray(chosen, dtype=numpy.int64)
             first_choice = chosen.ctypes.data
-        uniform, stride = self._once_addresses[0], self._outputs.shape[1]
+        uniform, stride = self._once_addresses[0], outputs.shape[1]
         self._threads = max(1, min(len(self._memory), count // LEAST_ROWS))
         share = -(-stride // self._threads // LANES) * LANES
 
@@ -148,14 +152,21 @@ class _Code:
         if self._pool is None:
             part(0)
         else:
+            self._held = rows, chosen
             tasks = [self._pool.submit(part, thread) for thread in range(1, self._threads)]
-            try:
-                part(0)
-            finally:
-                wait(tasks)  # after Ctrl-C too: they write into memory that the next call reuses
+            part(0)
+            wait(tasks)
+            self._held = ()
         for place, x in self._equal:
-            self._outputs[place] = x if isinstance(x, float) else self._uniform[x]
-        return self._outputs[:, :count]
+            outputs[place] = x if isinstance(x, float) else self._uniform[x]
+        return outputs[:, :count]
+
+    def _end_interrupted_run(self) -> None:
+        """Wait for the threads that Ctrl-C left at work, in memory that the next run uses too."""
+        assert self._pool
+        self._pool.shutdown()
+        self._pool = ThreadPoolExecutor(len(self._memory) - 1)
+        self._held = ()
 
     def totals(self) -> Array:
         """Of the run before: the sum of the first output, and for each parameter its derivatives'.

@@ -231,11 +231,17 @@ class Tape:
                 raise AssertionError(f"line {number} of a tape does not fit: {self.lines[number]}")
 
     def find_anomaly(
-        self, parameters: Sequence[float], rows: Iterable[Sequence[float]], gradient: bool
+        self,
+        parameters: Sequence[float],
+        rows: Iterable[tuple[int, Sequence[float]]],
+        gradient: bool,
     ) -> None:
-        """Raise AnomalyError at the first row and operation that makes a nan or an inf."""
+        """Raise AnomalyError at the first row and operation that makes a nan or an inf.
+
+        Each of `rows` has a number before it, by which it is called.
+        """
         needed = self.needed(self.results(gradient))
-        for place, row in enumerate(rows):
+        for place, row in rows:
             values = dict(enumerate((*parameters, *row)))
             for number in needed:
                 op, operands, _, label = self.lines[number]

@@ -63,6 +63,25 @@ def test_losses(name: str) -> None:
     assert_same(program, expected(lambda p, x: [loss(p, x)], parameters, rows), rows)
 
 
+@pytest.mark.parametrize(
+    "exponent", [-5.0, -3.4, -1.2, -1.0, 0.0, 0.1, 0.5, 1.0, 2.0, 2.5, 3.0, 4.0, 7.0, 1e17]
+)
+def test_constant_exponents(exponent: float) -> None:
+    """Lines written for a constant exponent give the bits of those for any exponent."""
+    build = lambda p, x: [p[0] ** exponent]  # noqa: E731
+    # −3.4 − 1 is rounded, 2.7e52 to the power −6 and 1.9e-52 to the power 6 are below 2⁻¹⁰²².
+    for base in (0.0, -0.0, 1e-107, 1.9e-52, 3e-18, 0.3, 1.7, -2.0, 2.7e52, 1e200, math.inf):
+        program = compiled(build, [base], 0, "python")
+        assert_same(program, expected(build, [base], [[]]), [[]])
+
+
+def test_zero_times_infinity_is_nan_where_no_branch_was_chosen() -> None:
+    build = lambda p, x: [p[0] * 0.0 * x[0]]  # noqa: E731
+    program = compiled(build, [3.0], 1, "python")
+    assert_same(program, expected(build, [3.0], [[math.inf]]), [[math.inf]])
+    assert math.isnan(program.value_and_grad([[math.inf]])[1][0])
+
+
 @pytest.mark.parametrize("count", BATCHES)
 def test_batches(count: int) -> None:
     rng = random.Random(count)

@@ -10,7 +10,7 @@ import pytest
 from micrograd_like import ops
 from micrograd_like.compiled.tape import Line, Tape
 from micrograd_like.engine import Value
-from micrograd_like.operation import Op
+from micrograd_like.operation import Op, register
 from micrograd_like.operators import OPS
 
 
@@ -64,6 +64,15 @@ def test_constants_are_folded_by_the_rules_of_ieee() -> None:
     tape = Tape([x + constant, constant], [x], [])
     assert str(tape.lines[1]) == str(Line(ops.add, (0, math.inf), True))
     assert tape.outputs == [1, math.inf]
+
+
+def test_constants_are_folded_where_ordinary_python_raises() -> None:
+    op = register(Op("inverse", "1/", lambda a: 1.0 / a, (lambda a, out: -out * out,)))
+    try:
+        x = Value(2.0)
+        assert Tape([op(Value(0.0)) + x], [x], []).lines[-1].operands == (math.inf, 0)
+    finally:
+        del OPS["inverse"]
 
 
 @pytest.mark.parametrize(

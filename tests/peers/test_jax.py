@@ -7,12 +7,14 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 
 import jax
 import pytest
 
 from micrograd_like import Value, compile
 from micrograd_like.operation import Op
+from tests.compiled.anomalies import ASSERTIONS
 from tests.compiled.programs import (
     LOSSES,
     TABLE,
@@ -28,6 +30,7 @@ from tests.compiled.programs import (
     recipe_build,
 )
 from tests.tame_graphs import calm_recipe
+from tests.test_threads import together
 
 # XLA takes numbers below 2⁻¹⁰²² for 0; exp(−745) is one.
 TINY, EDGE = 2.0**-1022, -745.0
@@ -113,6 +116,20 @@ def test_the_users_precision_stays_as_it_is() -> None:
     x = Value(2.0)
     assert compile(x / 3.0, [x], backend="jax")([[1.0]]) == [1.0 / 3.0]
     assert jax.numpy.zeros(1).dtype == "float32"
+
+
+def test_a_program_called_from_several_threads() -> None:
+    rng = random.Random(3)
+    program = compiled(network((5, 1)), network_parameters((5, 1), 2, rng), 3, "jax")
+    batches = [random_rows(count, 3, rng) for count in (5, 300, 17, 90)]
+    want = [program.value_and_grad(rows) for rows in batches]
+    work = [lambda rows=rows: [program.value_and_grad(rows) for _ in range(5)] for rows in batches]
+    assert together(*work) == [[pair] * 5 for pair in want]
+
+
+@pytest.mark.parametrize("check", ASSERTIONS, ids=lambda check: check.__name__)
+def test_anomalies(check: Callable[[str], None]) -> None:
+    check("jax")
 
 
 DEVICES = """

@@ -92,9 +92,30 @@ def test_colour_grows_with_the_gradient() -> None:
         re.findall(r"(v\d+) \[.*fillcolor=\"(#\w+)\"", draw(a * 3 + b * -1 + c * 0).source)
     )
     assert colours["v0"] == "#ffaa50"
-    assert colours["v2"] != "#ffffff"
-    assert colours["v2"] != colours["v0"]
+    # Blue for −1, which is a third of the largest: √⅓ of the way from white to (110, 170, 255).
+    assert colours["v2"] == "#abceff"
     assert "#ffffff" in colours.values()
+
+
+@pytest.mark.parametrize("grad", [float("nan"), float("inf"), float("-inf")])
+def test_a_gradient_that_is_no_number_is_red_and_leaves_the_others_their_colours(
+    grad: float,
+) -> None:
+    a, b = Value(1.0), Value(2.0)
+    a.grad, b.grad = grad, 4.0
+    assert re.findall(r"v\d+ \[.*fillcolor=\"(#\w+)\"", draw(a + b).source) == [
+        "#ff4d4d",
+        "#ffaa50",
+        "#ffffff",
+    ]
+
+
+@pytest.mark.parametrize("rankdir", ["LR", "RL", "TB", "BT"])
+def test_the_lines_of_a_box_stand_below_each_other(rankdir: str) -> None:
+    found = ElementTree.fromstring(draw(Value(1.0), rankdir=rankdir).svg).iter(f"{SVG}text")
+    heights = [float(line.attrib["y"]) for line in found]
+    assert len(heights) == 3
+    assert heights[0] < heights[1] < heights[2]
 
 
 def test_the_highlighted_value_stands_out() -> None:
@@ -135,6 +156,24 @@ def test_large_graphs_fold(max_nodes: int, boxes: int) -> None:
     titles = re.findall(r"label=\"layers\.([^|]*)\|", source)
     assert len(titles) == len(set(titles)) == boxes
     assert texts(draw(loss, model=model, max_nodes=max_nodes).svg)
+    assert f"v{len(nodes_of(loss)) - 1} [" in source  # the root has a box of its own
+
+
+def test_arrows_between_folded_layers_are_counted() -> None:
+    model, loss = network(1)
+    root = nodes_of(loss)[-2]  # the network's output, which belongs to its last layer
+    source = draw(root, model=model, max_nodes=10).source
+    # Three boxes, and one for the inputs. Each of 16 units is an operand of each of the next 16.
+    assert sorted(map(int, re.findall(r"label=\"?×(\d+)", source))) == [16, 2 * 16, 16 * 16]
+    assert f"v{len(nodes_of(root)) - 1} [" in source
+
+
+def test_a_gradient_of_nan_is_not_lost_in_a_folded_box() -> None:
+    model, loss = network(1)
+    loss.backward()
+    model.layers[0].neurons[5].w[1].grad = float("nan")
+    source = draw(loss, model=model, max_nodes=10).source
+    assert re.findall(r"layers\.0\|.*largest \|grad\| (\w+)", source.replace("\\", "")) == ["nan"]
 
 
 def test_saves_every_format(tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""Runs the targets that were chosen, one after the other, and prints a table of figures."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from micrograd_like import BACKEND
+from micrograd_like.extras import MissingExtraError, load
+from tests.fuzz.registry import TARGETS
+from tests.fuzz.target import Target
+
+ROOT = Path(__file__).parents[2]
+MEMORY = Path("/dev/shm")  # where there is one: a disk takes its time for every file that is saved
+HUNG = 10  # seconds, after which an input is given up that has not come to an end
+
+FIGURES = {
+    "executions": r"stat::number_of_executed_units: +(\d+)",
+    "a second": r"stat::average_exec_per_sec: +(\d+)",
+    "edges": r"cov: (\d+)",
+    "features": r"ft: (\d+)",
+    "corpus": r"corp: (\d+)",
+    "slowest, ms": r"stat::slowest_ms: ([\d.]+)",
+}
+
+
+def positive(text: str) -> int:
+    seconds = int(text)
+    if seconds < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give 1 second or more")
+    return seconds
+
+
+def prepare(target: Target, folder: Path) -> list[str]:
+    """Write what the fuzzer starts from; the arguments that say where it is."""
+    for name in ("corpus", "seeds", "failures"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for i, seed in enumerate(target.seeds()):
+        (folder / "seeds" / str(i)).write_bytes(seed)
+    escaped = ["".join(f"\\x{byte:02x}" for byte in token) for token in target.tokens]
+    (folder / "tokens").write_text("".join(f'"{token}"\n' for token in escaped))
+    return [
+        f"-max_len={target.longest}",
+        f"-dict={folder / 'tokens'}",
+        f"-artifact_prefix={folder / 'failures'}/",
+        str(folder / "corpus"),
+        str(folder / "seeds"),
+    ]
+
+
+def run(name: str, seconds: int, folder: Path) -> tuple[list[str], bool]:
+    """The figures of one target, and whether nothing was found; what was found is printed."""
+    target = TARGETS[name]
+    flags = [f"-max_total_time={seconds}", f"-timeout={HUNG}", "-print_final_stats=1"]
+    worker = [sys.executable, "-m", "tests.fuzz.worker", name, str(folder)]
+    command = [*worker, *flags, *prepare(target, folder)]
+    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as scratch:
+        process = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": scratch},  # libFuzzer ends without cleaning up
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="backslashreplace",
+        )
+    output = process.stdout
+    figures = [(re.findall(figure, output) or ["?"])[-1] for figure in FIGURES.values()]
+    if process.returncode == 0:
+        return figures, True
+    lines = [line for line in output.splitlines() if not line.startswith(("#", "INFO", "stat::"))]
+    print(f"{name}: exit code {process.returncode}", *lines[-60:], sep="\n")
+    for path in map(Path, re.findall(r"Test unit written to (.+)", output)):
+        print(f"\nkept in {path}:\n{path.read_bytes()!r}\n{target.shown(path.read_bytes())}")
+    return figures, False
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz",
+        description="Feeds what no person would type or write to the parts that read what others "
+        "wrote, guided by the lines it reaches.",
+    )
+    parser.add_argument(
+        "targets", nargs="*", metavar="TARGET", help=f"any of {', '.join(TARGETS)} (default: all)"
+    )
+    parser.add_argument(
+        "--seconds", type=positive, default=30, metavar="N", help="for each target (default: 30)"
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=ROOT / "build" / "fuzz",
+        metavar="FOLDER",
+        help="keeps inputs that reach new lines, for the next run, and those that fail (default: "
+        "build/fuzz)",
+    )
+    chosen = parser.parse_args()
+    unknown = [name for name in chosen.targets if name not in TARGETS]
+    if unknown:
+        parser.error(f"unknown target {unknown[0]!r}: choose from {', '.join(TARGETS)}")
+    try:
+        load("atheris", "fuzz")
+    except MissingExtraError as error:
+        print(f"python -m tests.fuzz: {error}, on Linux on x86-64", file=sys.stderr)
+        return 1
+    print(f"{BACKEND} engine, {chosen.seconds} s a target")
+    rows, fine = [], True
+    for name in chosen.targets or TARGETS:
+        figures, passed = run(name, chosen.seconds, chosen.folder.resolve() / name)
+        rows.append([name, *figures, "none" if passed else "FOUND"])
+        fine = fine and passed
+    for row in [["target", *FIGURES, "failures"], *rows]:
+        print(*(f"{cell:>11}" for cell in row))
+    return 0 if fine else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
