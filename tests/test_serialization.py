@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -315,30 +314,47 @@ def test_permissions_and_links_are_kept(path: Path) -> None:
 
 
 SAVER = """
-import random, sys
+import os, random, signal, sys
 import micrograd_like as ml
-models = [ml.MLP(4, [8, seed + 1], rng=random.Random(seed)) for seed in range(2)]
-print("ready", flush=True)
-while True:
-    for model in models:
-        ml.save(model, sys.argv[1])
+
+path, wanted = sys.argv[1], int(sys.argv[2])
+writing, seen = False, 0
+
+def enter(frame, event, argument):
+    global writing
+    writing = writing or frame.f_code.co_name == "_replace"
+    return line if writing else None
+
+def line(frame, event, argument):
+    global seen
+    seen += event == "line"
+    if seen == wanted:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return line
+
+old, new = [ml.MLP(4, [8, seed + 1], rng=random.Random(seed)) for seed in range(2)]
+ml.save(old, path)
+sys.settrace(enter)
+ml.save(new, path)
+sys.settrace(None)
+print(seen)
 """
 
 
 def test_a_killed_save_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
-    path, rng = tmp_path / "model.json", random.Random(4)
+    """Killed at lines all the way through the writing, of ours and of what it calls."""
+    path = tmp_path / "model.json"
+    command = [sys.executable, "-c", SAVER, str(path)]
+    lines = int(subprocess.run([*command, "0"], capture_output=True, check=True).stdout)
+    assert lines >= 80
     whole = [MLP(4, [8, seed + 1], rng=random.Random(seed)).state_dict() for seed in range(2)]
-    for _ in range(40):
-        saver = subprocess.Popen([sys.executable, "-c", SAVER, str(path)], stdout=subprocess.PIPE)
-        assert saver.stdout
-        assert saver.stdout.readline() == b"ready\n"
-        while not path.exists():
-            time.sleep(0.001)
-        time.sleep(rng.random() * 0.02)
-        saver.send_signal(signal.SIGKILL)
-        saver.wait()
-        saver.stdout.close()
-        assert load(path).state_dict() in whole
+    found = []
+    for wanted in range(1, lines + 1, lines // 80):
+        assert subprocess.run([*command, str(wanted)]).returncode == -signal.SIGKILL
+        found.append(whole.index(load(path).state_dict()))
+    assert found == sorted(found)  # the old one until some line, then the new one
+    assert set(found) == {0, 1}
+    assert len(found) >= 40
 
 
 def test_a_newer_version_says_to_update(path: Path) -> None:

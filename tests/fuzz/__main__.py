@@ -53,8 +53,8 @@ def prepare(target: Target, folder: Path) -> list[str]:
     ]
 
 
-def run(name: str, seconds: int, folder: Path) -> tuple[list[str], bool]:
-    """The figures of one target, and whether nothing was found; what was found is printed."""
+def run(name: str, seconds: int, folder: Path) -> tuple[list[str], str]:
+    """The figures of one target, and what went wrong if anything did; it is printed too."""
     target = TARGETS[name]
     flags = [f"-max_total_time={seconds}", f"-timeout={HUNG}", "-print_final_stats=1"]
     worker = [sys.executable, "-m", "tests.fuzz.worker", name, str(folder)]
@@ -72,12 +72,13 @@ def run(name: str, seconds: int, folder: Path) -> tuple[list[str], bool]:
     output = process.stdout
     figures = [(re.findall(figure, output) or ["?"])[-1] for figure in FIGURES.values()]
     if process.returncode == 0:
-        return figures, True
+        return figures, ""
     lines = [line for line in output.splitlines() if not line.startswith(("#", "INFO", "stat::"))]
     print(f"{name}: exit code {process.returncode}", *lines[-60:], sep="\n")
-    for path in map(Path, re.findall(r"Test unit written to (.+)", output)):
+    kept = [Path(path) for path in re.findall(r"Test unit written to (.+)", output)]
+    for path in kept:
         print(f"\nkept in {path}:\n{path.read_bytes()!r}\n{target.shown(path.read_bytes())}")
-    return figures, False
+    return figures, "FOUND" if kept else "ENDED EARLY"
 
 
 def main() -> int:
@@ -110,14 +111,14 @@ def main() -> int:
         print(f"python -m tests.fuzz: {error}, on Linux on x86-64", file=sys.stderr)
         return 1
     print(f"{BACKEND} engine, {chosen.seconds} s a target")
-    rows, fine = [], True
+    rows, failures = [], 0
     for name in chosen.targets or TARGETS:
-        figures, passed = run(name, chosen.seconds, chosen.folder.resolve() / name)
-        rows.append([name, *figures, "none" if passed else "FOUND"])
-        fine = fine and passed
+        figures, failure = run(name, chosen.seconds, chosen.folder.resolve() / name)
+        rows.append([name, *figures, failure or "none"])
+        failures += bool(failure)
     for row in [["target", *FIGURES, "failures"], *rows]:
         print(*(f"{cell:>11}" for cell in row))
-    return 0 if fine else 1
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

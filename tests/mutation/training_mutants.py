@@ -231,7 +231,7 @@ TRAINING = [
         file="serialization.py",
         old="if _text(content) != text:",
         new="if len(_text(content)) != len(text):",
-        tests=("test_serialization.py",),
+        tests=("test_serialization.py::test_no_flipped_bit_loads",),
     ),
     Mutant(
         name="file-in-place",
@@ -240,7 +240,9 @@ TRAINING = [
         old='handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)',
         new="temporary = str(target)\n"
         "    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)",
-        tests=("test_serialization.py",),
+        tests=(
+            "test_serialization.py::test_an_error_of_the_disk_leaves_the_old_file_and_nothing_else",
+        ),
     ),
     Mutant(
         name="file-left-over",
@@ -248,7 +250,9 @@ TRAINING = [
         file="serialization.py",
         old="    except BaseException:\n        Path(temporary)",
         new="    except ValueError:\n        Path(temporary)",
-        tests=("test_serialization.py",),
+        tests=(
+            "test_serialization.py::test_an_error_of_the_disk_leaves_the_old_file_and_nothing_else",
+        ),
     ),
     Mutant(
         name="file-unflushed",
@@ -256,7 +260,7 @@ TRAINING = [
         file="serialization.py",
         old="            file.flush()\n",
         new="",
-        tests=("test_serialization.py",),
+        tests=("test_serialization.py::test_the_file_and_then_its_new_name_are_sent_to_the_disk",),
     ),
     Mutant(
         name="file-folder-unsynced",
@@ -264,7 +268,7 @@ TRAINING = [
         file="serialization.py",
         old="    _sync_folder(target.parent)\n",
         new="",
-        tests=("test_serialization.py",),
+        tests=("test_serialization.py::test_the_file_and_then_its_new_name_are_sent_to_the_disk",),
     ),
     Mutant(
         name="file-sizes",
@@ -272,7 +276,9 @@ TRAINING = [
         file="serialization.py",
         old=" or inputs[1:] != nouts[:-1]:",
         new=":",
-        tests=("test_serialization.py",),
+        tests=(
+            "test_serialization.py::test_sizes_that_do_not_follow_are_refused_whatever_their_sum",
+        ),
     ),
     Mutant(
         name="file-newer",
@@ -280,7 +286,7 @@ TRAINING = [
         file="serialization.py",
         old="if type(version) is int and version > VERSION:",
         new="if type(version) is float and version > VERSION:",
-        tests=("test_serialization.py",),
+        tests=("test_serialization.py::test_a_newer_version_says_to_update",),
     ),
     Mutant(
         name="file-unsynced",
@@ -288,7 +294,7 @@ TRAINING = [
         file="serialization.py",
         old="            os.fsync(file.fileno())\n",
         new="",
-        tests=("test_serialization.py",),
+        tests=("test_serialization.py::test_the_file_and_then_its_new_name_are_sent_to_the_disk",),
     ),
     Mutant(
         name="file-permissions",
@@ -296,7 +302,7 @@ TRAINING = [
         file="serialization.py",
         old="        Path(temporary).chmod(_permissions(target))\n",
         new="",
-        tests=("test_serialization.py",),
+        tests=("test_serialization.py::test_permissions_and_links_are_kept",),
     ),
     Mutant(
         name="file-inf",
@@ -304,7 +310,7 @@ TRAINING = [
         file="serialization.py",
         old="        if not isfinite(number):",
         new="        if number != number:",
-        tests=("test_serialization.py",),
+        tests=("test_serialization.py::test_parameters_that_are_no_numbers_are_not_saved",),
     ),
     Mutant(
         name="file-rng",
@@ -312,6 +318,6 @@ TRAINING = [
         file="serialization.py",
         old="rng.setstate((version, tuple(words), gauss))",
         new="rng.setstate((version, tuple(words), None))",
-        tests=("test_serialization.py",),
+        tests=("test_serialization.py::test_a_training_comes_back",),
     ),
 ]

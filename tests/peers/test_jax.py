@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable
 
 import jax
+import mpmath
 import pytest
 
 from micrograd_like import Value, compile
@@ -56,6 +58,14 @@ def test_every_operation(op: Op) -> None:
         assert near(mean, want.mean, scale), (row, mean, want)
         for found, number in zip(gradient, want.gradient, strict=True):
             assert near(found, number, abs(number)), (row, gradient, want)
+
+
+def test_log1p_where_xlas_own_is_off_by_240_roundings() -> None:
+    x = Value(0.0)
+    rows = [[-0.5 + place / 4096] for place in range(1025)]
+    for [number], output in zip(rows, compile(x.log1p(), [x], backend="jax")(rows), strict=True):
+        exact = float(mpmath.log1p(number))
+        assert abs(output - exact) <= 2 * math.ulp(exact), number
 
 
 def test_random_graphs() -> None:
