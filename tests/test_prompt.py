@@ -319,12 +319,14 @@ class Terminal:
         )
         os.close(child)
 
-    def read(self, until: str) -> str:
-        """What appears, up to and including `until`."""
+    def read(self, until: str, again: str = "") -> str:
+        """What appears, up to and including `until`; `again` is typed where nothing appears."""
         seen, deadline = b"", time.monotonic() + 30
         while until.encode() not in seen:
             assert time.monotonic() < deadline, seen.decode()
-            if select.select([self.screen], [], [], 0.1)[0]:
+            if not select.select([self.screen], [], [], 1.0)[0]:
+                os.write(self.screen, again.encode())
+            else:
                 try:
                     part = os.read(self.screen, 4096)
                 except OSError:  # the other end has closed
@@ -337,7 +339,8 @@ class Terminal:
     def type(self, keys: str, until: str = "(step) ") -> str:
         """What appears after `keys` are typed, without their echo."""
         os.write(self.screen, keys.encode())
-        return self.read(until)
+        # Python misses a Ctrl-C that comes when readline is about to wait for a key.
+        return self.read(until, again="\x03" if keys.endswith("\x03") else "")
 
 
 def _take_terminal() -> None:

@@ -26,6 +26,10 @@ from tests.differential.graphs import Graph
 _HIGHER = 1.01
 """For the terms of higher order: no number of a graph has lost more than eleven digits."""
 
+_SECOND = U**2
+"""The same beside an upstream gradient that is exactly 0, as by x of x / x: what rounding leaves of
+it is rounded again. In units of Gabs, for each pair of nodes."""
+
 
 class Bounds(NamedTuple):
     """How far the value may be off, and the gradient by each leaf."""
@@ -53,14 +57,15 @@ def bounds(graph: Graph, budget: Budget) -> Bounds:
     values[: len(graph.recipe.leaves)] = [0.0] * len(graph.recipe.leaves)
     gradient = [float(x) for x in graph.upstream]
     edges = _edge_errors(graph, budget, gradient)
+    second = _SECOND * len(graph.nodes) ** 2
     found = []
-    for leaf in range(len(graph.recipe.leaves)):
+    for leaf, size in enumerate(gabs(graph)):
         tangents = _tangents(graph, leaf)
         error = sum(
             abs(s) * v for s, v in zip(_bend(graph, gradient, tangents), values, strict=True)
         )
         error += sum(e * abs(t) for e, t in zip(edges, tangents, strict=True))
-        found.append(_HIGHER * error)
+        found.append(_HIGHER * error + second * size)
     steep = [0.0] * len(graph.nodes)
     steep[-1] = 1.0
     for node, passed in zip(reversed(graph.nodes), reversed(steep), strict=True):
