@@ -150,32 +150,31 @@ class Compiled:
 
     def step(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
         """See `Engine`."""
-        now, chosen = self._now(), self._numpy.array(batch)
+        now = self._now()
         self._watch(now, data, batch, gradient=True)
-        cost, gradient, outputs = self._runner.value_and_grad(now.parameters, data, chosen)
+        cost, gradient, outputs = self._runner.value_and_grad(now.parameters, data, batch)
         gradient = gradient[: self._moved]
         if self._by_rule:
             rule = self._optimizer.rule(now.steps)
             with self._numpy.errstate(all="ignore"):
                 moved, *buffers = rule(now.parameters[: self._moved], gradient, *now.buffers)
-            parameters = self._numpy.concatenate((moved, now.parameters[self._moved :]))
+            others = now.parameters[self._moved :]
+            parameters = self._numpy.concatenate((moved, others)) if len(others) else moved
             self._state = _State(parameters, gradient, buffers, now.steps + 1)
         else:
             with uninterrupted():
                 self._state = now._replace(gradient=gradient)
                 self.sync()
                 self._optimizer.step()
-        return cost, self._listed(outputs.tolist())
+        return cost, (outputs[:, 0] if self._single else outputs).tolist()
 
     def evaluate(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
         """See `Engine`."""
         now = self._now()
         self._watch(now, data, batch, gradient=False)
         values = self._runner.values(now.parameters, data[list(batch)])
-        return fsum(row[0] for row in values) / len(values), self._listed([r[1:] for r in values])
-
-    def _listed(self, outputs: list[list[float]]) -> Outputs:
-        return [output for [output] in outputs] if self._single else outputs
+        cost = fsum(row[0] for row in values) / len(values)
+        return cost, [row[1] if self._single else row[1:] for row in values]
 
     def _watch(self, now: _State, data: Any, batch: Sequence[int], *, gradient: bool) -> None:
         if anomaly_mode.on:

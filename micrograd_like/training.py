@@ -121,7 +121,7 @@ def fit(
         output = _try(model, loss, (examples, held_out), size)
         measures = read_metrics(metrics, loss, output, examples.targets + held_out.targets)
         run = make_engine(engine, model, loss, optimizer, examples)
-        data, held_out_data = run.read(examples), run.read(held_out)
+        data, held_out_data, targets = run.read(examples), run.read(held_out), examples.targets
         report = reporter(progress, epochs * -(-len(examples.rows) // size))
 
         epoch = history.rows[-1]["epoch"] if history.rows else 0
@@ -137,8 +137,7 @@ def fit(
                 if shuffle:
                     shuffler.shuffle(order)
                 row: Row = {"epoch": epoch}
-                shown = [examples.targets[i] for i in order]
-                row |= _measure(run.step, data, shown, order, size, measures, report.step)
+                row |= _measure(run.step, data, targets, order, size, measures, report.step)
                 every = range(len(held_out.rows))
                 scores = _measure(
                     run.evaluate, held_out_data, held_out.targets, every, size, measures
@@ -146,17 +145,19 @@ def fit(
                 row |= {f"val_{name}": score for name, score in scores.items()}
                 watched = row["val_loss"]
                 if patience is not None and validation is None:
-                    watched = _measure(run.evaluate, data, shown, order, size, {})["loss"]
+                    watched = _measure(run.evaluate, data, targets, order, size, {})["loss"]
                 if callbacks or patience is not None:
                     run.sync()  # from here on others look at the model, and may change it
-                with uninterrupted():
-                    if patience is None:
-                        history.since = epoch
-                    elif watched < (history.best.loss if history.best else inf):
-                        history.best = Best(epoch, watched, [p.data for p in parameters])
-                        history.since = epoch
-                    row["seconds"] = perf_counter() - begin
+                row["seconds"] = perf_counter() - begin
+                if patience is None:  # without keeping Ctrl-C waiting, which takes some 9 µs
                     history.rows.append(row)
+                    history.since = epoch
+                else:
+                    with uninterrupted():
+                        if watched < (history.best.loss if history.best else inf):
+                            history.best = Best(epoch, watched, [p.data for p in parameters])
+                            history.since = epoch
+                        history.rows.append(row)
                 report.epoch(row)
                 for callback in callbacks:
                     callback(model, row)
@@ -218,7 +219,7 @@ def _measure(
     metrics: dict[str, Metric],
     tick: Callable[[], None] = lambda: None,
 ) -> dict[str, float | None]:
-    """Loss and metrics over the examples in that order, `size` at a time; None of no example."""
+    """Loss and metrics over the examples `order`, `size` at a time; None of no example."""
     if not order:
         return dict.fromkeys(["loss", *metrics])
     total, outputs = 0.0, []
@@ -228,7 +229,8 @@ def _measure(
         total += cost * (len(batch) / len(order))  # of a single batch, its loss to the bit
         outputs += found
         tick()
-    return {"loss": total} | {name: metric(outputs, targets) for name, metric in metrics.items()}
+    shown = [targets[i] for i in order] if metrics else []
+    return {"loss": total} | {name: metric(outputs, shown) for name, metric in metrics.items()}
 
 
 def _read_validation(validation: Any, examples: Examples) -> Examples:

@@ -45,7 +45,7 @@ class Runner(Protocol):
         """The outputs for every row."""
 
     def value_and_grad(
-        self, parameters: Sequence[float], table: Any, chosen: Any = None
+        self, parameters: Sequence[float], table: Any, chosen: Sequence[int] | None = None
     ) -> tuple[float, Any, Any]:
         """Mean of the first output, means of its derivatives, and each row's other outputs.
 

@@ -2,7 +2,8 @@
 
 Lines that depend on an input run on vectors of `LANES` rows, a block; the others run once a call.
 Every chunk runs all blocks of a tile before the next chunk does: then its instructions and its sums
-stay in the fastest cache, and so does the scratch memory of a tile.
+stay in the fastest cache, and so does the scratch memory of a tile. After the chunks come the outer
+products of the tile.
 
 There are two functions to call from outside:
 
@@ -17,6 +18,7 @@ There are two functions to call from outside:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -30,6 +32,7 @@ TILE = 8
 """Blocks in a tile."""
 
 VECTOR, SHORT = ir.VectorType(DOUBLE, LANES), ir.IntType(32)
+ZEROS = ir.Constant(VECTOR, [0.0] * LANES)
 
 
 def write_module(tape: Tape, gradient: bool) -> tuple[ir.Module, Layout]:
@@ -48,8 +51,8 @@ def write_module(tape: Tape, gradient: bool) -> tuple[ir.Module, Layout]:
 
 
 def work_size(layout: Layout) -> int:
-    """Numbers of working memory: the scratch of a tile, and partial sums twice."""
-    return LANES * (TILE * layout.scratch_size + 2 * layout.sums)
+    """Numbers of working memory: the scratch of a tile, and partial sums."""
+    return LANES * (TILE * layout.scratch_size + layout.sums)
 
 
 def _at(builder: ir.IRBuilder, base: ir.Value, place: ir.Value) -> ir.Value:
@@ -96,10 +99,9 @@ def _write_run(
     uniform, rows, chosen, count, work, sums, outputs, stride = builder.function.args
     size = INT(LANES * layout.scratch_size)
     partial = _at(builder, work, INT(TILE * size.constant))
-    last = _at(builder, partial, INT(LANES * layout.sums))
-    zero = ir.Constant(VECTOR, [0.0] * LANES)
-    with _loop(builder, INT(2 * layout.sums)) as place:
-        builder.store(zero, _at(builder, partial, builder.mul(place, INT(LANES))), 8)
+    with _loop(builder, INT(layout.sums)) as place:
+        builder.store(ZEROS, _at(builder, partial, builder.mul(place, INT(LANES))), 8)
+    products = _write_products(module, layout)
 
     def fill(first: ir.Value, scratch: ir.Value, live: ir.Value) -> None:
         """Turn rows into vectors; lanes without a row get that of the last one."""
@@ -113,12 +115,20 @@ def _write_run(
                 place = builder.add(builder.mul(i, INT(LANES)), lane)
                 builder.store(number, _at(builder, scratch, place), 8)
 
-    def run(first: ir.Value, blocks: ir.Value, sums: ir.Value) -> None:
+    def run(first: ir.Value, blocks: ir.Value) -> None:
         for chunk in chunks:
-            arguments = [uniform, work, sums, _at(builder, outputs, first), stride, blocks]
+            arguments = [uniform, work, partial, _at(builder, outputs, first), stride, blocks]
             builder.call(chunk, arguments)
+        for function, table, pieces in products:
+            builder.call(function, [work, partial, blocks, table, pieces])
 
     full = builder.sdiv(count, INT(LANES))
+    first = builder.mul(full, INT(LANES))
+    rest = builder.sub(count, first)
+    with builder.if_then(builder.icmp_signed(">", rest, INT(0))):
+        fill(first, work, rest)
+        run(first, INT(1))
+        _keep_live_lanes(builder, layout, partial, rest)
     tiles = builder.sdiv(builder.add(full, INT(TILE - 1)), INT(TILE))
     with _loop(builder, tiles) as tile:
         first = builder.mul(tile, INT(TILE))
@@ -127,30 +137,91 @@ def _write_run(
         with _loop(builder, blocks) as block:
             row = builder.mul(builder.add(first, block), INT(LANES))
             fill(row, _at(builder, work, builder.mul(block, size)), INT(LANES))
-        run(builder.mul(first, INT(LANES)), blocks, partial)
-    first = builder.mul(full, INT(LANES))
-    rest = builder.sub(count, first)
-    with builder.if_then(builder.icmp_signed(">", rest, INT(0))):
-        fill(first, work, rest)
-        run(first, INT(1), last)  # into sums of its own, of which the live lanes count
-    _write_sums(builder, layout, (partial, last, sums), rest)
+        run(builder.mul(first, INT(LANES)), blocks)
+    _write_sums(builder, layout, partial, sums)
     builder.ret_void()
 
 
-def _write_sums(
-    builder: ir.IRBuilder, layout: Layout, arrays: Sequence[ir.Value], rest: ir.Value
+def _write_products(
+    module: ir.Module, layout: Layout
+) -> list[tuple[ir.Function, ir.GlobalVariable, ir.Constant]]:
+    """Functions that add the outer products: one a shape, with the table of those that have it."""
+    shapes: dict[tuple[int, int], list[int]] = {}
+    for left, right, sums in layout.products:
+        scratch = [layout.scratch[x] for x in left + right]
+        numbers = [LANES * x for x in (*scratch, *itertools.chain(*sums))]
+        shapes.setdefault((len(left), len(right)), []).extend(numbers)
+    found = []
+    for (height, width), numbers in shapes.items():
+        kind = ir.ArrayType(INT, len(numbers))
+        table = ir.GlobalVariable(module, kind, f"products{height}x{width}.table")
+        table.linkage, table.global_constant = "internal", True
+        table.initializer = ir.Constant(kind, numbers)
+        function = _write_product(module, layout, height, width)
+        pieces = INT(len(numbers) // (height + width + height * width))
+        found.append((function, table, pieces))
+    return found
+
+
+def _write_product(module: ir.Module, layout: Layout, height: int, width: int) -> ir.Function:
+    """A loop over pieces of that shape, and in it one over the blocks, with the sums in registers.
+
+    One by one, where they are computed, products would load and store a sum in every block.
+    """
+    name, count = f"products{height}x{width}", height + width + height * width
+    builder = _function(module, name, POINTER, POINTER, INT, POINTER, INT)
+    function = builder.function
+    function.linkage = "internal"
+    scratch, sums, blocks, table, pieces = function.args
+    with _loop(builder, pieces) as piece:
+        row = builder.gep(table, [builder.mul(piece, INT(count))], source_etype=INT)
+        entries = [builder.gep(row, [INT(i)], source_etype=INT) for i in range(count)]
+        numbers = [builder.load(entry, align=8, typ=INT) for entry in entries[: height + width]]
+        before = builder.block
+        body, after = [builder.append_basic_block() for _ in range(2)]
+        builder.branch(body)
+        builder.position_at_end(body)
+        block, *totals = [builder.phi(kind) for kind in (INT, *[VECTOR] * height * width)]
+        base = _at(builder, scratch, builder.mul(block, INT(LANES * layout.scratch_size)))
+        loaded = [builder.load(_at(builder, base, x), align=8, typ=VECTOR) for x in numbers]
+        pairs = itertools.product(loaded[:height], loaded[height:])
+        fused = ("contract",)
+        terms = [builder.fmul(a, b, flags=fused) for a, b in pairs]
+        more = [builder.fadd(a, b, flags=fused) for a, b in zip(totals, terms, strict=True)]
+        later = builder.add(block, INT(1))
+        for phi, start, following in zip(
+            [block, *totals], [INT(0), *[ZEROS] * len(totals)], [later, *more], strict=True
+        ):
+            phi.add_incoming(start, before)
+            phi.add_incoming(following, body)
+        builder.cbranch(builder.icmp_signed("<", later, blocks), body, after)
+        builder.position_at_end(after)
+        for entry, total in zip(entries[height + width :], more, strict=True):
+            place = _at(builder, sums, builder.load(entry, align=8, typ=INT))
+            builder.store(builder.fadd(builder.load(place, align=8, typ=VECTOR), total), place, 8)
+    builder.ret_void()
+    return function
+
+
+def _keep_live_lanes(
+    builder: ir.IRBuilder, layout: Layout, partial: ir.Value, live: ir.Value
 ) -> None:
-    """Add up partial sums; of the last block's only the first `rest`."""
-    partial, last, sums = arrays
+    """Make the sums 0 in the lanes that had no row of their own."""
     numbers = ir.Constant(ir.VectorType(INT, LANES), list(range(LANES)))
-    first = builder.insert_element(ir.Constant(numbers.type, ir.Undefined), rest, SHORT(0))
+    first = builder.insert_element(ir.Constant(numbers.type, ir.Undefined), live, SHORT(0))
     every = builder.shuffle_vector(first, first, _order([0] * LANES))
-    live = builder.icmp_signed("<", numbers, every)
+    lives = builder.icmp_signed("<", numbers, every)
     with _loop(builder, INT(layout.sums)) as place:
-        offset = builder.mul(place, INT(LANES))
-        total = builder.load(_at(builder, partial, offset), align=8, typ=VECTOR)
-        more = builder.load(_at(builder, last, offset), align=8, typ=VECTOR)
-        total = builder.fadd(total, builder.select(live, more, ir.Constant(VECTOR, [0.0] * LANES)))
+        at = _at(builder, partial, builder.mul(place, INT(LANES)))
+        total = builder.load(at, align=8, typ=VECTOR)
+        builder.store(builder.select(lives, total, ZEROS), at, 8)
+
+
+def _write_sums(builder: ir.IRBuilder, layout: Layout, partial: ir.Value, sums: ir.Value) -> None:
+    """Add up the partial sums."""
+    with _loop(builder, INT(layout.sums)) as place:
+        at = _at(builder, partial, builder.mul(place, INT(LANES)))
+        total = builder.load(at, align=8, typ=VECTOR)
         half = LANES // 2
         while half:  # the upper half onto the lower one
             order = _order([(lane + half) % LANES for lane in range(LANES)])

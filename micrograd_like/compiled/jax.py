@@ -241,10 +241,11 @@ class JaxRunner:
         return result
 
     def value_and_grad(
-        self, parameters: Sequence[float], table: Array, chosen: Array | None = None
+        self, parameters: Sequence[float], table: Array, chosen: Sequence[int] | None = None
     ) -> tuple[float, Array, Array]:
         """Mean of the first output, of its derivatives, and the other outputs (see `Runner`)."""
-        outputs, means = self._run(True, parameters, table if chosen is None else table[chosen])
+        rows = table if chosen is None else table[list(chosen)]
+        outputs, means = self._run(True, parameters, rows)
         return float(means[0]), means[1:], outputs[:, 1:]
 
     def _run(self, gradient: bool, parameters: Sequence[float], rows: Array) -> tuple[Array, Array]:

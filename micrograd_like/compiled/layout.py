@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from micrograd_like.compiled.tape import Operand, Tape
 
@@ -13,8 +14,14 @@ LANES = 8
 CHUNK = 300
 """Lines in a function: the time to compile one grows faster than its size."""
 
+REGISTERS = 16
+"""Sums of an outer product that are kept in registers at a time, of the 32 that a host may have."""
+
 SHORT_POWERS = ("pow -2.0", "pow -1.0", "pow 0.5", "pow 2.0", "pow 3.0")
 """Powers by constants for which a few instructions are as good, as operations of their own."""
+
+
+T = TypeVar("T")
 
 
 class Step(NamedTuple):
@@ -29,10 +36,23 @@ class Step(NamedTuple):
         return [x for x in self.operands if isinstance(x, int)]
 
 
+class OuterProduct(NamedTuple):
+    """Sums to which each of several lines adds its product with each of several others.
+
+    So it is in the gradient of a layer's weights: what the units pass back times the layer's input.
+    `sums` holds a list for each of `left`, with an entry for each of `right`.
+    """
+
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+    sums: tuple[tuple[int, ...], ...]
+
+
 class Layout:
     """Which lines of a tape run where, and where in memory their results are.
 
     - `once`, `rows`: the chunks of both kinds.
+    - `products`: what a block adds to sums when all its lines have run.
     - `uniform`: for a line that runs once, its place in the array of that name.
     - `scratch`: for a line that runs by rows, its place (in vectors) among those of a block.
     - `adds`, `stores`: for a line, the sums it is added to and the outputs it is.
@@ -47,14 +67,45 @@ class Layout:
         self.stores = _places([[output] for output in tape.outputs])
         steps = _steps(tape, gradient, {*self.adds, *self.stores})
         self.once = _chunks([step for step in steps if not self.by_row[step.number]])
-        self.rows = _chunks([step for step in steps if self.by_row[step.number]])
+        by_row = [step for step in steps if self.by_row[step.number]]
+        self.products, by_row = self._outer_products(by_row)
+        self.rows = _chunks(by_row)
         from_rows = {x for chunk in self.rows for step in chunk for x in step.lines()}
         parameters = range(tape.parameters)
         kept = {*parameters, *from_rows, *self.stores}
         self.uniform, self.uniform_size = _memory(parameters, self.once, kept)
         inputs = range(tape.parameters, tape.parameters + tape.inputs)
-        self.scratch, self.scratch_size = _memory(inputs, self.rows, set())
+        factors = {x for product in self.products for x in product.left + product.right}
+        self.scratch, self.scratch_size = _memory(inputs, self.rows, factors)
         self.constants = [sum(x for x in operands if type(x) is float) for operands in sums]
+
+    def _outer_products(self, steps: list[Step]) -> tuple[list[OuterProduct], list[Step]]:
+        """The outer products among the steps, in pieces, and the steps without them."""
+        uses = Counter(x for step in steps for x in step.lines())
+        found: dict[int, dict[int, int]] = {}
+        for step in steps:
+            only_added = len(self.adds.get(step.number, ())) == 1 and not uses[step.number]
+            if step.name == "mul" and only_added and step.number not in self.stores:
+                left, right = step.operands
+                if not (isinstance(left, int) and isinstance(right, int)):
+                    continue
+                if self.by_row[left] and self.by_row[right]:
+                    found.setdefault(left, {})[right] = step.number
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for left, row in found.items():
+            alike.setdefault(tuple(row), []).append(left)
+        products, moved = list[OuterProduct](), set[int]()
+        for rights, lefts in alike.items():
+            if min(len(rights), len(lefts)) == 1:
+                continue  # as many operands to load as where each product is added by itself
+            height = min(len(lefts), max(4, REGISTERS // len(rights)))
+            for some in _cut(lefts, height):
+                for others in _cut(rights, REGISTERS // height):
+                    terms = [[found[a][b] for b in others] for a in some]
+                    sums = tuple(tuple(self.adds[x][0] for x in row) for row in terms)
+                    products.append(OuterProduct(tuple(some), tuple(others), sums))
+                    moved.update(x for row in terms for x in row)
+        return products, [step for step in steps if step.number not in moved]
 
 
 def _places(lists: Sequence[Sequence[Operand]]) -> dict[int, list[int]]:
@@ -87,7 +138,11 @@ def _steps(tape: Tape, gradient: bool, wanted: set[int]) -> list[Step]:
 
 
 def _chunks(steps: list[Step]) -> list[list[Step]]:
-    return [steps[start : start + CHUNK] for start in range(0, len(steps), CHUNK)]
+    return [list(chunk) for chunk in _cut(steps, CHUNK)]
+
+
+def _cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def _memory(

@@ -53,7 +53,7 @@ class LlvmRunner:
         return outputs
 
     def value_and_grad(
-        self, parameters: Sequence[float], table: Array, chosen: Array | None = None
+        self, parameters: Sequence[float], table: Array, chosen: Sequence[int] | None = None
     ) -> tuple[float, Array, Array]:
         """Mean of the first output, of its derivatives, and the other outputs (see `Runner`)."""
         with self._lock:
@@ -101,9 +101,8 @@ class _Code:
         self._memory = [
             (_aligned(work_size(layout)), _aligned(layout.sums)) for _ in range(threads)
         ]
-        # Finding an array's address takes as long as a thousand additions.
-        self._once_addresses = self._uniform.ctypes.data, self.fixed.ctypes.data
-        self._addresses = [(work.ctypes.data, sums.ctypes.data) for work, sums in self._memory]
+        self._once_addresses = _address(self._uniform), _address(self.fixed)
+        self._addresses = [(_address(work), _address(sums)) for work, sums in self._memory]
         self._pack = struct.Struct(f"{tape.parameters}d").pack_into
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self._equal = [  # outputs that are the same for every row
@@ -112,36 +111,39 @@ class _Code:
             if isinstance(x, float) or not layout.by_row[x]
         ]
         self._width = len(tape.outputs)
-        self._held: tuple[Array, ...] = ()
-        self._resize(0)
+        self._held: Array | None = None
+        self._reserve(0)
 
-    def _resize(self, count: int) -> None:
-        numbers = numpy.arange(count, dtype=numpy.int64)
-        outputs = numpy.empty((self._width, -(-count // LANES) * LANES))
+    def _reserve(self, count: int) -> None:
+        every, chosen = [numpy.arange(count, dtype=numpy.int64) for _ in range(2)]
+        arrays: tuple[Array, ...] = every, chosen, numpy.empty((self._width, _vectors(count)))
         # At one go, for Ctrl-C must not leave an address of memory that is gone.
-        self._by_row = numbers, outputs, (numbers.ctypes.data, outputs.ctypes.data)
+        self._by_row = *arrays, [*map(_address, arrays)]
 
-    def run(self, parameters: Sequence[float], rows: Array, chosen: Array | None = None) -> Array:
+    def run(
+        self, parameters: Sequence[float], rows: Array, chosen: Sequence[int] | None = None
+    ) -> Array:
         """Compute totals; return the outputs, which the next call overwrites, a row for each."""
-        if self._held:
+        if self._held is not None:
             self._end_interrupted_run()
         count = len(rows if chosen is None else chosen)
-        if count != len(self._by_row[0]):
-            self._resize(count)
-        _, outputs, (first_choice, first_output) = self._by_row
+        if count > len(self._by_row[0]):
+            self._reserve(count)
+        _, choice, outputs, (first_of_all, first_choice, first_output) = self._by_row
         if isinstance(parameters, list):
             self._pack(self._uniform, 0, *parameters)  # twice as fast as an assignment
         else:
             self._uniform[: len(parameters)] = parameters
         self.fixed[:] = self._constants
         self._once(*self._once_addresses)
-        first_row = rows.ctypes.data
-        if chosen is not None:
-            chosen = numpy.ascontiguousarray(chosen, dtype=numpy.int64)
-            first_choice = chosen.ctypes.data
+        first_row = _address(rows)
+        if chosen is None:
+            first_choice = first_of_all
+        else:
+            struct.pack_into(f"{count}q", choice, 0, *chosen)
         uniform, stride = self._once_addresses[0], outputs.shape[1]
         self._threads = max(1, min(len(self._memory), count // LEAST_ROWS))
-        share = -(-stride // self._threads // LANES) * LANES
+        share = _vectors(-(-count // self._threads))
 
         def part(thread: int) -> None:
             begin = thread * share
@@ -152,11 +154,11 @@ class _Code:
         if self._pool is None:
             part(0)
         else:
-            self._held = rows, chosen
+            self._held = rows
             tasks = [self._pool.submit(part, thread) for thread in range(1, self._threads)]
             part(0)
             wait(tasks)
-            self._held = ()
+            self._held = None
         for place, x in self._equal:
             outputs[place] = x if isinstance(x, float) else self._uniform[x]
         return outputs[:, :count]
@@ -166,7 +168,7 @@ class _Code:
         assert self._pool
         self._pool.shutdown()
         self._pool = ThreadPoolExecutor(len(self._memory) - 1)
-        self._held = ()
+        self._held = None
 
     def totals(self) -> Array:
         """Of the run before: the sum of the first output, and for each parameter its derivatives'.
@@ -177,7 +179,22 @@ class _Code:
         return sum(others, first)
 
 
+def _vectors(count: int) -> int:
+    """The rows of as many whole vectors as `count` rows take."""
+    return -(-count // LANES) * LANES
+
+
+def _address(array: Array) -> int:
+    """Where its numbers begin: `array.ctypes.data`, which takes as long as a thousand additions."""
+    if array.flags.writeable:
+        return ctypes.addressof(_NOTHING.from_buffer(array))
+    return int(array.ctypes.data)
+
+
+_NOTHING = ctypes.c_char * 0
+
+
 def _aligned(size: int) -> Array:
     """Zeros that begin where a line of the cache does."""
     array = numpy.zeros(size + 7)
-    return array[-(array.ctypes.data // 8) % 8 :][:size]
+    return array[-(_address(array) // 8) % 8 :][:size]

@@ -6,6 +6,7 @@ import gc
 import random
 import re
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -108,6 +109,26 @@ def test_a_network_that_is_cut_into_many_functions(activation: str) -> None:
     assert_near(program, build, parameters, random_rows(75, 3, rng))
 
 
+def dot(a: Iterable[Value], b: Iterable[Value]) -> Value:
+    return Value(0.0) + sum(x * y for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize(("outputs", "inputs"), [(2, 2), (3, 7), (5, 5), (9, 2), (2, 19)])
+def test_outer_products_of_weights_that_are_used_twice(outputs: int, inputs: int) -> None:
+    rng = random.Random(outputs)
+    weights = [rng.uniform(-1, 1) for _ in range(outputs * inputs)]
+
+    def build(parameters: list[Value], x: list[Value]) -> list[Value]:
+        rows = [parameters[i : i + inputs] for i in range(0, len(parameters), inputs)]
+        hidden = [dot(row, x).tanh() for row in rows]
+        back = [dot(column, hidden) for column in zip(*rows, strict=True)]
+        return [dot(back, x) + 1.0]
+
+    program = compiled(build, weights, inputs, "llvm")
+    assert "products" in program.source
+    assert_near(program, build, weights, random_rows(43, inputs, rng))
+
+
 def test_parameters_are_read_at_every_call() -> None:
     rng = random.Random(1)
     leaves = [Value(x) for x in network_parameters((3, 1), 2, rng)]
@@ -198,12 +219,14 @@ def test_the_interpreter_runs_on_meanwhile() -> None:
     thread = threading.Thread(target=count)
     thread.start()
     code = program._runner._code[False]  # type: ignore[attr-defined]
-    code._resize(len(rows))
-    before = counted
-    code.run([*parameters], rows)
-    after = counted
-    done.set()
-    thread.join()
+    try:
+        code._reserve(len(rows))
+        before = counted
+        code.run([*parameters], rows)
+        after = counted
+    finally:
+        done.set()
+        thread.join()
     assert after - before > 1000
 
 

@@ -116,8 +116,16 @@ COMPILED = [
         name="llvm-lanes",
         kind="wrong lane remainder",
         file="compiled/driver.py",
-        old='live = builder.icmp_signed("<", numbers, every)',
-        new='live = builder.icmp_signed("<=", numbers, every)',
+        old='lives = builder.icmp_signed("<", numbers, every)',
+        new='lives = builder.icmp_signed("<=", numbers, every)',
+        tests=("compiled/test_llvm.py::test_batches",),
+    ),
+    Mutant(
+        name="llvm-products-transposed",
+        kind="an outer product added to the sums of its transpose",
+        file="compiled/layout.py",
+        old="[[found[a][b] for b in others] for a in some]",
+        new="[[found[a][b] for a in some] for b in others]",
         tests=("compiled/test_llvm.py::test_batches",),
     ),
     Mutant(

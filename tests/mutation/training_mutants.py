@@ -140,8 +140,8 @@ TRAINING = [
         name="fit-moves-others",
         kind="parameters that are not the optimiser's change",
         file="engines.py",
-        old="concatenate((moved, now.parameters[self._moved :]))",
-        new="concatenate((moved, 0.0 * now.parameters[self._moved :]))",
+        old="concatenate((moved, others))",
+        new="concatenate((moved, 0.0 * others))",
         tests=("test_engines.py",),
     ),
     Mutant(
