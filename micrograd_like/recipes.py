@@ -10,9 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
+from textwrap import fill
 from typing import Any, NamedTuple
 
-from micrograd_like import datasets
+from micrograd_like import datasets, spelling
 from micrograd_like.boundary import Predict, boundary_text, draw_boundary
 from micrograd_like.checks import whole
 from micrograd_like.engines import ENGINES, make_engine
@@ -27,41 +28,82 @@ from micrograd_like.progress import Silent, Table
 from micrograd_like.training import fit
 
 Data = tuple[Rows, list[int]]
+Split = tuple[Data, Data]
+
+
+def _held_out(count: int, X: Rows, y: list[int]) -> Split:
+    """The examples to learn from, and the last `count`."""
+    split = len(X) - count
+    return (X[:split], y[:split]), (X[split:], y[split:])
+
+
+def _digits(rng: random.Random) -> Split:
+    X, y = datasets.digits()
+    order = rng.sample(range(len(X)), len(X))
+    return _held_out(397, [X[i] for i in order], [y[i] for i in order])
+
+
+def _names(rng: random.Random) -> Split:
+    names = datasets.first_names()[:600]  # with Values that takes a minute
+    rng.shuffle(names)
+    return spelling.spelled(names[:500]), spelling.spelled(names[500:])
+
+
+def _boundary(predict: Predict, points: Data, _: random.Random) -> str:
+    shown = boundary_text(predict, *points)
+    return f"{shown}\no class 0, x class 1, ! wrong; shaded is what the network takes for class 1"
+
+
+def _new_names(predict: spelling.Predict, _: Data, rng: random.Random) -> str:
+    names = spelling.invented(predict, datasets.first_names(), rng, 10)
+    return fill(f"made up: {', '.join(names) or 'nothing new'}", 79)
 
 
 class Recipe(NamedTuple):
-    """What to learn and how; of the examples that `data` makes, `held_out` are only tested on."""
+    """What to learn and how.
+
+    - `data`: makes the examples to learn from, and those that are only tested on.
+    - `show`: says in a text what was learned, from a function from rows to outputs, the examples
+      tested on, and a source of randomness.
+    """
 
     about: str
-    data: Callable[[random.Random], Data]
-    held_out: int = 100
+    data: Callable[[random.Random], Split]
+    show: Callable[[Any, Data, random.Random], str] | None = _boundary
+    classes: int = 2
     hidden: tuple[int, ...] = (16, 16)
     lr: float = 0.02
     epochs: int = 30
     batch_size: int = 10
 
 
-def _shuffled_digits(rng: random.Random) -> Data:
-    X, y = datasets.digits()
-    order = rng.sample(range(len(X)), len(X))
-    return [X[i] for i in order], [y[i] for i in order]
-
-
 RECIPES = {
-    "moons": Recipe("two half moons", lambda rng: datasets.moons(300, rng=rng)),
-    "circles": Recipe("a circle in a circle", lambda rng: datasets.circles(300, rng=rng)),
-    "spirals": Recipe("two spirals", lambda rng: datasets.spirals(400, rng=rng)),
+    "moons": Recipe("two half moons", lambda rng: _held_out(100, *datasets.moons(300, rng=rng))),
+    "circles": Recipe(
+        "a circle in a circle", lambda rng: _held_out(100, *datasets.circles(300, rng=rng))
+    ),
+    "spirals": Recipe("two spirals", lambda rng: _held_out(100, *datasets.spirals(400, rng=rng))),
     "xor": Recipe(
-        "exclusive or", lambda rng: datasets.xor(), held_out=0, hidden=(16,), lr=0.1, batch_size=4
+        "exclusive or", lambda _: _held_out(0, *datasets.xor()), hidden=(16,), lr=0.1, batch_size=4
     ),
     "digits": Recipe(
         "handwritten digits of 8×8 pixels",
-        _shuffled_digits,
-        held_out=397,
+        _digits,
+        show=None,
+        classes=10,
         hidden=(16,),
         lr=0.01,
         epochs=5,
         batch_size=20,
+    ),
+    "names": Recipe(
+        "first names, letter by letter",
+        _names,
+        show=_new_names,
+        classes=len(spelling.LETTERS),
+        hidden=(16,),
+        lr=0.01,
+        epochs=3,
     ),
 }
 
@@ -92,29 +134,27 @@ def run(arguments: Namespace) -> int:
     chosen = {name: vars(arguments)[name] for name in ("hidden", "lr", "epochs", "batch_size")}
     recipe = recipe._replace(**{name: x for name, x in chosen.items() if x is not None})
     rng = random.Random(arguments.seed)
-    X, y = recipe.data(rng)
-    split = len(X) - recipe.held_out
-    test = (X[split:], y[split:]) if recipe.held_out else (X, y)
-    classes = len(set(y))
-    loss = binary_cross_entropy_with_logits if classes == 2 else cross_entropy
-    sizes = [len(X[0]), *recipe.hidden, 1 if classes == 2 else classes]
+    (X, y), held_out = recipe.data(rng)
+    test = held_out if held_out[0] else (X, y)
+    loss = binary_cross_entropy_with_logits if recipe.classes == 2 else cross_entropy
+    sizes = [len(X[0]), *recipe.hidden, 1 if recipe.classes == 2 else recipe.classes]
     model = MLP(sizes[0], sizes[1:], init="he", rng=rng)
     optimizer = Adam(model.parameters(), lr=recipe.lr)
     if not arguments.quiet:
-        held = f", {recipe.held_out} more held out" if recipe.held_out else ""
-        print(f"{arguments.data}: {recipe.about}, {split} examples{held}; seed {arguments.seed}")
+        held = f", {len(held_out[0])} more held out" if held_out[0] else ""
+        print(f"{arguments.data}: {recipe.about}, {len(X)} examples{held}; seed {arguments.seed}")
         print(f"MLP {'-'.join(map(str, sizes))} with relu, {len(optimizer.params)} parameters")
         print(f"Adam with learning rate {recipe.lr:g}, batches of {recipe.batch_size}", flush=True)
     table = Silent() if arguments.quiet else Table()
     history = fit(
         model,
-        X[:split],
-        y[:split],
+        X,
+        y,
         loss=loss,
         optimizer=optimizer,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
-        validation=test if recipe.held_out else None,
+        validation=held_out if held_out[0] else None,
         engine=arguments.engine,
         progress=False,
         rng=rng,
@@ -134,13 +174,12 @@ def run(arguments: Namespace) -> int:
     outputs = predict(test[0])
     share = accuracy(loss, outputs[0], test[1])(outputs, test[1]) or 0.0
     verdict = f"accuracy {share:.3f}: {round(share * len(test[1]))} of {len(test[1])} right"
-    verdict = f"held-out {verdict}" if recipe.held_out else verdict
+    verdict = f"held-out {verdict}" if held_out[0] else verdict
     print(verdict)
     if not arguments.quiet:
         print(f"loss {history.sparkline()}")
-        if sizes[0] == 2:
-            print(boundary_text(predict, *test))
-            print("o class 0, x class 1, ! wrong; shaded is what the network takes for class 1")
+        if recipe.show:
+            print(recipe.show(predict, test, rng))
     if arguments.quiet and not arguments.plot:
         return 0
     path = arguments.plot or _free_path(arguments.data)

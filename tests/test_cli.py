@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import time
+from collections import Counter, defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 import micrograd_like
 from micrograd_like import moons
 from micrograd_like.cli import main
+from micrograd_like.spelling import LETTERS
 from tests.commands import EXTRAS, environment, program, run, run_on_terminal
 from tests.trainings import needs_compiled
 
@@ -134,11 +137,57 @@ def test_digits_are_learned_by_the_eager_engine(tmp_path: Path) -> None:
     assert accuracy_in(done.stdout) >= 0.90
 
 
-def test_a_missing_extra_is_one_line(tmp_path: Path) -> None:
-    done = run(program("train", "digits"), tmp_path, hidden=EXTRAS)
+@needs_compiled
+def test_names_are_spelled_and_made_up(tmp_path: Path) -> None:
+    pytest.importorskip("names")
+    done = run(program("train", "names"), tmp_path, hidden=["matplotlib"])
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) < 80
+    assert lines[0].startswith("names: first names, letter by letter, 3320 examples, 691 more held")
+    assert lines[1] == "MLP 81-16-27 with relu, 1771 parameters"
+    made_up = done.stdout.partition("\nmade up: ")[2].split()
+    new = [name.removesuffix(",") for name in made_up]
+    assert len(set(new)) == 10
+    assert not set(new) & set(micrograd_like.first_names())
+    assert accuracy_in(done.stdout) > pairs_of_letters(random.Random(0))
+
+
+def pairs_of_letters(rng: random.Random) -> float:
+    """The share of held-out letters right by a table of what mostly follows each letter."""
+    names = micrograd_like.first_names()[:600]
+    rng.shuffle(names)
+    after: dict[str, Counter[str]] = defaultdict(Counter)
+    for name in names[:500]:
+        for letter, following in pairwise(f".{name}."):
+            after[letter][following] += 1
+    held_out = [pair for name in names[500:] for pair in pairwise(f".{name}.")]
+    return sum(max(LETTERS, key=after[a].__getitem__) == b for a, b in held_out) / len(held_out)
+
+
+@needs_compiled
+def test_a_network_that_has_come_to_nan_makes_up_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("names")
+    command = program("train", "names", "--lr", "1e300", "--epochs", "1")
+    done = run(command, tmp_path, hidden=["matplotlib"])
+    assert done.returncode == 0
+    assert "\nmade up: nothing new\n" in done.stdout
+
+
+@pytest.mark.slow
+def test_names_are_spelled_by_the_eager_engine(tmp_path: Path) -> None:
+    pytest.importorskip("names")
+    done = run(program("train", "names", "--engine", "eager", "--quiet"), tmp_path)
+    assert done.stdout.count("\n") == 1
+    assert accuracy_in(done.stdout) > pairs_of_letters(random.Random(0))
+
+
+@pytest.mark.parametrize(("data", "package"), [("digits", "sklearn"), ("names", "names")])
+def test_a_missing_extra_is_one_line(data: str, package: str, tmp_path: Path) -> None:
+    done = run(program("train", data), tmp_path, hidden=EXTRAS)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "micrograd-like: sklearn is not installed; what needs it comes with "
+        f"micrograd-like: {package} is not installed; what needs it comes with "
         'pip install "micrograd-like[demos]"\n'
     )
 

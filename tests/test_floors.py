@@ -27,7 +27,7 @@ FLOORS = [
     | {"losses", "metrics", "module", "nn", "optim", "serialization", "stepper", "steps"},
     # what people look at and run
     {"", "__main__", "boundary", "cli", "engines", "progress", "prompt", "recipes", "render"}
-    | {"training", "tree"},
+    | {"spelling", "training", "tree"},
 ]
 NETWORKS = {"losses", "module", "nn", "optim", "training"}
 
