@@ -283,7 +283,8 @@ class Explainer:
                     path.append(use)
                 yield path
             else:
-                stack += [(use.node, (use, linked)) for use in reversed(self._uses[node])]
+                uses = self._uses.get(node, [])  # none before the steps that lead to it
+                stack += [(use.node, (use, linked)) for use in reversed(uses)]
 
     def _path(self, path: list[_Use]) -> list[str]:
         amount = self.seed

@@ -243,6 +243,18 @@ def test_the_largest_uses_are_those_of_the_largest_size() -> None:
     assert sorted(shown) == [-20.0, -5.0, 3.0, 4.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0]
 
 
+def test_paths_of_a_pass_under_way_are_those_of_the_steps_done() -> None:
+    names = graph()
+    stepper = Stepper(names["L"], names=names)
+    assert stepper.explain("a", paths=True).splitlines()[-1] == "paths from L to a: 0"
+    stepper.next()  # L = e + a, whose slope is 1
+    assert stepper.explain("a", paths=True).splitlines()[-2:] == [
+        "paths from L to a: 1",
+        "  L → a   1.0000 = 1.0000",
+    ]
+    assert stepper.explain("b", paths=True).splitlines()[-1] == "paths from L to b: 0"
+
+
 def test_many_paths_are_counted_and_the_first_shown() -> None:
     x = Value(1.0, "x")
     L = x
