@@ -37,7 +37,7 @@ _VERBS = {
     "explain": ("e", "NAME [paths]", "why a gradient is what it is"),
     "forward": ("f", "", "how each number was computed"),
     "set": ("s", "LEAF NUMBER", "give a leaf another number; values and gradients follow"),
-    "predict": ("", "on|off", "be asked for each contribution before it is shown"),
+    "predict": ("", "[on|off]", "be asked for each contribution before it is shown"),
     "help": ("h", "", "this list"),
     "quit": ("q", "", "leave; the gradients stay as they are"),
 }
@@ -65,6 +65,7 @@ class Prompt(Cmd):
         self.prompt = "(step) " if sys.stdin.isatty() else ""
         self.stepper = stepper
         self.asking = False
+        self.open = False  # whether a question waits for its answer
         self.asked = self.right = 0
         self.beside: list[Step] = []  # steps to align columns with
 
@@ -118,6 +119,11 @@ class Prompt(Cmd):
         """A name alone is printed."""
         verb = line.split()[0]
         if verb not in self.stepper.names.values() and line not in self.stepper.names.values():
+            if self.open:
+                raise ValueError(
+                    f"{quoted(line)} is neither a number nor a verb; an empty line skips the "
+                    "question"
+                )
             raise ValueError(f"{quoted(verb)} is neither a verb nor a name; h lists the verbs")
         self.do_print(line)
 
@@ -139,10 +145,9 @@ class Prompt(Cmd):
             step = self.stepper.peek()
             if step is None:
                 break
-            if self.asking and not self._ask(step):
+            if self.asking and not self.open and not self._ask(step):
                 return
-            self.stepper.next()
-            self._say(*table([step], self.beside))
+            self._say(*table(islice(self.stepper, 1), self.beside))
         self._end()
 
     def do_back(self, count: str) -> None:
@@ -229,6 +234,10 @@ class Prompt(Cmd):
         self.do_where("")
 
     def do_predict(self, state: str) -> None:
+        if not state:
+            now, other = ("on", "off") if self.asking else ("off", "on")
+            self._say(f"predict is {now}; predict {other} turns it {other}")
+            return
         if state not in ("on", "off"):
             raise ValueError(f"predict takes on or off, got {quoted(state)}")
         self.asking = state == "on"
@@ -236,7 +245,7 @@ class Prompt(Cmd):
     def do_help(self, _: str) -> None:
         rows = [[short, f"{verb} {what}", does] for verb, (short, what, does) in _VERBS.items()]
         self._say(*aligned(rows, "<  <   <"))
-        self._say("An empty line repeats the last command.")
+        self._say("An empty line repeats the last command, and skips a question that predict asks.")
 
     def do_quit(self, _: str) -> bool:
         return True
@@ -252,30 +261,49 @@ class Prompt(Cmd):
     # Predicting.
 
     def _ask(self, step: Step) -> bool:
-        """Ask for the contributions of `step`; False where the input ends before they are given."""
+        """Ask for the contributions of `step`; False where it is left alone after all.
+
+        That is where the input ends, or a verb goes elsewhere. After another verb, the question is
+        asked again.
+        """
         made = forward_step(step.node, self.stepper.names, step.node.data)
         self._say(f"{made}, {step.name}.grad = {number(step.upstream)}")
+        position = self.stepper.position
+        self.open = True
         try:
-            for c in step.contributions:
-                self._predict(f"{c.operation.slope(c.position)} · {step.name}.grad = ", c.amount)
+            for i, c in enumerate(step.contributions):
+                question = f"{c.operation.slope(c.position)} · {step.name}.grad = "
+                while self.asking and (answer := input(question).strip()):
+                    if self._guess(answer, i):
+                        break
+                    if self.cmdqueue or self.stepper.position != position:
+                        return False
         except EOFError:
             self._say("")
             return False
+        finally:
+            self.open = False
         return True
 
-    def _predict(self, question: str, amount: float) -> None:
-        while answer := input(question).strip():
-            try:
-                guess = expressions.parse(answer, {})[0].data
-            except expressions.ExpressionError:
-                self._say(f"{quoted(answer)} is not a number; an empty line skips the question")
-                continue
-            same = math.isclose(guess, amount, rel_tol=0.01, abs_tol=1e-9)
-            right = same or (guess != guess and amount != amount)
-            self.right, self.asked = self.right + right, self.asked + 1
-            verdict = "right" if right else f"no, {number(amount)}"
-            self._say(f"{verdict}: {self.right} of {self.asked} so far")
-            return
+    def _guess(self, answer: str, i: int) -> bool:
+        """Judge `answer` as contribution `i` of the step to come; False if it was a command."""
+        try:
+            guess = expressions.parse(answer, {})[0].data
+        except expressions.ExpressionError:
+            last = self.lastcmd
+            if self.onecmd(self.precmd(answer)):
+                self.cmdqueue.append("quit")
+            self.lastcmd = last  # what an empty line repeats is what asked
+            return False
+        step = self.stepper.peek()  # anew, for `set` may have changed it
+        assert step is not None
+        amount = step.contributions[i].amount
+        same = math.isclose(guess, amount, rel_tol=0.01, abs_tol=1e-9)
+        right = same or (guess != guess and amount != amount)
+        self.right, self.asked = self.right + right, self.asked + 1
+        verdict = "right" if right else f"no, {number(amount)}"
+        self._say(f"{verdict}: {self.right} of {self.asked} so far")
+        return True
 
 
 def _count(text: str) -> int:

@@ -2,12 +2,9 @@ from __future__ import annotations
 
 import io
 import os
-import select
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,54 +12,28 @@ from micrograd_like import Value, prompt
 from micrograd_like.calculus import detect_anomaly
 from micrograd_like.prompt import debug
 from micrograd_like.stepper import Stepper
-
-FORWARD = """\
-v1 = 2·a      = 2·1      =  2.0000
-v2 = v1 + b   = 2 + (−3) = −1.0000
-v3 = tanh(v2) = tanh(−1) = −0.7616
-"""
-FIRST = """\
-v3 = tanh(v2):  ∂v3/∂v2 = 1 − v3² = 0.4200   v2.grad += 1.0000 · 0.4200   0.0000 → 0.4200
-"""
-SECOND = """\
-v2 = v1 + b:    ∂v2/∂v1 = 1                  v1.grad += 0.4200 · 1.0000   0.0000 → 0.4200
-                ∂v2/∂b  = 1                  b.grad +=  0.4200 · 1.0000   0.0000 → 0.4200
-"""
-THIRD = """\
-v1 = 2·a:       ∂v1/∂a  = 2                  a.grad +=  0.4200 · 2.0000   0.0000 → 0.8399
-"""
-GRADIENTS = """\
-all steps are done:
-a.grad = 0.8399
-b.grad = 0.4200
-"""
-DONE = "all steps are done: b takes one back, reset all\n"
-
-Talk = Callable[..., str]
+from tests.prompts import (
+    DONE,
+    EXAMPLE,
+    FIRST,
+    FORWARD,
+    GRADIENTS,
+    ROOT,
+    SECOND,
+    STEP,
+    THIRD,
+    Terminal,
+    talk,
+)
 
 
-@pytest.fixture
-def talk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Talk:
-    """A function of lines that are typed, which returns what is answered, without the greeting."""
-
-    def typed(*lines: str) -> str:
-        a, b = Value(1.0, "a"), Value(-3.0, "b")
-        monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
-        debug((2 * a + b).tanh(), names={})
-        greeting, _, said = capsys.readouterr().out.partition("h lists the verbs\n")
-        assert greeting == FORWARD + "3 steps back, from v3.grad = 1; "
-        return said
-
-    return typed
-
-
-def test_next_and_an_empty_line(talk: Talk) -> None:
+def test_next_and_an_empty_line() -> None:
     assert talk("n", "", "next") == FIRST + SECOND + THIRD + GRADIENTS
     assert talk("n 2", "n 99", "n") == FIRST + SECOND + THIRD + GRADIENTS + DONE
     assert talk("", "", "w") == "0 of 3 steps done; next v3 = tanh(v2), with v3.grad = 1.0000\n"
 
 
-def test_back(talk: Talk) -> None:
+def test_back() -> None:
     assert talk("b") == "no step is done: n makes the first\n"
     assert talk("r", "b 2", "w") == (
         FIRST + SECOND + THIRD + GRADIENTS + f"taken back:\n{THIRD}taken back:\n{SECOND}"
@@ -71,7 +42,7 @@ def test_back(talk: Talk) -> None:
     assert talk("n", "back 9", "w").endswith(f"taken back:\n{FIRST}" + talk("where"))
 
 
-def test_run_and_reset(talk: Talk) -> None:
+def test_run_and_reset() -> None:
     everything = FIRST + SECOND + THIRD + GRADIENTS
     assert talk("r") == talk("run") == talk("c") == talk("continue") == everything
     until = talk("r until b")
@@ -81,11 +52,11 @@ def test_run_and_reset(talk: Talk) -> None:
     assert talk("r", "reset") == everything + talk("w")
 
 
-def test_list_marks_the_step_to_come(talk: Talk) -> None:
+def test_list_marks_the_step_to_come() -> None:
     assert talk("n", "l") == FIRST + "   1  v3 = tanh(v2)\n-> 2  v2 = v1 + b\n   3  v1 = 2·a\n"
 
 
-def test_graph(talk: Talk) -> None:
+def test_graph() -> None:
     assert talk("graph") == (
         "-> v3 = tanh(v2)    data −0.7616   grad 1.0000   next\n"
         "   └─ v2 = v1 + b   data −1.0000   grad 0.0000   waits for v3\n"
@@ -96,7 +67,7 @@ def test_graph(talk: Talk) -> None:
     assert talk("g v1").startswith("   v1 = 2·a   data 2.0000")
 
 
-def test_print_has_all_digits(talk: Talk) -> None:
+def test_print_has_all_digits() -> None:
     assert talk("p a v1") == (
         "a          data 1.0   grad 0.0   waits for v1\n"
         "v1 = 2·a   data 2.0   grad 0.0   waits for v2\n"
@@ -105,13 +76,13 @@ def test_print_has_all_digits(talk: Talk) -> None:
     assert talk("p").startswith("print takes names")
 
 
-def test_explain(talk: Talk) -> None:
+def test_explain() -> None:
     assert talk("explain a") == "a.grad is not complete: v1 to come\na.grad = 0.0000 so far\n"
     assert "(via v1) ∂v1/∂a · v1.grad" in talk("r", "e a")
     assert "v3 → v2 → v1 → a   0.4200 · 1.0000 · 2.0000 = 0.8399" in talk("r", "e a paths")
 
 
-def test_forward_and_set(talk: Talk) -> None:
+def test_forward_and_set() -> None:
     assert talk("f") == FORWARD
     expected = (
         "v1 = 2·a      = 2·1.5    = 3.0000\n"
@@ -123,25 +94,7 @@ def test_forward_and_set(talk: Talk) -> None:
     assert talk("n", "s a = 1.5") == talk("n", "set a=1.5") == FIRST + expected
 
 
-def test_predict(talk: Talk) -> None:
-    question = "v3 = tanh(v2) = tanh(−1) = −0.7616, v3.grad = 1.0000\n∂v3/∂v2 · v3.grad = "
-    assert talk("predict on", "n", "0.42", "w") == (
-        question + f"right: 1 of 1 so far\n{FIRST}" + talk("n", "w").removeprefix(FIRST)
-    )
-    assert talk("predict on", "n", "1 - 0.7616**2") == question + f"right: 1 of 1 so far\n{FIRST}"
-    assert talk("predict on", "n", "0.58") == question + f"no, 0.4200: 0 of 1 so far\n{FIRST}"
-    assert talk("predict on", "n", "") == question + FIRST
-    assert talk("predict on", "n", "much", "") == (
-        question + "'much' is not a number; an empty line skips the question\n"
-        "∂v3/∂v2 · v3.grad = " + FIRST
-    )
-    assert talk("predict on", "n") == question + "\n"  # the input ends: no step is made
-    assert talk("predict on", "predict off", "n") == FIRST
-    later = talk("predict on", "n", "0.42", "n", "0.42", "1")
-    assert "right: 2 of 2 so far\n∂v2/∂b · v2.grad = no, 0.4200: 2 of 3 so far\n" in later
-
-
-def test_help_has_every_verb(talk: Talk) -> None:
+def test_help_has_every_verb() -> None:
     said = talk("h")
     assert said == talk("help") == talk("?")
     verbs = [name.removeprefix("do_") for name in dir(prompt.Prompt) if name.startswith("do_")]
@@ -150,7 +103,7 @@ def test_help_has_every_verb(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("verb", ["q", "quit"])
-def test_quit_stops_reading(talk: Talk, verb: str) -> None:
+def test_quit_stops_reading(verb: str) -> None:
     assert talk(verb, "n") == ""
 
 
@@ -169,14 +122,14 @@ def test_quit_stops_reading(talk: Talk, verb: str) -> None:
         ("n 0", "COUNT is a whole number above 0, got '0'"),
         ("n -1", "COUNT is a whole number above 0, got '-1'"),
         ("n two", "COUNT is a whole number above 0, got 'two'"),
-        ("predict", "predict takes on or off, got ''"),
+        ("predict maybe", "predict takes on or off, got 'maybe'"),
         ("list 3", "list takes nothing after it, got '3'"),
         ("reset all", "reset takes nothing after it, got 'all'"),
         ("! ls", "'!' is neither a verb nor a name"),
         ("\x1b[A", r"'\x1b[A' is neither a verb nor a name"),
     ],
 )
-def test_what_is_not_understood_is_repeated_in_one_line(talk: Talk, line: str, answer: str) -> None:
+def test_what_is_not_understood_is_repeated_in_one_line(line: str, answer: str) -> None:
     said = talk(line, "w")
     assert said.startswith(answer)
     assert said.endswith(talk("w"))
@@ -244,17 +197,6 @@ def test_completion_knows_verbs_and_names() -> None:
 
 # The command line.
 
-ROOT = Path(__file__).parents[1]
-SCRIPT = """
-from argparse import ArgumentParser
-from micrograd_like import prompt
-parser = ArgumentParser("step")
-prompt.add_arguments(parser)
-raise SystemExit(prompt.run(parser.parse_args()))
-"""
-STEP = [sys.executable, "-c", SCRIPT]
-EXAMPLE = ("tanh(2*a + b)", "a=1", "b=-3")
-
 
 def step(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -300,63 +242,11 @@ def test_a_bad_expression_is_one_line_and_exit_code_2(arguments: tuple[str, ...]
 # A terminal.
 
 
-class Terminal:
-    """The command in a pseudo-terminal, where input is typed and the screen is read."""
-
-    def __init__(self, *arguments: str) -> None:
-        pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
-        self.screen, child = pty.openpty()
-        environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "TERM": "dumb"}
-        self.process = subprocess.Popen(
-            [*STEP, *arguments],
-            cwd=ROOT,
-            env=environment,
-            stdin=child,
-            stdout=child,
-            stderr=child,
-            start_new_session=True,
-            preexec_fn=_take_terminal,
-        )
-        os.close(child)
-
-    def read(self, until: str, again: str = "") -> str:
-        """What appears, up to and including `until`; `again` is typed where nothing appears."""
-        seen, deadline = b"", time.monotonic() + 30
-        while until.encode() not in seen:
-            assert time.monotonic() < deadline, seen.decode()
-            if not select.select([self.screen], [], [], 1.0)[0]:
-                os.write(self.screen, again.encode())
-            else:
-                try:
-                    part = os.read(self.screen, 4096)
-                except OSError:  # the other end has closed
-                    part = b""
-                if not part:
-                    break
-                seen += part
-        return seen.decode().replace("\r\n", "\n")
-
-    def type(self, keys: str, until: str = "(step) ") -> str:
-        """What appears after `keys` are typed, without their echo."""
-        os.write(self.screen, keys.encode())
-        # Python misses a Ctrl-C that comes when readline is about to wait for a key.
-        return self.read(until, again="\x03" if keys.endswith("\x03") else "")
-
-
-def _take_terminal() -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C reaches the process
-
-
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
     result = Terminal(*EXAMPLE)
     yield result
-    result.process.kill()
-    result.process.wait()
-    os.close(result.screen)
+    result.close()
 
 
 def test_on_a_terminal_the_command_opens_the_prompt(terminal: Terminal) -> None:
@@ -393,4 +283,4 @@ def test_all_steps_are_printed_on_a_terminal_when_asked() -> None:
     terminal = Terminal(*EXAMPLE, "--all")
     assert terminal.read("never") == f"{FORWARD}\n{FIRST}{SECOND}{THIRD}{GRADIENTS}"
     assert terminal.process.wait(10) == 0
-    os.close(terminal.screen)
+    terminal.close()
