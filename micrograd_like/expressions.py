@@ -164,6 +164,8 @@ class _Reader:
                 return self._applied(_OPERATORS[type(sign)], [operand], depth)
             case ast.BinOp(op=ast.Pow()):
                 return self._power(node, depth)
+            case ast.BinOp(op=ast.BitXor()):
+                raise self._error(node, "a power is written with **, as in a**2")
             case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _OPERATORS:
                 return self._applied(_OPERATORS[type(sign)], [left, right], depth)
             case ast.Call(func=ast.Name(id=name), args=operands, keywords=[]):

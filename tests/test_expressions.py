@@ -121,6 +121,7 @@ REFUSED = {
     "a @ b": "this operator",
     "a << 5": "this operator",
     "a | b": "this operator",
+    "a^2 + b": "'a^2 + b': a power is written with **, as in a**2",
     "'text'": "no number",
     "b'text'": "no number",
     "f'{a}'": "text can't",
