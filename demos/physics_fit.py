@@ -16,13 +16,13 @@ What to look at: the length of the gradient in the last rows. Close to the minim
 the number of right digits, which plain descent never does.
 """
 
-import argparse
 import math
 import random
 from collections.abc import Sequence
 from typing import Any
 
 from micrograd_like import Value, hessian, ops, value_and_grad
+from micrograd_like.plotting import plot_asked_for
 
 NAMES = ("A", "γ", "ω", "φ")
 TRUE = (2.0, 0.25, 3.0, 0.5)
@@ -100,9 +100,7 @@ def newton(data: Readings, steps: int = 30) -> list[tuple[list[float], float, fl
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plot", metavar="FILE", help="also draw the fit into this file")
-    options = parser.parse_args(arguments)
+    plot = plot_asked_for(__doc__, "the fit", arguments)
 
     data = readings(random.Random(10))
     rows = newton(data)
@@ -122,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{name:4}{p[i]:9.5f}  ± {math.sqrt(column[i]):.5f}  {TRUE[i]:7.5f}")
     print(f"cost {C:.1f}; noise alone gives {(len(data) - len(NAMES)) / 2:.0f} on average")
 
-    if options.plot:
+    if plot:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(6, 3.5), layout="constrained")
@@ -132,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         axes.plot(fine, [position(p, t) for t in fine], label="fitted")
         axes.plot(*zip(*data), "k.", label="readings")
         axes.legend()
-        figure.savefig(options.plot, dpi=150)
+        figure.savefig(plot, dpi=150)
 
 
 if __name__ == "__main__":

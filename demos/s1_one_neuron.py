@@ -11,11 +11,11 @@ What to look at: the gradient that `backward` finds is this one, digit for digit
 finds the weights that made the data, though about half of the examples are silent.
 """
 
-import argparse
 import random
 from collections.abc import Sequence
 
 from micrograd_like import SGD, Neuron, Value, mse_loss
+from micrograd_like.plotting import plot_asked_for
 
 TRUE_WEIGHTS, TRUE_BIAS = (1.5, -2.0, 0.5), 0.3
 
@@ -46,9 +46,7 @@ def closed_form(neuron: Neuron, X: Sequence[Sequence[float]], y: Sequence[float]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plot", metavar="FILE", help="also draw the cost into this file")
-    options = parser.parse_args(arguments)
+    plot = plot_asked_for(__doc__, "the cost", arguments)
 
     rng = random.Random(1)
     X, y = examples(50, rng)
@@ -75,13 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         optimizer.step()
     print(f"the data were made with  {'  '.join(f'{p:8.5f}' for p in (*TRUE_WEIGHTS, TRUE_BIAS))}")
 
-    if options.plot:
+    if plot:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(5, 3.5), layout="constrained")
         axes = figure.add_subplot(xlabel="epoch", ylabel="cost", yscale="log")
         axes.plot(costs)
-        figure.savefig(options.plot, dpi=150)
+        figure.savefig(plot, dpi=150)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ What to look at: the sign. One also reads (y − a) here, with the minus sign th
 it lost; a step by that formula goes uphill. `backward` settles it.
 """
 
-import argparse
 import math
 from collections.abc import Sequence
 
 from micrograd_like import SGD, Value, mse_loss
+from micrograd_like.plotting import plot_asked_for
 
 OR = [([0.0, 0.0, 1.0], 0), ([0.0, 1.0, 1.0], 1), ([1.0, 0.0, 1.0], 1), ([1.0, 1.0, 1.0], 1)]
 START = (0.5, -0.5, 0.0)  # the weights of both inputs, and of the constant 1, which is the bias
@@ -53,9 +53,7 @@ def closed_form(w: Sequence[float]) -> list[float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plot", metavar="FILE", help="also draw the cost into this file")
-    options = parser.parse_args(arguments)
+    plot = plot_asked_for(__doc__, "the cost", arguments)
 
     final, mistakes = rosenblatt(6)
     print(f"step function: mistakes a pass {mistakes}, weights {final}\n")
@@ -83,13 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             break
         optimizer.step()
 
-    if options.plot:
+    if plot:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(5, 3.5), layout="constrained")
         axes = figure.add_subplot(xlabel="epoch", ylabel="cost", yscale="log")
         axes.plot(costs)
-        figure.savefig(options.plot, dpi=150)
+        figure.savefig(plot, dpi=150)
 
 
 if __name__ == "__main__":

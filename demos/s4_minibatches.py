@@ -12,12 +12,12 @@ error of random batches falls with the root of their number; the accuracy rises 
 knee) and crawls; and training stops by itself once the held-out loss has got no better for a while.
 """
 
-import argparse
 import math
 import random
 from collections.abc import Sequence
 
 from micrograd_like import MLP, SGD, History, binary_cross_entropy_with_logits, fit, moons
+from micrograd_like.plotting import plot_asked_for
 
 SIZE = 10  # examples in a batch
 Rows = Sequence[Sequence[float]]
@@ -73,9 +73,7 @@ def train(rng: random.Random) -> History:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plot", metavar="FILE", help="also draw loss and accuracy into this file")
-    options = parser.parse_args(arguments)
+    plot = plot_asked_for(__doc__, "loss and accuracy", arguments)
 
     rng = random.Random(1)
     X, y = moons(60, 0.3, rng)
@@ -100,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"the knee is at epoch {bend}, the lowest held-out loss at epoch {best}")
     print(f"stopped by {history.stopped} after epoch {len(history.rows)}, and back to epoch {best}")
 
-    if options.plot:
+    if plot:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(9, 3.5), layout="constrained")
@@ -109,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         accuracy.axvline(bend, color="grey", linestyle=":", label="the knee")
         history.draw(loss, "loss")
         history.draw(accuracy, "accuracy")
-        figure.savefig(options.plot, dpi=150)
+        figure.savefig(plot, dpi=150)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ What to look at: the two curves. The squared error lies flat for a long time bef
 cross-entropy falls at once and fastest where the neuron is most wrong.
 """
 
-import argparse
 import math
 from collections.abc import Sequence
 
 from micrograd_like import SGD, History, Value, binary_cross_entropy_with_logits, mse_loss
+from micrograd_like.plotting import plot_asked_for
 
 X, Y = 1.0, 0.0  # the one input and what it should give
 START = (2.0, 2.0)  # weight and bias
@@ -63,9 +63,7 @@ def half_life(costs: Sequence[float]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plot", metavar="FILE", help="also draw both costs into this file")
-    options = parser.parse_args(arguments)
+    plot = plot_asked_for(__doc__, "both costs", arguments)
 
     print(f"cost           parameter  {'backward':>20}  {'closed form':>20}")
     for kind in COSTS:
@@ -85,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     slow, fast = map(half_life, curves.values())
     print(f"cross-entropy is there {slow / fast:.1f} times sooner")
 
-    if options.plot:
+    if plot:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(5, 3.5), layout="constrained")
@@ -94,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             axes.plot([C / costs[0] for C in costs], label=kind)
         axes.axhline(0.5, color="grey", linewidth=0.5)
         axes.legend()
-        figure.savefig(options.plot, dpi=150)
+        figure.savefig(plot, dpi=150)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ with 1e-6 it does not learn at all. For relu look at ∂C/∂b, which is δ: in 
 δ on the way back is hidden by the opposite change of the inputs a on the way there.
 """
 
-import argparse
 import math
 import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from micrograd_like import MLP, Value, mse_loss
+from micrograd_like.plotting import plot_asked_for
 
 WIDTH, EXAMPLES = 16, 10
 DEPTHS = (5, 10, 20)
@@ -59,9 +59,7 @@ def ratio(sizes: list[float]) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plot", metavar="FILE", help="also draw the sizes into this file")
-    options = parser.parse_args(arguments)
+    plot = plot_asked_for(__doc__, "the sizes", arguments)
 
     sizes = {(*case, depth): gradient_sizes(*case, depth) for case in CASES for depth in DEPTHS}
     deepest = DEPTHS[-1]
@@ -81,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         biases = "  ".join(f"{ratio(size.biases):7.0e}" for size in found)
         print(f"{activation:10}  {start:15}  {weights}    {biases}")
 
-    if options.plot:
+    if plot:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(9, 3.2), layout="constrained")
@@ -93,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 axes.plot(range(1, deepest + 1), biases_by_layer, label=activation)
         panels[0].set_ylabel("length of ∂C/∂b")
         panels[0].legend()
-        figure.savefig(options.plot, dpi=150)
+        figure.savefig(plot, dpi=150)
 
 
 if __name__ == "__main__":

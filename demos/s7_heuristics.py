@@ -11,12 +11,12 @@ What to look at: the number of steps each one needs, and the zigzag in the pictu
 table, that no choice is best by itself (relu is first and last), which is why people sweep.
 """
 
-import argparse
 import random
 from collections.abc import Callable, Sequence
 from itertools import product
 
 from micrograd_like import MLP, SGD, Adam, Value, binary_cross_entropy_with_logits, fit, moons
+from micrograd_like.plotting import plot_asked_for
 
 STEEP = 100.0  # κ
 START = (10.0, 1.0)
@@ -88,9 +88,7 @@ def sweep() -> list[tuple[str, str, int, str, float, float]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plot", metavar="FILE", help="also draw the ways down into this file")
-    options = parser.parse_args(arguments)
+    plot = plot_asked_for(__doc__, "the ways down", arguments)
 
     paths = {name: descend(make, 1000) for name, make in VALLEY.items()}
     print(f"the valley ½ (x² + {STEEP:.0f} y²) from {START}: steps until it stays below 0.001")
@@ -102,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for layers, activation, batch, name, loss, accuracy in sorted(sweep(), key=lambda row: row[4]):
         print(f"{layers:7}  {activation:10}  {batch:5}  {name:9}  {loss:6.3f}  {accuracy:8.3f}")
 
-    if options.plot:
+    if plot:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(7, 3.5), layout="constrained")
@@ -113,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if steps_needed(path) is not None:
                 axes.plot(*zip(*path[:80]), ".-", linewidth=0.7, markersize=3, label=name)
         axes.legend()
-        figure.savefig(options.plot, dpi=150)
+        figure.savefig(plot, dpi=150)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ gradient of the shared weight to the last bit; 410 parameters, a sixth of what t
 has, read most of the digits; and, in the picture, what each kernel has learned to look for.
 """
 
-import argparse
 import random
 from collections.abc import Sequence
 from copy import deepcopy
@@ -23,6 +22,7 @@ from math import isqrt
 from operator import add
 
 from micrograd_like import Adam, Layer, Module, Neuron, Value, cross_entropy, digits, fit, mse_loss
+from micrograd_like.plotting import plot_asked_for
 
 SIDE, WINDOW, KERNELS, TRAIN, TEST = 8, 3, 4, 300, 200
 PLACES = SIDE - WINDOW + 1  # in each direction
@@ -67,9 +67,7 @@ class Reader(Module):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plot", metavar="FILE", help="also draw the kernels into this file")
-    options = parser.parse_args(arguments)
+    plot = plot_asked_for(__doc__, "the kernels", arguments)
 
     rng = random.Random(2)
     X, y = zip(*rng.sample(list(zip(*digits())), TRAIN + TEST))
@@ -97,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(history)
     print(f"of {TEST} held-out digits it reads {TEST * history.rows[-1]['val_accuracy']:.0f}")
 
-    if options.plot:
+    if plot:
         from matplotlib.figure import Figure
 
         shown = [X[0]]
@@ -110,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             side = isqrt(len(numbers))
             axes.imshow([numbers[i : i + side] for i in range(0, side**2, side)], "Greys")
             axes.set(title=title, xticks=[], yticks=[])
-        figure.savefig(options.plot, dpi=150)
+        figure.savefig(plot, dpi=150)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ What to look at: what a held-out digit costs, in bits, against the log₂ 10 = 3
 digits are taken for which; and the images that it got wrong, some of which you may get wrong too.
 """
 
-import argparse
 import math
 import random
 from collections.abc import Sequence
 
 from micrograd_like import MLP, Adam, History, binary_cross_entropy, cross_entropy, digits, fit
+from micrograd_like.plotting import plot_asked_for
 
 BIT = math.log(2)  # in nats
 TRAIN, EPOCHS, BATCH = 1000, 2, 10
@@ -63,9 +63,7 @@ def picture(row: Sequence[float]) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plot", metavar="FILE", help="also draw what it got wrong into this file")
-    options = parser.parse_args(arguments)
+    plot = plot_asked_for(__doc__, "what it got wrong", arguments)
 
     p = (0.5, 0.25, 0.125, 0.125)
     print(f"messages with the probabilities {p}: expected bits")
@@ -104,14 +102,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for lines in zip(*(picture(X_test[i]) for i in group)):
             print("   ".join(lines).rstrip())
 
-    if options.plot:
+    if plot:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(9, 3), layout="constrained")
         for axes, i in zip(figure.subplots(2, 10).flat, wrong):
             axes.imshow([X_test[i][k : k + 8] for k in range(0, 64, 8)], "Greys")
             axes.set(title=f"{y_test[i]} as {answers[i]}", xticks=[], yticks=[])
-        figure.savefig(options.plot, dpi=150)
+        figure.savefig(plot, dpi=150)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def _read(argv: Sequence[str] | None) -> Namespace:
 
 
 def _parser() -> ArgumentParser:
-    parser = _Parser("micrograd-like", description="A scalar autograd engine at work.")
+    parser = Parser("micrograd-like", description="A scalar autograd engine at work.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module, purpose) in COMMANDS.items():
@@ -81,7 +81,9 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-class _Parser(ArgumentParser):
+class Parser(ArgumentParser):
+    """One whose errors are a single line."""
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 

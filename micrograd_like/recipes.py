@@ -24,6 +24,7 @@ from micrograd_like.losses import binary_cross_entropy_with_logits, cross_entrop
 from micrograd_like.metrics import accuracy
 from micrograd_like.nn import MLP
 from micrograd_like.optim import Adam
+from micrograd_like.plotting import plot_path
 from micrograd_like.progress import Silent, Table
 from micrograd_like.training import fit
 
@@ -120,7 +121,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     option("--engine", choices=ENGINES, default="auto", help="what computes (auto)")
     option(
         "--plot",
-        type=_picture,
+        type=plot_path,
         metavar="PATH",
         help="where the picture goes, as .png, .svg or .pdf; without this option it goes to a new "
         "file in the current folder, named after the data",
@@ -231,17 +232,3 @@ def _rate(text: str) -> float:
         if 0.0 < float(text) < math.inf:
             return float(text)
     raise ArgumentTypeError(f"expected a number above 0, got {text!r:.80}")
-
-
-def _picture(text: str) -> Path:
-    path = Path(text)
-    try:
-        formats = load("matplotlib.figure", "demos").Figure().canvas.get_supported_filetypes()
-    except MissingExtraError as error:
-        raise ArgumentTypeError(str(error)) from None
-    if path.suffix[1:].lower() not in formats:
-        endings = ", ".join(f".{ending}" for ending in formats)
-        raise ArgumentTypeError(f"{text!r:.80} does not end in one of {endings}")
-    if not path.parent.is_dir():
-        raise ArgumentTypeError(f"there is no folder {str(path.parent)!r:.80}")
-    return path

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import micrograd_like as ml
+from tests.commands import run
 
 DEMOS = Path(__file__).parents[1] / "demos"
 NAMES = sorted(path.stem for path in DEMOS.glob("*.py"))
@@ -34,6 +35,9 @@ SAYS = {
 }
 
 
+DRAWING = [n for n in NAMES if "--plot" in (DEMOS / f"{n}.py").read_text(encoding="utf-8")]
+
+
 def test_every_demo_is_run() -> None:
     assert set(NAMES) == set(SAYS)
     assert len([name for name in NAMES if re.match(r"s\d_", name)]) == 9
@@ -49,7 +53,7 @@ def test_demo_runs_from_anywhere_without_a_screen(name: str, tmp_path: Path) -> 
         pytest.importorskip("names")
     picture = tmp_path / "picture.png"
     arguments = ARGUMENTS.get(name, [])
-    if "--plot" in (DEMOS / f"{name}.py").read_text(encoding="utf-8"):
+    if name in DRAWING:
         pytest.importorskip("matplotlib")
         arguments = [*arguments, "--plot", str(picture)]
     kept = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
@@ -75,3 +79,11 @@ def test_demo_runs_from_anywhere_without_a_screen(name: str, tmp_path: Path) -> 
         assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
     else:
         assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", DRAWING)
+def test_a_picture_without_matplotlib_is_refused_before_any_work(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(DEMOS / f"{name}.py"), "--plot", "x.png"]
+    done = run(command, tmp_path, hidden=["matplotlib"])
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert 'pip install "micrograd-like[demos]"' in done.stderr

@@ -26,8 +26,8 @@ FLOORS = [
     {"calculus", "compiled", "datasets", "explanation", "expressions", "graph", "history"}
     | {"losses", "metrics", "module", "nn", "optim", "serialization", "stepper", "steps"},
     # what people look at and run
-    {"", "__main__", "boundary", "cli", "engines", "progress", "prompt", "recipes", "render"}
-    | {"spelling", "training", "tree"},
+    {"", "__main__", "boundary", "cli", "engines", "plotting", "progress"}
+    | {"prompt", "recipes", "render", "spelling", "training", "tree"},
 ]
 NETWORKS = {"losses", "module", "nn", "optim", "training"}
 
