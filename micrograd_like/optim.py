@@ -34,6 +34,9 @@ def _real(name: str, x: Any) -> float:
         return real(x)
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from None
+    except OverflowError:
+        size = f"{'-' if x < 0 else ''}10**{math.log10(abs(int(x))):.0f}"
+        raise ValueError(f"{name} is too large for a float, got about {size}") from None
 
 
 def _number(name: str, x: Any, below: float = math.inf) -> float:
@@ -150,7 +153,8 @@ class Optimizer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave; a state that does not fit raises and changes nothing.
 
-        ValueError for another rule, other names or lengths, TypeError for what is no number.
+        ValueError for another rule, other names or lengths, and what is too large for a float,
+        TypeError for what is no number.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"a state is a dict, got {type(state).__name__}: {state!r:.80}")
@@ -164,6 +168,7 @@ class Optimizer:
         steps = state["steps"]
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
             raise ValueError(f"steps is a whole number from 0, got {steps!r:.80}")
+        _real("steps", steps)
         buffers = []
         for name in self.buffer_names:
             if not isinstance(state[name], (list, tuple)):

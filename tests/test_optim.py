@@ -243,6 +243,12 @@ def test_the_state_of_each_optimiser() -> None:
             ValueError,
             r"exp_avg_sq holds no number below 0, got -1\.0",
         ),
+        (
+            lambda s: s.update(exp_avg=[0, 0, 0, -(10**400)]),
+            ValueError,
+            r"exp_avg is too large for a float, got about -10\*\*400$",
+        ),
+        (lambda s: s.update(steps=10**5000), ValueError, r"steps is too .* about 10\*\*5000$"),
     ],
 )
 def test_a_state_that_does_not_fit_changes_nothing(change: Any, error: Any, message: str) -> None:
