@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from math import fsum, isclose
 from typing import Any, NamedTuple, Protocol
+from warnings import warn
 
 from micrograd_like.engine import Value
 from micrograd_like.examples import Examples
@@ -212,7 +213,10 @@ class _State(NamedTuple):
 
 
 def make_engine(name: str, model: Any, loss: Loss, optimizer: Any, examples: Examples) -> Engine:
-    """The engine of that name; "auto" is compiled if that is installed and model and loss allow."""
+    """The engine of that name; "auto" is compiled if that is installed and model and loss allow.
+
+    Where they do not, a RuntimeWarning at whoever called our caller says why.
+    """
     if name not in ENGINES:
         raise ValueError(f"unknown engine {name!r:.80}: give one of {', '.join(ENGINES)}")
     eager = Eager(model, loss, optimizer)
@@ -220,9 +224,11 @@ def make_engine(name: str, model: Any, loss: Loss, optimizer: Any, examples: Exa
         return eager
     try:
         return Compiled(model, loss, optimizer, examples)
-    except Exception:
+    except Exception as error:
         if name == "compiled":
             raise
+        why = f'engine="auto" is "eager" here, which is slower: {type(error).__name__}: {error}'
+        warn(why, RuntimeWarning, stacklevel=3)
         return eager  # with Values it works: that has been tried before
 
 

@@ -12,6 +12,7 @@ from itertools import chain, count
 from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
+from warnings import catch_warnings
 
 from micrograd_like import datasets, spelling
 from micrograd_like.boundary import Predict, boundary_text, draw_boundary
@@ -166,7 +167,8 @@ def run(arguments: Namespace) -> int:
         print(f"micrograd-like train: stopped by Ctrl-C after {done}", file=sys.stderr)
         return 130
 
-    engine = make_engine(arguments.engine, model, loss, optimizer, Examples(*test))
+    with catch_warnings(action="ignore"):  # what it may say has been said in the training
+        engine = make_engine(arguments.engine, model, loss, optimizer, Examples(*test))
 
     def predict(rows: Rows) -> list[Any]:
         examples = engine.read(Examples(rows, [0] * len(rows)))

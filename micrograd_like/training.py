@@ -53,7 +53,8 @@ def fit(
     - `loss`: a function of a list of outputs and a list of targets; a Value, the mean over them.
     - `validation`: a pair (X, y) to measure on; nothing is learned from it.
     - `metrics`: "accuracy", and functions of a list of outputs, as numbers, and a list of targets.
-    - `engine`: "eager", "compiled", or "auto", which is compiled where that is installed.
+    - `engine`: "eager", "compiled", or "auto", which is compiled where that is installed; where
+      it is and model or loss can't be compiled, a RuntimeWarning says why, and it is eager.
     - `progress`: None shows a bar on a terminal, with tqdm, and one row an epoch elsewhere; True
       shows the bar anywhere, False nothing.
     - `rng`: who shuffles; None is the module `random`. The same seed gives the same history.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from micrograd_like import SGD, Value
+from micrograd_like import SGD, Value, fit, mse_loss
 from tests.trainings import X5, Y5, Scale, both_engines, needs_compiled, train
 
 LR = 0.1
@@ -88,10 +88,47 @@ class Branching(Scale):
         return self.w * x[0] if float(x[0]) > 0.0 else self.w * 0.0
 
 
-def test_a_model_that_branches_is_trained_on_values() -> None:
+def train_branching(engine: str) -> float:
     model = Branching(1.0)
-    train(model, [[1.0], [-1.0]], [2.0, 3.0], SGD([model.w], lr=0.25), engine="auto")
-    assert model.w.data == 1.25  # the slope is 2 · (1 − 2) · 1 / 2, from the first example alone
+    fit(
+        model,
+        [[1.0], [-1.0]],
+        [2.0, 3.0],
+        loss=mse_loss,
+        optimizer=SGD([model.w], lr=0.25),
+        epochs=1,
+        engine=engine,
+        progress=False,
+    )
+    return model.w.data
+
+
+BRANCHED = 1.25  # the slope is 2 · (1 − 2) · 1 / 2, from the first example alone
+
+
+@needs_compiled
+def test_a_model_that_branches_is_trained_on_values_with_a_warning() -> None:
+    says = r'^engine="auto" is "eager" here, which is slower: ValueError: .* something in Python'
+    with pytest.warns(RuntimeWarning, match=says) as caught:
+        assert train_branching("auto") == BRANCHED
+    assert [warning.filename for warning in caught] == [__file__]  # who called fit
+
+
+def test_nobody_is_warned_who_asked_for_values_or_has_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert train_branching("eager") == BRANCHED
+    monkeypatch.setattr("micrograd_like.engines.find_spec", lambda name: None)
+    assert train_branching("auto") == BRANCHED
+
+
+@needs_compiled
+def test_where_warnings_are_errors_nothing_is_trained() -> None:
+    model = Branching(1.0)
+    optimizer = SGD([model.w], lr=0.25)
+    with pytest.raises(RuntimeWarning):
+        train(model, [[1.0], [-1.0]], [2.0, 3.0], optimizer, engine="auto")
+    assert (model.w.data, optimizer.steps) == (1.0, 0)
 
 
 @needs_compiled
