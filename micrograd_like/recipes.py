@@ -17,10 +17,10 @@ from warnings import catch_warnings
 from micrograd_like import datasets, spelling
 from micrograd_like.boundary import Predict, boundary_text, draw_boundary
 from micrograd_like.checks import whole
-from micrograd_like.engines import ENGINES, make_engine
+from micrograd_like.engines import ENGINES, make_engine, uninterrupted
 from micrograd_like.examples import Examples, Rows
 from micrograd_like.extras import MissingExtraError, load
-from micrograd_like.history import History
+from micrograd_like.history import History, Row
 from micrograd_like.losses import binary_cross_entropy_with_logits, cross_entropy
 from micrograd_like.metrics import accuracy
 from micrograd_like.nn import MLP
@@ -148,6 +148,13 @@ def run(arguments: Namespace) -> int:
         print(f"MLP {'-'.join(map(str, sizes))} with relu, {len(optimizer.params)} parameters")
         print(f"Adam with learning rate {recipe.lr:g}, batches of {recipe.batch_size}", flush=True)
     table = Silent() if arguments.quiet else Table()
+    shown: list[Row] = []
+
+    def show(_: Any, row: Row) -> None:
+        with uninterrupted():
+            table.epoch(row)
+            shown.append(row)
+
     history = fit(
         model,
         X,
@@ -160,8 +167,10 @@ def run(arguments: Namespace) -> int:
         engine=arguments.engine,
         progress=False,
         rng=rng,
-        callbacks=[lambda _, row: table.epoch(row)],
+        callbacks=[show],
     )
+    for row in history.rows[len(shown) :]:  # Ctrl-C may have come before it was its turn
+        show(model, row)
     if history.stopped == "interrupt":
         done = f"{len(history.rows)} of {recipe.epochs} epochs"
         print(f"micrograd-like train: stopped by Ctrl-C after {done}", file=sys.stderr)

@@ -8,14 +8,14 @@ import signal
 import subprocess
 import time
 from collections import Counter, defaultdict
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import micrograd_like
-from micrograd_like import moons
+from micrograd_like import history, moons
 from micrograd_like.cli import main
 from micrograd_like.spelling import LETTERS
 from tests.commands import EXTRAS, environment, program, run, run_on_terminal
@@ -357,3 +357,23 @@ def test_ctrl_c_is_130_with_the_rows_so_far(seed: int, tmp_path: Path) -> None:
         f"micrograd-like train: stopped by Ctrl-C after {len(rows)} of 100000 epochs\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["progress.Silent.epoch", "progress.line"])
+def test_ctrl_c_between_an_epoch_and_its_row_loses_no_row(
+    place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the row is shown, and in the middle of that."""
+    calls = count(1)
+    kept = history.line
+
+    def interrupted(*arguments: Any) -> str:
+        if next(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return kept(*arguments) if place == "progress.line" else ""
+
+    monkeypatch.setattr(f"micrograd_like.{place}", interrupted)
+    assert main(["train", "xor", "--epochs", "9", "--engine", "eager"]) == 130
+    out, err = capsys.readouterr()
+    assert re.findall(r"^ +(\d+)  ", out, re.MULTILINE) == ["1", "2", "3"]
+    assert err == "micrograd-like train: stopped by Ctrl-C after 3 of 9 epochs\n"
