@@ -13,13 +13,19 @@
 
 #include <Python.h>
 #include "CPy.h"
+#ifdef _WIN32
+#include <intrin.h>
+#include <malloc.h>
+#else
+#include <sys/mman.h>
+#endif
 
 #ifdef Py_GIL_DISABLED
 #error "the list of waiting nodes is guarded by the interpreter's lock"
 #endif
 
-/* Two, the least that works, so that a chain is freed node by node from its root: kept as in 6, its
-   memory is then used again in the order in which it lies. */
+/* Two, the least that works: more frees nodes farther from the order in which they lie in memory,
+   and takes up to three times as long. */
 #define NESTED_DEALLOCS_LIMIT 2
 
 static int nested_deallocs = 0;
@@ -105,34 +111,119 @@ static const char *with_signature(const char *signature, const char *text) {
 
 #define ALLOCATOR "__internal_mypyc_setup"
 
-/* 6. Where nodes come from. Python gives memory back to the system when a graph is freed, and for
-   the graph of the next training step the system clears it anew, page by page, which takes longer
-   than building the graph. So up to NODES_KEPT freed nodes (12 MB) wait to be used again, linked
-   like those of 1. */
+/* 6. Where nodes come from. Python's allocator links what is free in the order in which it was freed,
+   and no two graphs are freed in the order in which they are built: after some training steps the
+   nodes of a graph lie about at random, and a pass over it waits for memory at every node. It also
+   gives memory back when a graph is freed, for the system to clear it anew, page by page, when the
+   next step asks for it. So nodes lie in slabs, each with a bit for every node that is vacant, and
+   are handed out by address. Up to SLABS_KEPT empty ones wait for the next graph; and before a slab
+   is added, those are filled up that have a quarter of their nodes vacant. */
 
-#define NODES_KEPT (1 << 17)
+#define SLAB_SIZE ((size_t)1 << 21)  /* a huge page, where the system has such */
+#define SLABS_KEPT 6
+#define WORDS 512  /* of 64 bits: nodes are 64 bytes at least */
 
-static PyObject *kept = NULL;
-static Py_ssize_t number_kept = 0;
+typedef struct Slab {
+    struct Slab *next;  /* in a ring */
+    size_t live;
+    uint64_t vacant[WORDS];
+    char nodes[];
+} Slab;
 
-static PyObject *take_or_alloc(PyTypeObject *type, Py_ssize_t items) {
-    PyObject *node = kept;
-    if (node == NULL)
-        return PyType_GenericAlloc(type, items);
-    memcpy(&kept, node + 1, sizeof(PyObject *));
-    number_kept--;
-    memset(node, 0, type->tp_basicsize);
+static Slab *slab = NULL;    /* the one that nodes are taken from, */
+static size_t word = WORDS;  /* at this word of its bits, */
+static uint64_t ready = 0;   /* of which these are left */
+static size_t empty_slabs = 0, node_size, nodes_in_slab;
+
+static inline size_t lowest_bit(uint64_t bits) {
+#ifdef _MSC_VER
+    unsigned long place;
+    _BitScanForward64(&place, bits);
+    return place;
+#else
+    return (size_t)__builtin_ctzll(bits);
+#endif
+}
+
+static Slab *add_slab(void) {
+#ifdef _WIN32
+    Slab *added = _aligned_malloc(SLAB_SIZE, SLAB_SIZE);
+#else
+    Slab *added = aligned_alloc(SLAB_SIZE, SLAB_SIZE);
+#endif
+    if (added == NULL)
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    madvise(added, SLAB_SIZE, MADV_HUGEPAGE);
+#endif
+    memset(added, 0, sizeof(Slab));
+    for (size_t i = 0; i < nodes_in_slab; i++)
+        added->vacant[i / 64] |= (uint64_t)1 << i % 64;
+    added->next = slab == NULL ? added : slab->next;
+    if (slab != NULL)
+        slab->next = added;
+    empty_slabs++;
+    return added;
+}
+
+static void remove_slab(Slab *removed) {
+    Slab *before = slab;
+    while (before->next != removed)
+        before = before->next;
+    before->next = removed->next;
+#ifdef _WIN32
+    _aligned_free(removed);
+#else
+    free(removed);
+#endif
+    empty_slabs--;
+}
+
+static bool find_vacant(void) {
+    do {
+        if (word < WORDS - 1) {
+            word++;
+        } else {
+            Slab *found = slab;
+            if (found != NULL)
+                do
+                    found = found->next;
+                while (found != slab && 4 * found->live > 3 * nodes_in_slab);
+            if (found == NULL || 4 * found->live > 3 * nodes_in_slab)
+                found = add_slab();
+            if (found == NULL)
+                return false;
+            slab = found;
+            word = 0;
+        }
+        ready = slab->vacant[word];
+        slab->vacant[word] = 0;
+    } while (ready == 0);
+    return true;
+}
+
+static PyObject *take_node(PyTypeObject *type, Py_ssize_t items) {
+    if (ready == 0) {
+        node_size = type->tp_basicsize;
+        nodes_in_slab = Py_MIN((SLAB_SIZE - sizeof(Slab)) / node_size, 64 * WORDS);
+        if (!find_vacant())
+            return PyErr_NoMemory();
+    }
+    size_t place = 64 * word + lowest_bit(ready);
+    ready &= ready - 1;
+    if (slab->live++ == 0)
+        empty_slabs--;
+    PyObject *node = (PyObject *)(slab->nodes + place * node_size);
+    memset(node, 0, node_size);
     return PyObject_Init(node, type);
 }
 
-static void keep_or_free(void *node) {
-    if (number_kept == NODES_KEPT) {
-        PyObject_Free(node);
-        return;
-    }
-    memcpy((PyObject *)node + 1, &kept, sizeof(PyObject *));
-    kept = node;
-    number_kept++;
+static void give_node_back(void *node) {
+    Slab *of = (Slab *)((uintptr_t)node & ~(SLAB_SIZE - 1));
+    size_t place = ((char *)node - of->nodes) / node_size;
+    of->vacant[place / 64] |= (uint64_t)1 << place % 64;
+    if (--of->live == 0 && ++empty_slabs > SLABS_KEPT && of != slab)
+        remove_slab(of);
 }
 
 /* 3 to 6 happen here: PyType_Ready is what every class of mypyc passes through. */
@@ -158,8 +249,8 @@ static int complete_and_ready(PyTypeObject *type) {
         }
     }
     if (!strcmp(type->tp_name, "Value")) {
-        type->tp_alloc = take_or_alloc;
-        type->tp_free = keep_or_free;
+        type->tp_alloc = take_node;
+        type->tp_free = give_node_back;
     }
     if (PyType_Ready(type) < 0)
         return -1;

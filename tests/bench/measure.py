@@ -29,6 +29,8 @@ TRAINING_STEPS = 200
 MEASURED_STEPS = TRAINING_STEPS + 5
 """A few more to begin with, which are not counted."""
 IMPORTS = 20
+GRAPHS = 10
+"""Graphs that are weighed together."""
 GROWTH_POINTS = (2, 15, 154, 1540)
 """Points of the moons step that give about 10³, 10⁴, 10⁵ and 10⁶ nodes."""
 GROWTH_ROUNDS = 5
@@ -111,7 +113,6 @@ def xad_chain() -> Figures:
 
 def bytes_a_node(peer: scalar.MoonsStep, parents: Callable[[Any], Any]) -> Figures:
     """Python memory that building the graph and its backward leave in use, over its nodes."""
-    held = [peer.forward() for _ in range(3)]  # uses up the freed nodes that an engine keeps
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
@@ -120,7 +121,6 @@ def bytes_a_node(peer: scalar.MoonsStep, parents: Callable[[Any], Any]) -> Figur
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    del held
     nodes = work.node_count(root, parents) - len(peer.parameters)
     return {"bytes a node": [(after - before) / nodes]}
 
@@ -129,12 +129,28 @@ def resident_mib() -> float:
     return float(load("psutil").Process().memory_info().rss) / 2**20
 
 
+def resident_bytes_a_node(peer: scalar.MoonsStep) -> Figures:
+    """What graphs enlarge the process by: the compiled engine's nodes are not in Python's memory.
+
+    There are several graphs, since the system may give out memory in pieces of megabytes.
+    """
+    held = [peer.forward() for _ in range(3)]  # uses up the memory that the engine keeps
+    before = resident_mib()
+    for _ in range(GRAPHS):
+        held.append(peer.forward())
+        held[-1].backward()
+    grown = resident_mib() - before
+    nodes = work.node_count(held[-1], lambda v: v.parents) - len(peer.parameters)
+    return {"bytes a node": [grown * 2**20 / (GRAPHS * nodes)]}
+
+
 def growth(train: Callable[[Callable[[], float]], list[float]]) -> Figures:
     """What the process grows by in training, the collector off, after the first steps.
 
     `train` makes the steps, looks before each, and returns what it saw. The first steps take the
     memory that one step needs; what comes on top is what steps leave behind. Objects left behind
-    show as blocks of Python's allocator; memory that grows without them is scattered free space.
+    show as blocks of Python's allocator, except the compiled engine's nodes; memory that grows
+    without them is scattered free space.
     """
     gc.disable()
     found = {}
@@ -166,6 +182,8 @@ def ours_memory(backend: str) -> Figures:
         return seen
 
     grown = growth(train)
+    if backend == "compiled":
+        return resident_bytes_a_node(peer) | grown
     return bytes_a_node(peer, lambda v: v.parents) | grown
 
 
