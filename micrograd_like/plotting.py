@@ -34,7 +34,7 @@ def plot_path(text: str) -> Path:
         raise ArgumentTypeError(str(error)) from None
     if path.suffix[1:].lower() not in formats:
         endings = ", ".join(f".{ending}" for ending in formats)
-        raise ArgumentTypeError(f"{text!r:.80} does not end in one of {endings}")
+        raise ArgumentTypeError(f"{text!r} does not end in one of {endings}")
     if not path.parent.is_dir():
-        raise ArgumentTypeError(f"there is no folder {str(path.parent)!r:.80}")
+        raise ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
     return path

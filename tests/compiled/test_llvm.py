@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import re
+import sys
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -205,29 +206,41 @@ def test_threads() -> None:
 
 
 def test_the_interpreter_runs_on_meanwhile() -> None:
+    """A thread that waits for the GIL, which nobody else gives up by himself, gets it there."""
     parameters = network_parameters((8, 8, 1), 2, random.Random(1))
     program = compiled(network((8, 8, 1)), parameters, 3, "llvm")
     rows = numpy.array(random_rows(1000, 3, random.Random(2))).repeat(200, axis=0)
     program(rows[:1])
-    counted, done = 0, threading.Event()
-
-    def count() -> None:
-        nonlocal counted
-        while not done.is_set():
-            counted += 1
-
-    thread = threading.Thread(target=count)
-    thread.start()
     code = program._runner._code[False]  # type: ignore[attr-defined]
+    machine_code, events = code._run, list[str]()
+
+    def noting(*arguments: int) -> None:
+        events.clear()
+        gate.release()
+        events.append("begin")
+        machine_code(*arguments)
+        events.append("end")
+
+    def wait() -> None:
+        with gate:
+            events.append("meanwhile")
+
+    code._run = noting
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60.0)
     try:
-        code._reserve(len(rows))
-        before = counted
-        code.run([*parameters], rows)
-        after = counted
+        for _ in range(50):  # on a busy machine there is a processor for both only now and then
+            gate = threading.Lock()
+            gate.acquire()
+            thread = threading.Thread(target=wait)
+            thread.start()
+            code.run([*parameters], rows)
+            thread.join()
+            if events == ["begin", "meanwhile", "end"]:
+                break
     finally:
-        done.set()
-        thread.join()
-    assert after - before > 1000
+        sys.setswitchinterval(interval)
+    assert events == ["begin", "meanwhile", "end"]
 
 
 def test_programs_called_from_several_threads() -> None:

@@ -180,6 +180,14 @@ COMPILED = [
         tests=("compiled/test_llvm.py::test_every_operation",),
     ),
     Mutant(
+        name="llvm-holds-the-lock",
+        kind="the interpreter's lock is held by machine code",
+        file="compiled/llvm.py",
+        old="run = ctypes.CFUNCTYPE",
+        new="run = ctypes.PYFUNCTYPE",
+        tests=("compiled/test_llvm.py::test_the_interpreter_runs_on_meanwhile",),
+    ),
+    Mutant(
         name="llvm-float32",
         kind="float32 rounding of the rows",
         file="compiled/rows.py",
