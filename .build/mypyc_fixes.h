@@ -13,15 +13,10 @@
 
 #include <Python.h>
 #include "CPy.h"
-#ifdef _WIN32
-#include <intrin.h>
-#include <malloc.h>
-#else
 #include <sys/mman.h>
-#endif
 
 #ifdef Py_GIL_DISABLED
-#error "the list of waiting nodes is guarded by the interpreter's lock"
+#error "lists of nodes are guarded by the interpreter's lock"
 #endif
 
 /* Two, the least that works: more frees nodes farther from the order in which they lie in memory,
@@ -116,10 +111,11 @@ static const char *with_signature(const char *signature, const char *text) {
    nodes of a graph lie about at random, and a pass over it waits for memory at every node. It also
    gives memory back when a graph is freed, for the system to clear it anew, page by page, when the
    next step asks for it. So nodes lie in slabs, each with a bit for every node that is vacant, and
-   are handed out by address. Up to SLABS_KEPT empty ones wait for the next graph; and before a slab
-   is added, those are filled up that have a quarter of their nodes vacant. */
+   the nodes of a slab are handed out by address. SLABS_KEPT empty ones, and the one in use, wait for
+   the next graph; before a slab is added, those are filled up that have a quarter of their nodes
+   vacant. The memory is the system's own, for malloc would put slabs 4 MB apart. */
 
-#define SLAB_SIZE ((size_t)1 << 21)  /* a huge page, where the system has such */
+#define SLAB_SIZE ((size_t)1 << 21)  /* a huge page on most systems that have such */
 #define SLABS_KEPT 6
 #define WORDS 512  /* of 64 bits: nodes are 64 bytes at least */
 
@@ -135,28 +131,18 @@ static size_t word = WORDS;  /* at this word of its bits, */
 static uint64_t ready = 0;   /* of which these are left */
 static size_t empty_slabs = 0, node_size, nodes_in_slab;
 
-static inline size_t lowest_bit(uint64_t bits) {
-#ifdef _MSC_VER
-    unsigned long place;
-    _BitScanForward64(&place, bits);
-    return place;
-#else
-    return (size_t)__builtin_ctzll(bits);
-#endif
-}
-
 static Slab *add_slab(void) {
-#ifdef _WIN32
-    Slab *added = _aligned_malloc(SLAB_SIZE, SLAB_SIZE);
-#else
-    Slab *added = aligned_alloc(SLAB_SIZE, SLAB_SIZE);
-#endif
-    if (added == NULL)
+    char *memory = mmap(NULL, 2 * SLAB_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    if (memory == MAP_FAILED)
         return NULL;
+    size_t before = -(uintptr_t)memory % SLAB_SIZE;  /* the slab's address is a multiple of its size */
+    Slab *added = (Slab *)(memory + before);
+    if (before != 0)
+        munmap(memory, before);
+    munmap(memory + before + SLAB_SIZE, SLAB_SIZE - before);
 #ifdef MADV_HUGEPAGE
     madvise(added, SLAB_SIZE, MADV_HUGEPAGE);
 #endif
-    memset(added, 0, sizeof(Slab));
     for (size_t i = 0; i < nodes_in_slab; i++)
         added->vacant[i / 64] |= (uint64_t)1 << i % 64;
     added->next = slab == NULL ? added : slab->next;
@@ -171,11 +157,7 @@ static void remove_slab(Slab *removed) {
     while (before->next != removed)
         before = before->next;
     before->next = removed->next;
-#ifdef _WIN32
-    _aligned_free(removed);
-#else
-    free(removed);
-#endif
+    munmap(removed, SLAB_SIZE);
     empty_slabs--;
 }
 
@@ -209,7 +191,7 @@ static PyObject *take_node(PyTypeObject *type, Py_ssize_t items) {
         if (!find_vacant())
             return PyErr_NoMemory();
     }
-    size_t place = 64 * word + lowest_bit(ready);
+    size_t place = 64 * word + (size_t)__builtin_ctzll(ready);
     ready &= ready - 1;
     if (slab->live++ == 0)
         empty_slabs--;

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.util import find_spec
 from math import fsum, isclose
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +12,7 @@ from micrograd_like.engine import Value
 from micrograd_like.examples import Examples
 from micrograd_like.extras import load
 from micrograd_like.graph import nodes_of
+from micrograd_like.interrupts import uninterrupted
 from micrograd_like.metrics import Loss
 from micrograd_like.operation import AnomalyError, anomaly_mode
 from micrograd_like.optim import Optimizer
@@ -230,26 +228,6 @@ def make_engine(name: str, model: Any, loss: Loss, optimizer: Any, examples: Exa
         why = f'engine="auto" is "eager" here, which is slower: {type(error).__name__}: {error}'
         warn(why, RuntimeWarning, stacklevel=3)
         return eager  # with Values it works: that has been tried before
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Keep Ctrl-C waiting until the block is done.
-
-    Only the main thread is ever interrupted, and only while SIGINT has a handler in Python.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield
-        return
-    waiting: list[Any] = []
-    signal.signal(signal.SIGINT, lambda *args: waiting.append(args))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if waiting:
-            handler(*waiting[0])
 
 
 def numbers(output: Any) -> Any:

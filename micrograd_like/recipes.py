@@ -17,10 +17,11 @@ from warnings import catch_warnings
 from micrograd_like import datasets, spelling
 from micrograd_like.boundary import Predict, boundary_text, draw_boundary
 from micrograd_like.checks import whole
-from micrograd_like.engines import ENGINES, make_engine, uninterrupted
+from micrograd_like.engines import ENGINES, make_engine
 from micrograd_like.examples import Examples, Rows
 from micrograd_like.extras import MissingExtraError, load
 from micrograd_like.history import History, Row
+from micrograd_like.interrupts import uninterrupted
 from micrograd_like.losses import binary_cross_entropy_with_logits, cross_entropy
 from micrograd_like.metrics import accuracy
 from micrograd_like.nn import MLP

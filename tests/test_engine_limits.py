@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -138,6 +139,38 @@ def test_ten_thousand_graphs_do_not_grow_the_process() -> None:
     for _ in range(10_000):
         build_and_drop()
     assert sys.getallocatedblocks() - before < 50
+
+
+GROWING = """
+import resource, sys
+from micrograd_like import Value
+
+def peak():
+    usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return usage if sys.platform == "darwin" else 1024 * usage
+
+def build_and_drop():
+    total = x = Value(1.0)
+    for _ in range(300_000):
+        total = total + x
+
+block = bytearray(16 * 2**20)
+del block
+for _ in range(3):
+    build_and_drop()
+before = peak()
+for _ in range(8):
+    build_and_drop()
+print(peak() - before)
+"""
+
+
+def test_large_graphs_do_not_grow_the_process() -> None:
+    """Nor after a large block is freed: the C library then takes memory from another place."""
+    pytest.importorskip("resource")
+    run = [sys.executable, "-c", GROWING]
+    grown = int(subprocess.run(run, stdout=subprocess.PIPE, check=True).stdout)
+    assert grown < 12 * 2**20  # of 25 MB or more a graph
 
 
 def test_the_collector_finds_nothing_of_ours() -> None:

@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 # A package stands for the modules in it.
 FLOORS = [
     # what an operation is; knows no graph
-    {"checks", "compiler_hints", "examples", "extras", "native", "operation", "operators", "ops"}
-    | {"symbols", "text"},
+    {"checks", "compiler_hints", "examples", "extras", "interrupts", "native", "operation"}
+    | {"operators", "ops", "symbols", "text"},
     # Values
     {"engine", "functions"},
     # what is built on Values, each for itself

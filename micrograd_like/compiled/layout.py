@@ -15,7 +15,7 @@ CHUNK = 300
 """Lines in a function: the time to compile one grows faster than its size."""
 
 REGISTERS = 16
-"""Sums of an outer product that are kept in registers at a time, of the 32 that a host may have."""
+"""Sums of an outer product that are added up at a time: with AVX-512, half of the registers."""
 
 SHORT_POWERS = ("pow -2.0", "pow -1.0", "pow 0.5", "pow 2.0", "pow 3.0")
 """Powers by constants for which a few instructions are as good, as operations of their own."""
@@ -52,7 +52,7 @@ class Layout:
     """Which lines of a tape run where, and where in memory their results are.
 
     - `once`, `rows`: the chunks of both kinds.
-    - `products`: what a block adds to sums when all its lines have run.
+    - `products`: what is added to sums when the lines of all blocks of a tile have run.
     - `uniform`: for a line that runs once, its place in the array of that name.
     - `scratch`: for a line that runs by rows, its place (in vectors) among those of a block.
     - `adds`, `stores`: for a line, the sums it is added to and the outputs it is.
@@ -97,7 +97,7 @@ class Layout:
         products, moved = list[OuterProduct](), set[int]()
         for rights, lefts in alike.items():
             if min(len(rights), len(lefts)) == 1:
-                continue  # as many operands to load as where each product is added by itself
+                continue  # too few sums for what is loaded
             height = min(len(lefts), max(4, REGISTERS // len(rights)))
             for some in _cut(lefts, height):
                 for others in _cut(rights, REGISTERS // height):

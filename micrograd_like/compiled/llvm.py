@@ -17,6 +17,7 @@ from micrograd_like.compiled.driver import work_size, write_module
 from micrograd_like.compiled.layout import LANES
 from micrograd_like.compiled.rows import read_array
 from micrograd_like.compiled.tape import Tape
+from micrograd_like.interrupts import uninterrupted
 
 Array = Any  # numpy.ndarray of float64, or of int64 for row numbers
 
@@ -101,8 +102,9 @@ class _Code:
         self._memory = [
             (_aligned(work_size(layout)), _aligned(layout.sums)) for _ in range(threads)
         ]
-        self._once_addresses = _address(self._uniform), _address(self.fixed)
-        self._addresses = [(_address(work), _address(sums)) for work, sums in self._memory]
+        # Finding an array's address takes as long as a thousand additions.
+        self._once_addresses = self._uniform.ctypes.data, self.fixed.ctypes.data
+        self._addresses = [(work.ctypes.data, sums.ctypes.data) for work, sums in self._memory]
         self._pack = struct.Struct(f"{tape.parameters}d").pack_into
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self._equal = [  # outputs that are the same for every row
@@ -111,21 +113,18 @@ class _Code:
             if isinstance(x, float) or not layout.by_row[x]
         ]
         self._width = len(tape.outputs)
-        self._held: Array | None = None
         self._reserve(0)
 
     def _reserve(self, count: int) -> None:
         every, chosen = [numpy.arange(count, dtype=numpy.int64) for _ in range(2)]
         arrays: tuple[Array, ...] = every, chosen, numpy.empty((self._width, _vectors(count)))
         # At one go, for Ctrl-C must not leave an address of memory that is gone.
-        self._by_row = *arrays, [*map(_address, arrays)]
+        self._by_row = *arrays, [array.ctypes.data for array in arrays]
 
     def run(
         self, parameters: Sequence[float], rows: Array, chosen: Sequence[int] | None = None
     ) -> Array:
         """Compute totals; return the outputs, which the next call overwrites, a row for each."""
-        if self._held is not None:
-            self._end_interrupted_run()
         count = len(rows if chosen is None else chosen)
         if count > len(self._by_row[0]):
             self._reserve(count)
@@ -136,7 +135,7 @@ class _Code:
             self._uniform[: len(parameters)] = parameters
         self.fixed[:] = self._constants
         self._once(*self._once_addresses)
-        first_row = _address(rows)
+        first_row = rows.ctypes.data
         if chosen is None:
             first_choice = first_of_all
         else:
@@ -154,21 +153,13 @@ class _Code:
         if self._pool is None:
             part(0)
         else:
-            self._held = rows
-            tasks = [self._pool.submit(part, thread) for thread in range(1, self._threads)]
-            part(0)
-            wait(tasks)
-            self._held = None
+            with uninterrupted():  # else threads stay at work, in memory that the next run uses too
+                tasks = [self._pool.submit(part, thread) for thread in range(1, self._threads)]
+                part(0)
+                wait(tasks)
         for place, x in self._equal:
             outputs[place] = x if isinstance(x, float) else self._uniform[x]
         return outputs[:, :count]
-
-    def _end_interrupted_run(self) -> None:
-        """Wait for the threads that Ctrl-C left at work, in memory that the next run uses too."""
-        assert self._pool
-        self._pool.shutdown()
-        self._pool = ThreadPoolExecutor(len(self._memory) - 1)
-        self._held = None
 
     def totals(self) -> Array:
         """Of the run before: the sum of the first output, and for each parameter its derivatives'.
@@ -184,17 +175,7 @@ def _vectors(count: int) -> int:
     return -(-count // LANES) * LANES
 
 
-def _address(array: Array) -> int:
-    """Where its numbers begin: `array.ctypes.data`, which takes as long as a thousand additions."""
-    if array.flags.writeable:
-        return ctypes.addressof(_NOTHING.from_buffer(array))
-    return int(array.ctypes.data)
-
-
-_NOTHING = ctypes.c_char * 0
-
-
 def _aligned(size: int) -> Array:
     """Zeros that begin where a line of the cache does."""
     array = numpy.zeros(size + 7)
-    return array[-(_address(array) // 8) % 8 :][:size]
+    return array[-(array.ctypes.data // 8) % 8 :][:size]
