@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import struct
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from _thread import start_new_thread
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from typing import Any
 
 import numpy
@@ -17,7 +18,6 @@ from micrograd_like.compiled.driver import work_size, write_module
 from micrograd_like.compiled.layout import LANES
 from micrograd_like.compiled.rows import read_array
 from micrograd_like.compiled.tape import Tape
-from micrograd_like.interrupts import uninterrupted
 
 Array = Any  # numpy.ndarray of float64, or of int64 for row numbers
 
@@ -97,23 +97,27 @@ class _Code:
         self._run = run(self._engine.get_function_address("run"))
 
         self._constants = numpy.array(layout.constants, dtype=float)
-        self.fixed = self._constants.copy()
-        self._uniform = _aligned(layout.uniform_size)
-        self._memory = [
-            (_aligned(work_size(layout)), _aligned(layout.sums)) for _ in range(threads)
-        ]
-        # Finding an array's address takes as long as a thousand additions.
-        self._once_addresses = self._uniform.ctypes.data, self.fixed.ctypes.data
-        self._addresses = [(work.ctypes.data, sums.ctypes.data) for work, sums in self._memory]
+        self._sizes = layout.uniform_size, work_size(layout), layout.sums
+        self._most_threads = threads
         self._pack = struct.Struct(f"{tape.parameters}d").pack_into
-        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self._equal = [  # outputs that are the same for every row
             (place, x if isinstance(x, float) else layout.uniform[x])
             for place, x in enumerate(tape.outputs)
             if isinstance(x, float) or not layout.by_row[x]
         ]
         self._width = len(tape.outputs)
+        self._allocate()
+
+    def _allocate(self) -> None:
+        uniform, work, sums = self._sizes
+        self.fixed = self._constants.copy()
+        self._uniform = _aligned(uniform)
+        self._memory = [(_aligned(work), _aligned(sums)) for _ in range(self._most_threads)]
+        # Finding an array's address takes as long as a thousand additions.
+        self._once_addresses = self._uniform.ctypes.data, self.fixed.ctypes.data
+        self._addresses = [(work.ctypes.data, sums.ctypes.data) for work, sums in self._memory]
         self._reserve(0)
+        self._idle = True
 
     def _reserve(self, count: int) -> None:
         every, chosen = [numpy.arange(count, dtype=numpy.int64) for _ in range(2)]
@@ -125,6 +129,8 @@ class _Code:
         self, parameters: Sequence[float], rows: Array, chosen: Sequence[int] | None = None
     ) -> Array:
         """Compute totals; return the outputs, which the next call overwrites, a row for each."""
+        if not self._idle:
+            self._allocate()  # Ctrl-C left threads at work in what was there, and they keep it
         count = len(rows if chosen is None else chosen)
         if count > len(self._by_row[0]):
             self._reserve(count)
@@ -141,25 +147,43 @@ class _Code:
         else:
             struct.pack_into(f"{count}q", choice, 0, *chosen)
         uniform, stride = self._once_addresses[0], outputs.shape[1]
-        self._threads = max(1, min(len(self._memory), count // LEAST_ROWS))
-        share = _vectors(-(-count // self._threads))
+        self._threads = max(1, min(self._most_threads, count // LEAST_ROWS))
+        share, addresses = _vectors(-(-count // self._threads)), self._addresses
 
         def part(thread: int) -> None:
             begin = thread * share
-            (work, sums), size = self._addresses[thread], min(share, count - begin)
+            (work, sums), size = addresses[thread], min(share, count - begin)
             choice, output = first_choice + 8 * begin, first_output + 8 * begin
             self._run(uniform, first_row, choice, size, work, sums, output, stride)
 
-        if self._pool is None:
+        if self._threads == 1:
             part(0)
         else:
-            with uninterrupted():  # else threads stay at work, in memory that the next run uses too
-                tasks = [self._pool.submit(part, thread) for thread in range(1, self._threads)]
-                part(0)
-                wait(tasks)
+            self._run_in_threads(part, rows)
         for place, x in self._equal:
             outputs[place] = x if isinstance(x, float) else self._uniform[x]
         return outputs[:, :count]
+
+    def _run_in_threads(self, part: Callable[[int], None], rows: Array) -> None:
+        """Run all parts, this thread the first.
+
+        Ctrl-C may come anywhere in here. Locks written in Python, of `threading` say, would be left
+        in any state by that; what is used here is not interrupted midway.
+        """
+        held = rows, self._uniform, self._memory, self._by_row  # by every thread until it is done
+        done: SimpleQueue[int] = SimpleQueue()
+
+        def task(thread: int, held: object) -> None:
+            part(thread)
+            done.put(thread)
+
+        self._idle = False
+        for thread in range(1, self._threads):
+            start_new_thread(task, (thread, held))
+        part(0)
+        for _ in range(1, self._threads):
+            done.get()
+        self._idle = True
 
     def totals(self) -> Array:
         """Of the run before: the sum of the first output, and for each parameter its derivatives'.

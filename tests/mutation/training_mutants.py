@@ -99,7 +99,7 @@ TRAINING = [
     Mutant(
         name="fit-interrupted",
         kind="Ctrl-C leaves half a step",
-        file="engines.py",
+        file="interrupts.py",
         old="    signal.signal(signal.SIGINT, lambda *args: waiting.append(args))\n",
         new="",
         tests=("test_training_faults.py",),
