@@ -14,6 +14,9 @@ LANES = 8
 CHUNK = 300
 """Lines in a function: the time to compile one grows faster than its size."""
 
+WINDOW = 600
+"""Lines among which those that need not wait for each other are put side by side."""
+
 REGISTERS = 16
 """Sums of an outer product that are added up at a time: with AVX-512, half of the registers."""
 
@@ -69,7 +72,7 @@ class Layout:
         self.once = _chunks([step for step in steps if not self.by_row[step.number]])
         by_row = [step for step in steps if self.by_row[step.number]]
         self.products, by_row = self._outer_products(by_row)
-        self.rows = _chunks(by_row)
+        self.rows = _chunks([step for some in _cut(by_row, WINDOW) for step in _side_by_side(some)])
         from_rows = {x for chunk in self.rows for step in chunk for x in step.lines()}
         parameters = range(tape.parameters)
         kept = {*parameters, *from_rows, *self.stores}
@@ -135,6 +138,34 @@ def _steps(tape: Tape, gradient: bool, wanted: set[int]) -> list[Step]:
         steps.append(Step(number, name, operands))
         wanted.update(steps[-1].lines())
     return [step for step in reversed(steps) if step.name or step.number in wanted]
+
+
+def _side_by_side(steps: Sequence[Step]) -> list[Step]:
+    """The steps by how many others they have to wait for, one after the other.
+
+    A sum of products is a chain of additions, each of which waits for the one before. Those of
+    several units go on in turn here, and share what they load. A product that is only added stays
+    beside its addition, for they are one instruction.
+    """
+    uses = Counter(x for step in steps for x in step.lines())
+    products = {step.number: step for step in steps if step.name == "mul"}
+    added = {
+        x
+        for step in steps
+        if step.name == "add"
+        for x in step.lines()
+        if x in products and uses[x] == 1
+    }
+    waits = dict[int, int]()
+    for step in steps:
+        before = [waits[x] + (x not in added) for x in step.lines() if x in waits]
+        waits[step.number] = max(before, default=0)
+    ordered = []
+    for step in sorted(steps, key=lambda step: waits[step.number]):
+        if step.number not in added:
+            ordered += [products[x] for x in step.lines() if x in added]
+            ordered.append(step)
+    return ordered
 
 
 def _chunks(steps: list[Step]) -> list[list[Step]]:
