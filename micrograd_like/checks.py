@@ -6,6 +6,9 @@ import operator
 import random
 from typing import Any
 
+NO_SEQUENCE = (str, bytes, bytearray, dict, set, frozenset)
+"""What can be iterated over, and is no sequence of numbers: text, keys, or in no order."""
+
 
 def whole(what: str, number: Any, least: int) -> int:
     """`number` as an int; TypeError if it is not a whole number, ValueError if below `least`.

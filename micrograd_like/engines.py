@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from math import fsum, isclose
 from typing import Any, NamedTuple, Protocol
 from warnings import warn
 
 from micrograd_like.engine import Value
 from micrograd_like.examples import Examples
-from micrograd_like.extras import load
+from micrograd_like.extras import installed, load
 from micrograd_like.graph import nodes_of
 from micrograd_like.interrupts import uninterrupted
 from micrograd_like.metrics import Loss
@@ -218,7 +217,7 @@ def make_engine(name: str, model: Any, loss: Loss, optimizer: Any, examples: Exa
     if name not in ENGINES:
         raise ValueError(f"unknown engine {name!r:.80}: give one of {', '.join(ENGINES)}")
     eager = Eager(model, loss, optimizer)
-    if name == "eager" or (name == "auto" and not all(map(find_spec, ("numpy", "llvmlite")))):
+    if name == "eager" or (name == "auto" and not installed("numpy", "llvmlite")):
         return eager
     try:
         return Compiled(model, loss, optimizer, examples)

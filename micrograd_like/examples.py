@@ -6,6 +6,7 @@ from math import isfinite
 from numbers import Integral
 from typing import Any, NamedTuple
 
+from micrograd_like.checks import NO_SEQUENCE
 from micrograd_like.operation import real
 
 Rows = list[list[float]]
@@ -60,7 +61,7 @@ def _plain(x: Any) -> Any:
 
 def _items(x: Any, where: str) -> list[Any]:
     plain = _plain(x)
-    if isinstance(plain, str | bytes | dict) or not hasattr(plain, "__iter__"):
+    if isinstance(plain, NO_SEQUENCE) or not hasattr(plain, "__iter__"):
         raise TypeError(f"{where} is a sequence, got {type(x).__name__}: {x!r:.80}")
     return list(plain)
 
@@ -76,7 +77,7 @@ def _target(target: Any, where: str) -> Any:
     plain = _plain(target)
     if isinstance(plain, Integral):
         return int(plain)
-    if not isinstance(plain, str | bytes | dict) and hasattr(plain, "__iter__"):
+    if not isinstance(plain, NO_SEQUENCE) and hasattr(plain, "__iter__"):
         return [_number(x, f"{where}, number {j}") for j, x in enumerate(plain)]
     return _number(plain, where)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 
@@ -24,3 +25,15 @@ def load(module: str, extra: str) -> Any:
             f'pip install "micrograd-like[{extra}]"',
             name=missing.name,
         ) from missing
+
+
+def installed(*packages: str) -> bool:
+    """Whether all of them can be found; none of them is imported.
+
+    >>> installed("math", "no_such_package")
+    False
+    """
+    try:
+        return all(find_spec(package) is not None for package in packages)
+    except (ImportError, ValueError):  # from a finder that refuses, or for a module set to None
+        return False

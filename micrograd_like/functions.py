@@ -10,6 +10,8 @@ from typing import Any
 
 from micrograd_like import ops
 from micrograd_like.engine import Value
+from micrograd_like.operation import real
+from micrograd_like.operators import Operators
 
 _LOWEST = -sys.float_info.max
 
@@ -47,7 +49,7 @@ def logsumexp(values: Iterable[Any]) -> Any:
     >>> logsumexp([1000.0, 1000.0])
     1000.6931471805599
     """
-    terms = hold_masked(list(values))
+    terms = hold_masked([x if isinstance(x, Operators) else real(x) for x in values])
     return reduce(ops.logaddexp.__call__, terms) if terms else float("-inf")
 
 

@@ -17,7 +17,7 @@ from itertools import pairwise
 from numbers import Real
 from typing import Any
 
-from micrograd_like.checks import generator, whole
+from micrograd_like.checks import NO_SEQUENCE, generator, whole
 from micrograd_like.engine import Value
 from micrograd_like.module import Module
 from micrograd_like.operation import Op, real
@@ -73,6 +73,8 @@ def _example(x: Any) -> _Example:
     if isinstance(x, _Example):
         return x
     try:
+        if isinstance(x, NO_SEQUENCE):
+            raise TypeError(f"{type(x).__name__} is no sequence of numbers: {x!r:.80}")
         row = [x] if isinstance(x, (Operators, Real)) else list(x)
         return _Example([xi if isinstance(xi, Operators) else real(xi) for xi in row])
     except TypeError as error:

@@ -66,6 +66,9 @@ class Operators:
     def __rpow__(self, other: Any) -> OrNotImplemented[Self]:
         return self._binary("pow", other, self)
 
+    def __pos__(self) -> Self:
+        return self
+
     def __neg__(self) -> Self:
         return self._apply(OPS["neg"], (self,))
 

@@ -326,7 +326,7 @@ greater: Op = _row(
     _greater,
     (lambda a, b, out: 0.0, lambda a, b, out: 0.0),
     source="slope of maximum: 1 where a > b, one half at a tie",
-    notation="[{} > {}]",
+    notation="[{} > {}, ½ if equal]",
     selects=True,
 )
 less: Op = _row(
@@ -335,7 +335,7 @@ less: Op = _row(
     lambda a, b: _greater(-a, -b),
     (lambda a, b, out: 0.0, lambda a, b, out: 0.0),
     source="slope of minimum: 1 where a < b, one half at a tie",
-    notation="[{} < {}]",
+    notation="[{} < {}, ½ if equal]",
     selects=True,
 )
 reciprocal: Op = _row(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 from typing import Any
 
-from micrograd_like.extras import load
+from micrograd_like.extras import installed, load
 from micrograd_like.history import Row, heading, line, measured
 
 
@@ -64,6 +63,6 @@ def reporter(progress: bool | None, steps: int) -> Silent:
     if progress is False:
         return Silent()
     terminal = sys.stdout is not None and sys.stdout.isatty()
-    if progress or (terminal and find_spec("tqdm")):
+    if progress or (terminal and installed("tqdm")):
         return Bar(steps)
     return Table()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from micrograd_like.extras import MissingExtraError, load
+from micrograd_like.extras import MissingExtraError, installed, load
 
 
 def test_what_is_installed_is_loaded() -> None:
@@ -25,6 +25,22 @@ def test_what_is_missing_is_named_with_its_extra() -> None:
     )
     assert caught.value.name == "no_such_package"
     assert isinstance(caught.value, ModuleNotFoundError)
+
+
+class Refusal:
+    """A finder that says itself that a module is missing."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "hidden_package":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def test_what_is_not_there_however_it_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "meta_path", [Refusal(), *sys.meta_path])
+    monkeypatch.setitem(sys.modules, "unset_package", None)
+    assert installed("json", "math")
+    for name in ("no_such_package", "hidden_package", "unset_package"):
+        assert not installed("json", name)
 
 
 def test_a_package_that_misses_another_one_names_that(

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,13 @@ def test_wrong_types_are_named(function: object) -> None:
         function(Value(1.0), "x")  # type: ignore[operator]
     with pytest.raises(TypeError, match="expected a real number, got NoneType: None"):
         function(None, 1.0)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("function", [logsumexp, softmax])
+def test_wrong_types_among_several_are_named(function: Callable[[list[Any]], Any]) -> None:
+    for wrong in (["x"], [1.0, "x"], [Value(1.0), "x"]):
+        with pytest.raises(TypeError, match="expected a real number, got str: 'x'"):
+            function(wrong)
 
 
 def test_logsumexp_and_softmax_of_numbers() -> None:

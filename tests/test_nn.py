@@ -298,6 +298,11 @@ class TestBadInput:
         with pytest.raises(TypeError, match="one example at a time"):
             make(2)(tuple(x))
 
+    @pytest.mark.parametrize("x", ["12", b"12", {1: 2, 3: 4}, {1, 2}])
+    def test_inputs_in_no_order(self, make: Any, x: Any) -> None:
+        with pytest.raises(TypeError, match=f": {type(x).__name__} is no sequence of numbers"):
+            make(2)(x)
+
     @pytest.mark.parametrize("x", [None, 1j])
     def test_an_input_that_is_no_sequence(self, make: Any, x: Any) -> None:
         with pytest.raises(TypeError, match=r"one example at a time: .* not iterable"):

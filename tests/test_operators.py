@@ -53,6 +53,10 @@ def test_operators_name_their_row_and_keep_the_order(
     assert result.recorded == (name, operands)
 
 
+def test_unary_plus_changes_nothing() -> None:
+    assert +x is x
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_name_their_row(name: str) -> None:
     assert getattr(x, name)().recorded == (name, (x,))

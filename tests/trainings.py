@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -18,9 +17,10 @@ from micrograd_like import (
     moons,
     mse_loss,
 )
+from micrograd_like.extras import installed
 
 needs_compiled = pytest.mark.skipif(
-    not (find_spec("numpy") and find_spec("llvmlite")), reason="needs the extra compiled"
+    not installed("numpy", "llvmlite"), reason="needs the extra compiled"
 )
 both_engines = pytest.mark.parametrize(
     "engine", ["eager", pytest.param("compiled", marks=needs_compiled)]

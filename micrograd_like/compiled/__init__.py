@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from threading import Lock
 from typing import Any, Protocol
 
 from micrograd_like.compiled.tape import Tape
 from micrograd_like.engine import Value
-from micrograd_like.extras import load
+from micrograd_like.extras import installed, load
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import anomaly_mode
 
@@ -63,8 +62,8 @@ def make_runner(tape: Tape, backend: str = "auto", threads: int = 1) -> Runner:
     if threads > 1 and backend not in ("auto", "llvm"):
         raise ValueError(f"only the backend 'llvm' runs on threads={threads}, not {backend!r}")
     if backend == "auto":
-        installed = all(map(find_spec, BACKENDS["llvm"][2]))
-        fits = installed and not tape.unsupported(_module("llvm").SUPPORTED)
+        there = installed(*BACKENDS["llvm"][2])
+        fits = there and not tape.unsupported(_module("llvm").SUPPORTED)
         backend = "llvm" if fits else "python"
     module = _module(backend)
     if backend == "python":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from micrograd_like.checks import NO_SEQUENCE
 from micrograd_like.operation import real
 
 Rows = Sequence[Sequence[float]]
@@ -21,13 +22,13 @@ def read_rows(rows: Any, inputs: Sequence[str]) -> list[tuple[float, ...]]:
     """
     if hasattr(rows, "tolist"):
         rows = rows.tolist()  # an array gives plain floats many times faster this way
-    if isinstance(rows, str) or not hasattr(rows, "__iter__"):
+    if isinstance(rows, NO_SEQUENCE) or not hasattr(rows, "__iter__"):
         raise TypeError(f"expected a sequence of rows, got {type(rows).__name__}: {rows!r:.80}")
     return [_read_row(place, row, inputs) for place, row in enumerate(rows)]
 
 
 def _read_row(place: int, row: Any, inputs: Sequence[str]) -> tuple[float, ...]:
-    if isinstance(row, str) or not hasattr(row, "__iter__"):
+    if isinstance(row, NO_SEQUENCE) or not hasattr(row, "__iter__"):
         raise TypeError(
             f"row {place}: expected a sequence of {len(inputs)} number(s), got "
             f"{type(row).__name__}: {row!r:.80}"

@@ -142,7 +142,9 @@ def _graph(svg: str) -> tuple[str, str]:
     """The picture without what a page does not need, and its width as CSS writes it."""
     width = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
     svg = re.sub(r"<!--.*?-->\s*|<title>.*?</title>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' (?:font-family|xml:space|stroke|text-anchor="start")="[^"]*"', "", svg)
+    svg = re.sub(r' (?:font-family|xml:space|stroke)="[^"]*"', "", svg)
+    svg = re.sub(r' (?:text-anchor="middle"|font-size="12.00")', "", svg)  # as the style says
+    svg = svg.replace(">\n<", "><")
     return svg, f"{width * 4 / 3:.0f}px"
 
 
@@ -159,7 +161,11 @@ def _page(title: str, svg: str, width: str, data: dict[str, Any]) -> str:
         script=parts["js"],
         script_hash=_digest(parts["js"]),
         # In a script only "<" could end the data too early.
-        **{"pass": json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")},
+        **{
+            "pass": json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace(
+                "<", "\\u003c"
+            )
+        },
         last=str(len(data["steps"])),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from micrograd_like import Value, explore
+from micrograd_like import Value, explore, logsumexp
 from micrograd_like.render.text import short
 
 HOSTILE = '</script><script>document.title="owned"</script> { | } < > " \\ & ∂'
@@ -214,4 +215,13 @@ def test_fifty_nodes_stay_below_100_kb() -> None:
     for i in range(16):
         x = Value(float(i), label=f"x{i}")
         total = (total + x * x).tanh()
+    assert len(explore(total).html.encode()) < 100_000
+
+
+@pytest.mark.parametrize("step", [operator.mul, operator.truediv, lambda a, b: logsumexp([a, b])])
+def test_a_chain_of_fifty_nodes_too(step: Callable[[Value, Value], Value]) -> None:
+    """Two arrows to a node: the most there can be."""
+    total, b = Value(1.1), Value(0.9)
+    for _ in range(48):
+        total = step(total, b)
     assert len(explore(total).html.encode()) < 100_000

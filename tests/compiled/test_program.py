@@ -69,6 +69,8 @@ def test_outputs_that_are_leaves_or_depend_on_nothing() -> None:
         ([[1j]], TypeError, r"row 0: .*complex"),
         ([[Value(1.0)]], TypeError, r"row 0: .*Value"),
         (["1"], TypeError, r"row 0: expected a sequence of 1 number\(s\), got str: '1'"),
+        ([{5.0}], TypeError, r"row 0: expected a sequence of 1 number\(s\), got set: \{5\.0\}"),
+        ([b"1"], TypeError, r"row 0: expected a sequence of 1 number\(s\), got bytes: b'1'"),
         ([1.0, 2.0], TypeError, r"row 0: expected a sequence of 1 number\(s\), got float: 1.0"),
         ("12", TypeError, r"expected a sequence of rows, got str: '12'"),
         (3.0, TypeError, r"expected a sequence of rows, got float: 3.0"),
