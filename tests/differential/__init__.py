@@ -1,4 +1,4 @@
-"""Random graphs through every engine, beside an oracle of 60 digits.
+"""Random graphs through every engine, beside an oracle of 130 digits.
 
 Run with `python -m tests.differential`.
 """

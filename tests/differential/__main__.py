@@ -93,7 +93,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.differential",
         description="Compares values and gradients of random graphs, by every engine, with an "
-        "oracle of 60 digits.",
+        "oracle of 130 digits.",
     )
     parser.add_argument(
         "engines",

@@ -1,4 +1,4 @@
-"""Random graphs over every operation that a user reaches, each step to 60 digits.
+"""Random graphs over every operation that a user reaches, each step to 130 digits.
 
 What cannot be judged by an error bound is drawn again, and counted by its reason.
 """
@@ -18,7 +18,9 @@ from tests import oracle
 from tests.differential.budgets import JAX
 from tests.random_graphs import Operand, Recipe
 
-DIGITS = 60
+DIGITS = 130
+"""Numbers from 1e-60 to 1e60 may cancel in a formula, and seven digits have to be left of them."""
+
 MOST_LEAVES, FEWEST_STEPS, MOST_STEPS = 6, 5, 40
 _LOST, _HUGE = 1e-5, 1e250
 _SLOPES = "gate step sign greater less reciprocal tanh_prime sigmoid_prime logaddexp_slope"
@@ -62,7 +64,7 @@ class Node(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """`upstream`: the derivative of the last node by each node, to 60 digits."""
+    """`upstream`: the derivative of the last node by each node, to 130 digits."""
 
     seed: int
     kind: Kind
