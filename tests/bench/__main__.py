@@ -15,17 +15,11 @@ from tests.bench.race import run_alone, run_race
 from tests.bench.registry import ALONE, RACES
 from tests.bench.table import measured, reached
 from tests.bench.targets import TARGETS, Rows
+from tests.command_lines import at_least_one, refuse_unknown
 
 WORKS = [*RACES, *ALONE]
 PEERS_THAT_MAY_FAIL = {("chain", "micrograd"), ("chain", "rust")}
 """Peers known to break on a long chain: their failure is the result."""
-
-
-def positive(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give 1 run or more")
-    return count
 
 
 def processor() -> str:
@@ -55,16 +49,14 @@ def main() -> int:
     )
     parser.add_argument(
         "--runs",
-        type=positive,
+        type=at_least_one("run"),
         default=20,
         metavar="N",
         help="rounds that count in a race (default: 20)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
     chosen = parser.parse_args()
-    unknown = [work for work in chosen.works if work not in WORKS]
-    if unknown:
-        parser.error(f"unknown work {unknown[0]!r}: choose from {', '.join(WORKS)}")
+    refuse_unknown(parser, "work", chosen.works, WORKS)
     machine = f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     loads = [load()]
     results: dict[str, Rows] = {}

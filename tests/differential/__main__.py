@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import micrograd_like
+from tests.command_lines import at_least_one, refuse_unknown
 from tests.differential.budgets import ENGINE, JAX, MACHINE_CODE
 from tests.differential.engines import OTHERS, Interpreted, eager, installed
 from tests.differential.graphs import TAME, WILD, Graph, Kind, random_graph
@@ -27,13 +28,6 @@ OURS, INTERPRETED = f"{micrograd_like.BACKEND} engine", "interpreted engine"
 BUDGETS = {"llvm": MACHINE_CODE, "jax": JAX}
 EQUAL = (INTERPRETED, "python")
 """Engines whose numbers are those of the engine at hand to the bit."""
-
-
-def positive(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give 1 graph or more")
-    return count
 
 
 def run(kind: Kind, seeds: range, names: Sequence[str], rejected: Counter[str]) -> list[Tally]:
@@ -103,7 +97,7 @@ def main() -> int:
     )
     parser.add_argument(
         "--graphs",
-        type=positive,
+        type=at_least_one("graph"),
         default=10_000,
         metavar="N",
         help="graphs of each kind (default: 10000)",
@@ -112,9 +106,7 @@ def main() -> int:
         "--seed", type=int, default=0, help="the number of the first graph (default: 0)"
     )
     chosen = parser.parse_args()
-    unknown = [name for name in chosen.engines if name not in OTHERS]
-    if unknown:
-        parser.error(f"unknown engine {unknown[0]!r}: choose from {', '.join(OTHERS)}")
+    refuse_unknown(parser, "engine", chosen.engines, OTHERS)
     missing = [name for name in chosen.engines or OTHERS if not installed(name)]
     if missing and chosen.engines:
         parser.error(f"{', '.join(missing)}: not installed")

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from micrograd_like import BACKEND
 from micrograd_like.extras import MissingExtraError, load
+from tests.command_lines import at_least_one, refuse_unknown
 from tests.fuzz.registry import TARGETS
 from tests.fuzz.target import Target
 
@@ -27,13 +28,6 @@ FIGURES = {
     "corpus": r"corp: (\d+)",
     "slowest, ms": r"stat::slowest_ms: ([\d.]+)",
 }
-
-
-def positive(text: str) -> int:
-    seconds = int(text)
-    if seconds < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give 1 second or more")
-    return seconds
 
 
 def prepare(target: Target, folder: Path) -> list[str]:
@@ -91,7 +85,11 @@ def main() -> int:
         "targets", nargs="*", metavar="TARGET", help=f"any of {', '.join(TARGETS)} (default: all)"
     )
     parser.add_argument(
-        "--seconds", type=positive, default=30, metavar="N", help="for each target (default: 30)"
+        "--seconds",
+        type=at_least_one("second"),
+        default=30,
+        metavar="N",
+        help="for each target (default: 30)",
     )
     parser.add_argument(
         "--folder",
@@ -102,9 +100,7 @@ def main() -> int:
         "build/fuzz)",
     )
     chosen = parser.parse_args()
-    unknown = [name for name in chosen.targets if name not in TARGETS]
-    if unknown:
-        parser.error(f"unknown target {unknown[0]!r}: choose from {', '.join(TARGETS)}")
+    refuse_unknown(parser, "target", chosen.targets, TARGETS)
     try:
         load("atheris", "fuzz")
     except MissingExtraError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from tests.command_lines import refuse_unknown
 from tests.mutation.mutant import Mutant
 from tests.mutation.mutants import MUTANTS
 from tests.mutation.run import copy, run_on_copy
@@ -38,8 +39,7 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a bug (default: all)")
     asked = parser.parse_args().names
-    if unknown := [name for name in asked if name not in names]:
-        parser.error(f"unknown mutant {unknown[0]!r}: choose from {', '.join(names)}")
+    refuse_unknown(parser, "mutant", asked, names)
     chosen = [mutant for mutant in MUTANTS if not asked or mutant.name in asked]
     begin = perf_counter()
     with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
