@@ -9,9 +9,7 @@ The compiled modules lie in a folder of their own, `micrograd_like/_native`, whe
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import json
 import os
 import runpy
 import shlex
@@ -46,30 +44,13 @@ def reason_not_to_compile() -> str:
     return ""
 
 
-def docstrings(sources: list[Path]) -> str:
-    """The docstrings of the classes in `sources`, in C, for mypyc_fixes.h."""
-    rows = []
-    for source in sources:
-        for node in ast.parse(source.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef):
-                members = [m for m in node.body if isinstance(m, ast.FunctionDef)]
-                rows += [(node.name, m.name, ast.get_docstring(m)) for m in members]
-                rows.append((node.name, "", ast.get_docstring(node)))
-    quoted = [[json.dumps(text, ensure_ascii=False) for text in row] for row in rows if row[2]]
-    return (
-        "static const struct { const char *type, *name, *text; } docstrings[] = {\n"
-        + "".join(f"    {{{', '.join(row)}}},\n" for row in quoted)
-        + "};\n"
-    )
-
-
-def compile_modules(root: Path, modules: list[str], header: Path, target: Path) -> None:
+def compile_modules(root: Path, modules: list[str], target: Path) -> None:
     """Compile modules of the package into the folder `target`; nothing else is written.
 
     Raises SystemExit where mypyc finds a type error, setuptools' errors where the C compiler fails.
     """
     from mypyc.build import mypycify
-    from setuptools import Distribution
+    from setuptools import Distribution, Extension
 
     scratch = target.parent / "scratch"
     sources = [root / PACKAGE / f"{module}.py" for module in modules]
@@ -90,10 +71,11 @@ def compile_modules(root: Path, modules: list[str], header: Path, target: Path) 
         )
     for extension in extensions:
         if extension.name.endswith("__mypyc"):  # the one with the code; the others only start it
-            (scratch / "docstrings.h").write_text(docstrings(sources), encoding="utf-8")
             options = extension.extra_compile_args  # one list for all of them
-            first = ["-include", str(scratch / "docstrings.h"), "-include", str(header)]
-            extension.extra_compile_args = [*options, *first, *CODE]
+            fixes = ["-include", str(root / ".build/mypyc_fixes.h")]
+            extension.extra_compile_args = [*options, *fixes, *CODE]
+    source = str(root / ".build/introspection.c")
+    extensions.append(Extension(f"{PACKAGE}.introspection", [source], extra_compile_args=["-g0"]))
     distribution = Distribution({"name": PACKAGE, "ext_modules": extensions})
     build = distribution.get_command_obj("build_ext")
     build.build_lib, build.build_temp = str(scratch / "lib"), str(scratch / "temp")
@@ -144,7 +126,7 @@ class CompiledEngine(BuildHookInterface[BuilderConfig]):
         from setuptools.errors import BaseError, CCompilerError
 
         try:
-            compile_modules(root, native["MODULES"], root / ".build/mypyc_fixes.h", target)
+            compile_modules(root, native["MODULES"], target)
         except (BaseError, CCompilerError) as failure:
             return f"the C compiler failed ({failure})"
         (target / native["STAMP"]).write_text(native["fingerprint"](str(root / PACKAGE)))

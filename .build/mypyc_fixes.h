@@ -71,42 +71,7 @@ static inline PyCodeObject *locate_source(PyCodeObject *code, PyObject *globals)
 #define PyFrame_New(thread, code, globals, locals) \
     PyFrame_New(thread, locate_source(code, globals), globals, locals)
 
-/* 3. What `del v.data` does. mypyc hands the setter of a property a NULL where Python asks it to
-   delete, and the setter takes that for an object and crashes. mypyc leaves the closure of its
-   setters unused, so it can hold the setter behind this one. */
-
-static int set_or_refuse(PyObject *self, PyObject *value, void *original) {
-    if (value == NULL) {
-        PyErr_Format(PyExc_AttributeError, "attributes of '%s' can't be deleted",
-                     Py_TYPE(self)->tp_name);
-        return -1;
-    }
-    return ((setter)original)(self, value, NULL);
-}
-
-/* 4. What `help(Value)` shows. mypyc leaves docstrings out; the build lists them in `docstrings`,
-   with an empty name for a class's own. A method's begins with its signature, as mypyc wrote it.
-   A class's signature stays in the text that mypyc copies afterwards; there it says that arguments
-   are taken by position only, which is not so. */
-
-static const char *docstring(PyTypeObject *type, const char *name) {
-    for (size_t i = 0; i < sizeof(docstrings) / sizeof(*docstrings); i++)
-        if (!strcmp(docstrings[i].type, type->tp_name) && !strcmp(docstrings[i].name, name))
-            return docstrings[i].text;
-    return NULL;
-}
-
-static const char *with_signature(const char *signature, const char *text) {
-    char *both = PyMem_RawMalloc(strlen(signature) + strlen(text) + 1);  /* kept for ever */
-    return both == NULL ? signature : strcat(strcpy(both, signature), text);
-}
-
-/* 5. What a class must not offer. mypyc lists the function that allocates an object among a class's
-   methods, for itself to find; called as a method it crashes. */
-
-#define ALLOCATOR "__internal_mypyc_setup"
-
-/* 6. Where nodes come from. Python's allocator links what is free in the order in which it was freed,
+/* 3. Where nodes come from. Python's allocator links what is free in the order in which it was freed,
    and no two graphs are freed in the order in which they are built: after some training steps the
    nodes of a graph lie about at random, and a pass over it waits for memory at every node. It also
    gives memory back when a graph is freed, for the system to clear it anew, page by page, when the
@@ -208,38 +173,12 @@ static void give_node_back(void *node) {
         remove_slab(of);
 }
 
-/* 3 to 6 happen here: PyType_Ready is what every class of mypyc passes through. */
-
 static int complete_and_ready(PyTypeObject *type) {
-    const char *text = docstring(type, "");
-    if (text != NULL) {
-        char *slash = type->tp_doc == NULL ? NULL : strstr((char *)type->tp_doc, ", /)");
-        if (slash != NULL)
-            memmove(slash, slash + 3, strlen(slash + 3) + 1);
-        type->tp_doc = text;
-    }
-    for (PyMethodDef *def = type->tp_methods; def != NULL && def->ml_name != NULL; def++) {
-        text = docstring(type, def->ml_name);
-        if (text != NULL && def->ml_doc != NULL)
-            def->ml_doc = with_signature(def->ml_doc, text);
-    }
-    for (PyGetSetDef *def = type->tp_getset; def != NULL && def->name != NULL; def++) {
-        def->doc = docstring(type, def->name);
-        if (def->set != NULL && def->closure == NULL) {
-            def->closure = (void *)def->set;
-            def->set = set_or_refuse;
-        }
-    }
     if (!strcmp(type->tp_name, "Value")) {
         type->tp_alloc = take_node;
         type->tp_free = give_node_back;
     }
-    if (PyType_Ready(type) < 0)
-        return -1;
-    if (PyDict_GetItemString(type->tp_dict, ALLOCATOR) == NULL)
-        return 0;
-    PyType_Modified(type);
-    return PyDict_DelItemString(type->tp_dict, ALLOCATOR);
+    return PyType_Ready(type);
 }
 
 #define PyType_Ready(type) complete_and_ready((PyTypeObject *)(type))

@@ -6,9 +6,10 @@ from itertools import count
 from typing import Any, Final, final
 
 from micrograd_like.compiler_hints import OrNotImplemented, mypyc_attr
-from micrograd_like.operation import Op, anomaly_mode, evaluate, leaf, not_finite, real
+from micrograd_like.operation import Op, anomaly_mode, evaluate, leaf, not_finite, real, tag
 from micrograd_like.operators import OPS, Operators
 
+_NO_LABEL: Final = ""  # known by its identity, which is told faster
 _marks: Final = count(1, 2)  # two marks a pass: entered, and the next number, done
 
 
@@ -31,7 +32,7 @@ class Value(Operators):
     def __init__(
         self,
         data: Any,
-        label: str = "",
+        label: Any = _NO_LABEL,
         op: str = "",
         left: Value | None = None,
         dleft: float = 0.0,
@@ -41,9 +42,8 @@ class Value(Operators):
         self._data: float = data if type(data) is float else real(data)
         self._left, self._dleft = left, dleft
         self._right, self._dright = right, dright
-        self._grad, self._tag, self._mark = 0.0, op, 0
-        if label != "":
-            self.label = label
+        self._tag = op if label is _NO_LABEL else tag(op, label)
+        self._grad, self._mark = 0.0, 0
         if anomaly_mode.on:
             anomaly_mode.check(self)
 
@@ -89,9 +89,7 @@ class Value(Operators):
 
     @label.setter
     def label(self, label: Any) -> None:
-        if not isinstance(label, str):
-            raise TypeError(f"a label is a str, got {type(label).__name__}: {label!r:.80}")
-        self._tag = f"{self.op}:{label}"
+        self._tag = tag(self.op, label)
 
     @property
     def operands(self) -> tuple[Value | float, ...]:

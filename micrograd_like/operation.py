@@ -100,6 +100,11 @@ class Op(NamedTuple):
     def __repr__(self) -> str:
         return f"Op({self.name!r})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if OPS.get(self.name) is not self:
+            raise TypeError(f"{self!r} is not in the table: call register with it to copy it")
+        return row, (self.name,)
+
 
 def _check_signature(
     name: str, what: str, function: Callable[..., Any], count: int, arguments: str
@@ -185,6 +190,20 @@ def register(op: Any) -> Op:
         )
     OPS[row.name] = op
     return op
+
+
+def tag(op: str, label: object) -> str:
+    """The name of an operation and a label, in the one slot that a Value has for both."""
+    if not isinstance(label, str):
+        raise TypeError(f"a label is a str, got {type(label).__name__}: {label!r:.80}")
+    return f"{op}:{label}"
+
+
+def row(name: str) -> Op:
+    """How `copy` and `pickle` find an operation again: by its name in the table."""
+    if name not in OPS:
+        raise ValueError(f"there is no operation {name!r} here: call register with it first")
+    return OPS[name]
 
 
 def leaf(kind: Callable[..., Any], data: float, label: str, grad: float) -> Any:

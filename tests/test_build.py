@@ -104,7 +104,7 @@ def test_a_wheel_with_the_compiled_engine_is_tagged_for_this_python(compiled_whe
     assert tag(compiled_wheel).startswith(f"{python}-{python}-")
     folder = f"micrograd_like/{native.FOLDER}/"
     inside = [name.removeprefix(folder) for name in names(compiled_wheel) if folder in name]
-    expected = {*native.MODULES, "engine__mypyc", "fingerprint"}
+    expected = {*native.MODULES, "engine__mypyc", "introspection", "fingerprint"}
     assert {name.split(".")[0] for name in inside} == expected
     assert len(inside) == len(expected)
     assert "micrograd_like/engine.py" in names(compiled_wheel), "the source comes with it"

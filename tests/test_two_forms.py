@@ -71,7 +71,7 @@ def test_numbers_of_every_kind_are_taken_and_refused_alike() -> None:
             for name in ("data", "grad"):
                 v = Value(2.0)
                 show(f"{number} {name}", lambda: (setattr(v, name, x), v), message=number != 4)
-            show(f"{number} label", lambda: Value(1.0, label=x), message=False)
+            show(f"{number} label", lambda: Value(1.0, label=x))
             show(f"{number} seed", lambda: Value(2.0).backward(x), message=number != 4)
             for op in (operator.add, operator.sub, operator.mul, operator.truediv, operator.pow):
                 show(f"{number} {op.__name__}", lambda: op(Value(2.0), x), message=False)
@@ -131,26 +131,75 @@ def test_subclasses_are_refused() -> None:
     assert "subclass TypeError Value can't be subclassed" in printed
 
 
-def test_help_and_signatures() -> None:
+def test_help_signatures_and_sources() -> None:
     printed = same_on_both("""
-        def parameters(f):
-            return [(p.name, p.default) for p in inspect.signature(f).parameters.values()]
-        show("Value", lambda: [(p.name, p.default, p.kind) for p in
-                               inspect.signature(Value).parameters.values()])
-        v = Value(1.0)
-        for name in sorted(n for n in dir(Value) if not n.startswith("_")):
-            show(name, lambda: inspect.getdoc(getattr(Value, name)))
-            if callable(getattr(v, name)):
-                show(name, lambda: parameters(getattr(v, name)))
-        show("doc", lambda: inspect.getdoc(Value))
-        show("module", lambda: (Value.__module__, Value.__qualname__))
-        text = pydoc.render_doc(Value, renderer=pydoc.plaintext)
-        docs = "A float that remembers", "The number. Ass", "max(0, a)", "to the `grad` of every"
-        show("help", lambda: [doc in text for doc in docs])
+        from micrograd_like import AnomalyError, Op, engine, operation, operators, register
+        for of in (Value, Op, AnomalyError, operators.Operators, operation.IeeeFloat):
+            show("help", lambda: pydoc.render_doc(of, renderer=pydoc.plaintext))
+            show("class", lambda: (of.__module__, of.__qualname__, inspect.signature(of)))
+            show("source of the class", lambda: inspect.getsource(of))
+            show("hints", lambda: of.__annotations__)
+            for name in sorted(vars(of)):
+                member = getattr(of, name)
+                if isinstance(member, property):
+                    show(name, lambda: (member.__doc__, inspect.getsource(member.fget)))
+                    show(name, lambda: inspect.getsource(member.fset))
+                elif callable(member):
+                    show(name, lambda: (inspect.signature(member), inspect.getdoc(member)))
+                    show(name, lambda: inspect.getsource(member), message=False)
+                    show(name, lambda: inspect.getfullargspec(member), message=False)
+                    show(name, lambda: (member.__name__, member.__qualname__, member.__module__))
+        for function in (register, operation.evaluate, engine.topological_order):
+            show("function", lambda: (inspect.signature(function), inspect.getdoc(function)))
+            show("source", lambda: inspect.getsource(function))
+        show("of an object", lambda: inspect.signature(Value(1.0).backward))
+        show("its source", lambda: inspect.getsource(Value(1.0).exp))
         show("source", lambda: inspect.getsource(inspect.getmodule(Value))[:80])
     """)
-    assert "backward [('seed', 1.0)]" in printed
-    assert "help [True, True, True, True]" in printed
+    assert " |  backward(self, seed: 'Any' = 1.0) -> 'None'\n" in printed
+    assert " |      Add seed · ∂self/∂leaf to the `grad` of every leaf" in printed
+    assert "its source     def exp(self) -> Self:\n" in printed
+    assert "of an object (seed: 'Any' = 1.0) -> 'None'" in printed
+
+
+def test_methods_are_found_called_and_copied_like_functions() -> None:
+    printed = same_on_both("""
+        v = Value(2.0, "v")
+        show("reflected", lambda: (Value.__add__(v, "x"), v.__radd__("x"), v.__mul__([])))
+        show("called", lambda: (Value.__add__(v, 1), v.__rsub__(3), Value.__neg__(v)))
+        show("mapped", lambda: list(map(Value.exp, [v, v])))
+        show("keyword", lambda: v.backward(seed=2.0))
+        show("again", lambda: v.__init__(5.0))
+        show("not again", lambda: v.__init__("x"))
+        show("as it was", lambda: v)
+        show("bound", lambda: (v.exp.__self__ is v, v.exp.__func__ is Value.exp, v.exp == v.exp))
+        show("names", lambda: [n for n in dir(v) if n not in ("__reduce_ex__", "__sizeof__")])
+        for copied in (Value.exp, ml.register, Value.__add__):
+            show("copy", lambda: copy.deepcopy(copied) is copied)
+            show("pickle", lambda: pickle.loads(pickle.dumps(copied)) is copied)
+        show("method", lambda: pickle.loads(pickle.dumps(v.exp))().data)
+        for action in (copy.copy, copy.deepcopy, lambda op: pickle.loads(pickle.dumps(op))):
+            show("operation", lambda: action(ml.ops.exp) is ml.ops.exp)
+            show("unknown", lambda: action(ml.Op("cube", "cube", abs, (abs,))))
+        for name in ("data", "op"):
+            show("delete", lambda: delattr(v, name))
+            show("assign", lambda: setattr(Value(1.0), name, "x"))
+        for wrong in (lambda: Value.exp(3), lambda: Value.data.fget(3), lambda: v.exp(1),
+                      lambda: Value.data.fset(v), lambda: Value.data.fset(3, 1.0), Value.backward,
+                      lambda: v.backward(sead=1), lambda: Value.__new__(Value).data, Value,
+                      lambda: Value(1, "", "", None, 0.0, None, 0.0, 8), lambda: Value(1, nope=2)):
+            try:
+                print(wrong())
+            except (TypeError, AttributeError):
+                print("refused")
+        for label in (2, None, b"x", ""):
+            show("label", lambda: Value(1.0, label))
+    """)
+    assert "reflected (NotImplemented, NotImplemented, NotImplemented)" in printed
+    assert "again None\nnot again TypeError expected a real number, got str: 'x'" in printed
+    assert "unknown TypeError Op('cube') is not in the table" in printed
+    assert printed.count("refused") == 11
+    assert "label TypeError a label is a str, got int: 2" in printed
 
 
 def test_a_traceback_shows_the_line_of_the_engine() -> None:
