@@ -15,6 +15,7 @@ from threading import RLock
 from typing import Any
 
 from micrograd_like import ops
+from micrograd_like.checks import number
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.operation import anomaly_mode, real
 from micrograd_like.operators import OPS
@@ -127,6 +128,7 @@ def gradcheck(
     micrograd_like.calculus.GradcheckError: xs[0] = 3.0: the gradient is 3.0, the slope 6.0...
     """
     points = [x.data if isinstance(x, Value) else real(x) for x in xs]
+    eps, atol, rtol = number("eps", eps), number("atol", atol), number("rtol", rtol)
     if not eps > 0.0 or not atol >= 0.0 or not rtol >= 0.0:
         raise ValueError(f"gradcheck needs eps > 0, atol ≥ 0, rtol ≥ 0, got {eps}, {atol}, {rtol}")
     _, gradients = value_and_grad(f)(points)

@@ -14,9 +14,8 @@ from math import cos, isfinite, pi, sin, sqrt
 from pathlib import Path
 from typing import Any
 
-from micrograd_like.checks import generator, whole
+from micrograd_like.checks import generator, number, whole
 from micrograd_like.extras import load
-from micrograd_like.operation import real
 
 Rows = list[list[float]]
 Point = tuple[float, float]
@@ -60,7 +59,7 @@ def circles(
     >>> sorted({(k, round(a * a + b * b, 9)) for (a, b), k in zip(X, y)})
     [(0, 1.0), (1, 0.25)]
     """
-    if not 0.0 <= real(factor) <= 1.0:
+    if not 0.0 <= number("factor", factor) <= 1.0:
         raise ValueError(f"factor, the radius of the inner circle, is from 0 to 1, got {factor!r}")
     m, k = _sizes(n, 2)
     return _scatter([_circle(m, 1.0), _circle(k, factor)], noise, rng)
@@ -78,7 +77,7 @@ def spirals(
     >>> sorted((k, a, b) for (a, b), k in zip(X, y) if abs(a) + abs(b) < 0.11)
     [(0, 0.1, 0.0), (1, -0.1, 0.0)]
     """
-    if not isfinite(real(turns)):
+    if not isfinite(number("turns", turns)):
         raise ValueError(f"turns is a finite number, got {turns!r}")
     arms = []
     for sign, size in zip((1.0, -1.0), _sizes(n, 2), strict=True):
@@ -155,7 +154,7 @@ def _circle(count: int, radius: float) -> list[Point]:
 
 def _scatter(classes: Sequence[Sequence[Point]], noise: Any, rng: Any) -> tuple[Rows, list[int]]:
     """The points of each class with noise on them, shuffled, and their classes."""
-    if not 0.0 <= real(noise) < float("inf"):
+    if not 0.0 <= number("noise", noise) < float("inf"):
         raise ValueError(f"noise, a standard deviation, is 0 or greater and finite, got {noise!r}")
     source = generator(rng)
     sample = [

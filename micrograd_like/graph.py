@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from micrograd_like.engine import Value
 from micrograd_like.text import one_line
@@ -88,7 +88,7 @@ def names_of(
     ['a', 'w[0]', 'v1', 'y']
     """
     known = dict(_variables(names or {}))
-    for path, parameter in model.named_parameters() if model else ():
+    for path, parameter in _named(model) if model else ():
         known.setdefault(parameter, path)
     known |= {node: node.label for node in nodes if node.label}
     taken, number = {*known.values()}, 0
@@ -143,6 +143,15 @@ def _variables(names: Mapping[str, object]) -> dict[Value, str]:
     return found
 
 
+def _named(model: Any) -> Iterable[tuple[str, Value]]:
+    if not hasattr(model, "named_parameters"):
+        raise TypeError(
+            f"model is a network with named_parameters(), got {type(model).__name__}: {model!r:.80}"
+        )
+    named: Iterable[tuple[str, Value]] = model.named_parameters()
+    return named
+
+
 def groups_of(nodes: Iterable[Value], model: Model) -> dict[Value, Group]:
     """The neuron of `model` that each node belongs to; nodes outside of any are left out.
 
@@ -153,7 +162,7 @@ def groups_of(nodes: Iterable[Value], model: Model) -> dict[Value, Group]:
     Parameters come before what uses them, as in the result of `nodes_of`.
     """
     owners = {}
-    for path, parameter in model.named_parameters():
+    for path, parameter in _named(model):
         if neuron := _holder(path):
             owners[parameter] = Group(_holder(neuron), neuron)
     groups: dict[Value, Group] = {}

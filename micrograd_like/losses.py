@@ -20,9 +20,9 @@ from numbers import Real
 from typing import Any
 
 from micrograd_like import ops
+from micrograd_like.checks import number
 from micrograd_like.engine import Value
 from micrograd_like.functions import hold_masked, logsumexp
-from micrograd_like.operation import real
 from micrograd_like.operators import Operators
 
 
@@ -96,10 +96,7 @@ def _is_item(x: Any) -> bool:
 def _item(what: str, x: Any) -> Any:
     if isinstance(x, Operators):
         return x
-    try:
-        return real(x)
-    except TypeError as error:
-        raise TypeError(f"{what}: {error}") from None
+    return number(what, x)
 
 
 def _entries(what: str, x: Any) -> list[Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from micrograd_like.checks import number
 from micrograd_like.engine import Value
-from micrograd_like.operation import real
 
 Part = tuple[str, "Value | Module"]
 """A parameter or a Module, and the path that leads to it."""
@@ -110,14 +110,9 @@ class Module:
             unfit.append(f"unknown {_listed(unknown)}")
         if unfit:
             raise ValueError(f"the state does not fit: {'; '.join(unfit)}")
-        numbers = []
-        for name in named:
-            try:
-                numbers.append(real(state[name]))
-            except (TypeError, OverflowError) as error:
-                raise type(error)(f"{name}: {error}") from None
-        for parameter, number in zip(named.values(), numbers, strict=True):
-            parameter.data = number
+        numbers = [number(name, state[name]) for name in named]
+        for parameter, data in zip(named.values(), numbers, strict=True):
+            parameter.data = data
 
     def summary(self) -> str:
         """A table of the layers: shape, activation, number of parameters.

@@ -21,30 +21,21 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
+from micrograd_like.checks import number
 from micrograd_like.engine import Value
 from micrograd_like.module import Module
-from micrograd_like.operation import IeeeFloat, real
+from micrograd_like.operation import IeeeFloat
 
 Rate = float | Callable[[int], float]
 Rule = Callable[..., tuple[Any, ...]]
 
 
-def _real(name: str, x: Any) -> float:
-    try:
-        return real(x)
-    except TypeError as error:
-        raise TypeError(f"{name}: {error}") from None
-    except OverflowError:
-        size = f"{'-' if x < 0 else ''}10**{math.log10(abs(int(x))):.0f}"
-        raise ValueError(f"{name} is too large for a float, got about {size}") from None
-
-
 def _number(name: str, x: Any, below: float = math.inf) -> float:
-    number = _real(name, x)
-    if not 0.0 <= number < below:
+    found = number(name, x)
+    if not 0.0 <= found < below:
         limit = "finite" if below == math.inf else f"below {below:g}"
         raise ValueError(f"{name} is at least 0 and {limit}, got {x!r:.80}")
-    return number
+    return found
 
 
 def _parameters(params: Any) -> list[Value]:
@@ -168,12 +159,12 @@ class Optimizer:
         steps = state["steps"]
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
             raise ValueError(f"steps is a whole number from 0, got {steps!r:.80}")
-        _real("steps", steps)
+        number("steps", steps)
         buffers = []
         for name in self.buffer_names:
             if not isinstance(state[name], (list, tuple)):
                 raise TypeError(f"{name} is a list of numbers, got {state[name]!r:.80}")
-            buffer = [_real(name, x) for x in state[name]]
+            buffer = [number(name, x) for x in state[name]]
             if len(buffer) != len(self.params):
                 raise ValueError(
                     f"{name} has {len(buffer)} number(s) for {len(self.params)} parameter(s)"

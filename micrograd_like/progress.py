@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from micrograd_like.checks import switch
 from micrograd_like.extras import installed, load
 from micrograd_like.history import Row, heading, line, measured
 
@@ -60,7 +61,7 @@ def reporter(progress: bool | None, steps: int) -> Silent:
     True is a bar in any case, and False nothing. Raises ModuleNotFoundError for True without tqdm,
     which `pip install "micrograd-like[demos]"` installs.
     """
-    if progress is False:
+    if progress is not None and not switch("progress", progress):
         return Silent()
     terminal = sys.stdout is not None and sys.stdout.isatty()
     if progress or (terminal and installed("tqdm")):

@@ -362,7 +362,10 @@ def _numbers(items: Any, what: str) -> list[float]:
 def _replace(path: Path, text: str) -> None:
     """Put a file with this text in the place of `path`, in one step, and on the disk."""
     target = path.resolve()  # a link stays a link
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:  # which names the temporary file
+        raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
     try:
         with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
             file.write(text)

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any
 from weakref import WeakValueDictionary
 
-from micrograd_like.checks import generator, whole
+from micrograd_like.checks import generator, switch, whole
 from micrograd_like.engine import Value
 from micrograd_like.engines import Outputs, make_engine, numbers
 from micrograd_like.examples import Examples, Targets, read_examples
@@ -115,6 +115,7 @@ def fit(
     size = whole("batch_size", len(examples.rows) if batch_size is None else batch_size, 1)
     epochs = whole("epochs", epochs, 0)
     wait = inf if patience is None else whole("patience", patience, 1)
+    shuffle = switch("shuffle", shuffle)
     shuffler = generator(rng)
     callbacks = _read_callbacks(callbacks)
     parameters = _read_parameters(model, optimizer)

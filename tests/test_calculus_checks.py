@@ -58,6 +58,13 @@ def test_gradcheck_never_accepts_nan_or_inf() -> None:
         gradcheck(lambda v: v[0].detach() * 3 + v[1].sqrt(), [1.0, 0.0])
 
 
+def test_gradcheck_names_a_step_or_tolerance_that_is_no_number() -> None:
+    wrong: Any = "small"
+    for name in ("eps", "atol", "rtol"):
+        with pytest.raises(TypeError, match=f"{name}: expected a real number, got str: 'small'"):
+            gradcheck(lambda v: v[0], [1.0], **{name: wrong})
+
+
 FUNCTIONS = [
     lambda v: v[0] * v[1] - v[0] / v[1],
     lambda v: v[0] ** v[1] + 2 ** v[0],

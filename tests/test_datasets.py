@@ -159,7 +159,7 @@ def test_first_names_are_each_there_once() -> None:
         ({"noise": float("inf")}, ValueError, "got inf"),
         ({"noise": float("nan")}, ValueError, "got nan"),
         ({"noise": None}, TypeError, "got NoneType: None"),
-        ({"noise": "much"}, TypeError, "got str: 'much'"),
+        ({"noise": "much"}, TypeError, "noise: expected a real number, got str: 'much'"),
         ({"rng": 42}, TypeError, r"got int: 42; for a seed write random\.Random\(seed\)"),
     ],
 )

@@ -227,6 +227,10 @@ def test_the_right_checksum_alone_is_accepted(path: Path) -> None:
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "none.json")
+    missing = tmp_path / "no folder" / "model.json"
+    with pytest.raises(FileNotFoundError) as raised:
+        save(small(), missing)
+    assert raised.value.filename == str(missing), "not the temporary file beside it"
 
 
 class Own(Module):

@@ -292,6 +292,8 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "batch of 0": ({"batch_size": 0}, ValueError, "batch_size is at least 1, got 0"),
     "broken batch": ({"batch_size": 2.5}, TypeError, r"batch_size .* got float: 2\.5"),
     "epochs": ({"epochs": -1}, ValueError, "epochs is at least 0, got -1"),
+    "shuffle": ({"shuffle": "x"}, TypeError, "shuffle is True or False, got str: 'x'"),
+    "progress": ({"progress": "x"}, TypeError, "progress is True or False, got str: 'x'"),
     "many epochs": ({"epochs": "ten"}, TypeError, "epochs is a whole number, got str: 'ten'"),
     "patience": ({"patience": 0}, ValueError, "patience is at least 1, got 0"),
     "engine": ({"engine": "gpu"}, ValueError, "unknown engine 'gpu': give one of auto, eager"),

@@ -13,6 +13,7 @@ from typing import Any
 import graphviz
 
 from micrograd_like import expressions
+from micrograd_like.checks import whole
 from micrograd_like.engine import Value
 from micrograd_like.graph import Group, Model, edges_of, groups_of, names_of, nodes_of
 from micrograd_like.operators import OPS
@@ -105,7 +106,7 @@ def draw(
     """
     if rankdir not in ("LR", "RL", "TB", "BT"):
         raise ValueError(f"rankdir is one of LR, RL, TB, BT, got {rankdir!r}")
-    nodes = nodes_of(root)
+    nodes, max_nodes = nodes_of(root), whole("max_nodes", max_nodes, 1)
     if len(nodes) > max_nodes and model is None:
         raise ValueError(
             f"the graph has {len(nodes)} nodes, more than max_nodes={max_nodes}: give model= to "

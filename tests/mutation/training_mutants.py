@@ -34,8 +34,10 @@ TRAINING = [
         name="state-half-loaded",
         kind="an error half of the way leaves changes",
         file="module.py",
-        old="numbers.append(real(state[name]))",
-        new="numbers.append(real(state[name]))\n                named[name].data = numbers[-1]",
+        old="numbers = [number(name, state[name]) for name in named]",
+        new="numbers = []\n        for name in named:\n"
+        "            numbers.append(number(name, state[name]))\n"
+        "            named[name].data = numbers[-1]",
         tests=("test_module.py",),
     ),
     # optimisers
@@ -239,7 +241,7 @@ TRAINING = [
         file="serialization.py",
         old='handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)',
         new="temporary = str(target)\n"
-        "    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)",
+        "        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)",
         tests=(
             "test_serialization.py::test_an_error_of_the_disk_leaves_the_old_file_and_nothing_else",
         ),

@@ -6,6 +6,7 @@ import random
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,6 +140,21 @@ def test_too_many_nodes_are_refused_with_the_way_out() -> None:
         total = total + 1.0
     with pytest.raises(ValueError, match=r"100001 nodes.*max_nodes=500.*model="):
         draw(total)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"max_nodes": "a"}, TypeError, "max_nodes is a whole number, got str: 'a'"),
+        ({"max_nodes": 0}, ValueError, "max_nodes is at least 1, got 0"),
+        ({"model": 3}, TypeError, r"model is a network with named_parameters\(\), got int: 3"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        draw(Value(1.0), **arguments)
 
 
 @pytest.mark.parametrize(
