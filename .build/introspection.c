@@ -13,6 +13,7 @@ typedef struct {
     PyObject *compiled;  /* what is called, or the getset whose function is called */
     PyObject *written;
     PyTypeObject *type;  /* whose method it is, or NULL */
+    PyObject *weak_references;
 } Function;
 
 static PyObject *call_compiled(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names) {
@@ -73,6 +74,8 @@ static PyObject *by_name(PyObject *self, PyObject *Py_UNUSED(none)) {
 }
 
 static void dealloc(Function *self) {
+    if (self->weak_references != NULL)
+        PyObject_ClearWeakRefs((PyObject *)self);
     Py_DECREF(self->compiled);
     Py_DECREF(self->written);
     Py_XDECREF(self->type);
@@ -101,6 +104,7 @@ static PyTypeObject function_type = {
     .tp_basicsize = sizeof(Function),
     .tp_dealloc = (destructor)dealloc,
     .tp_vectorcall_offset = offsetof(Function, vectorcall),
+    .tp_weaklistoffset = offsetof(Function, weak_references),
     .tp_call = PyVectorcall_Call,
     .tp_descr_get = bind,
     .tp_repr = representation,
@@ -122,6 +126,7 @@ static PyObject *new_function(vectorcallfunc call, PyTypeObject *type, PyObject 
     made->compiled = compiled;
     made->written = Py_NewRef(written);
     made->type = (PyTypeObject *)Py_XNewRef((PyObject *)type);
+    made->weak_references = NULL;
     return (PyObject *)made;
 }
 
@@ -131,6 +136,25 @@ static PyObject *make_function(PyObject *Py_UNUSED(module), PyObject *args) {
         return NULL;
     return new_function(call_compiled, NULL, Py_NewRef(compiled), written);
 }
+
+/* What __init__ does. mypyc's own takes the object for a new one and does not let go of what it held,
+   so a new one is made, and the two change their contents. */
+static PyObject *initialize(PyObject *self, PyObject *args, PyObject *named) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject *made = type->tp_new(type, args, named);
+    if (made == NULL)
+        return NULL;
+    size_t size = type->tp_basicsize - sizeof(PyObject);
+    char held[size];
+    memcpy(held, self + 1, size);
+    memcpy(self + 1, made + 1, size);
+    memcpy(made + 1, held, size);
+    Py_DECREF(made);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef init = {"__init__", (PyCFunction)(void (*)(void))initialize,
+                           METH_VARARGS | METH_KEYWORDS, NULL};
 
 /* Where mypyc lists the methods of `type`, they are taken from there. Python hides those behind the
    slots for operators, whose functions do not return NotImplemented, and behind the slot for
@@ -149,9 +173,7 @@ static PyObject *make_method(PyObject *Py_UNUSED(module), PyObject *args) {
     } else if (def->ml_flags & METH_CLASS) {
         compiled = PyDescr_NewClassMethod(type, def);
     } else {
-        if (!strcmp(def->ml_name, "__init__"))
-            def->ml_flags = METH_VARARGS | METH_KEYWORDS;  /* mypyc lists it like the others */
-        compiled = PyDescr_NewMethod(type, def);
+        compiled = PyDescr_NewMethod(type, strcmp(def->ml_name, "__init__") ? def : &init);
     }
     if (compiled == NULL && !PyErr_Occurred())
         PyErr_SetObject(PyExc_KeyError, name);
@@ -194,8 +216,20 @@ static PyMethodDef functions[] = {
     {"set_members", set_members, METH_VARARGS, NULL},
     {NULL}};
 
-static PyModuleDef definition = {PyModuleDef_HEAD_INIT, "introspection", NULL, -1, functions};
+/* The modules of mypyc have one state for all interpreters of a process. */
+static int start(PyObject *Py_UNUSED(module)) {
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "the compiled engine runs in the main interpreter only");
+        return -1;
+    }
+    return PyType_Ready(&function_type);
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, start}, {0, NULL}};
+
+static PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "introspection", .m_methods = functions, .m_slots = slots};
 
 PyMODINIT_FUNC PyInit_introspection(void) {
-    return PyType_Ready(&function_type) < 0 ? NULL : PyModule_Create(&definition);
+    return PyModuleDef_Init(&definition);
 }

@@ -126,21 +126,26 @@ static void remove_slab(Slab *removed) {
     empty_slabs--;
 }
 
+static Slab *next_slab(void) {
+    Slab *next = slab;
+    if (next != NULL)
+        do {
+            next = next->next;
+            if (4 * next->live <= 3 * nodes_in_slab)
+                return next;
+        } while (next != slab);
+    return add_slab();
+}
+
 static bool find_vacant(void) {
     do {
         if (word < WORDS - 1) {
             word++;
         } else {
-            Slab *found = slab;
-            if (found != NULL)
-                do
-                    found = found->next;
-                while (found != slab && 4 * found->live > 3 * nodes_in_slab);
-            if (found == NULL || 4 * found->live > 3 * nodes_in_slab)
-                found = add_slab();
-            if (found == NULL)
+            Slab *next = next_slab();
+            if (next == NULL)
                 return false;
-            slab = found;
+            slab = next;
             word = 0;
         }
         ready = slab->vacant[word];

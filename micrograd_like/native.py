@@ -9,6 +9,7 @@ own: it shows those of the function that Python reads from the source.
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
@@ -19,8 +20,11 @@ from zlib import crc32
 MODULES = ("operators", "operation", "ops", "engine")
 """What is compiled."""
 
-SHOWN = ("operators", "operation", "engine")
-"""Those whose source may run twice, which shows what they hold; ops fills a table when it runs."""
+WATCHED = ("native", *MODULES)
+"""The sources a compiled engine belongs to: where one changed, it is out of date."""
+
+RUN_TWICE = ("operators", "operation", "engine")
+"""Those whose source runs too, for what it says of itself; ops would fill its table again."""
 
 FOLDER = "_native"
 STAMP = "fingerprint.txt"
@@ -29,7 +33,7 @@ STAMP = "fingerprint.txt"
 def fingerprint(package: str) -> str:
     """A checksum of the sources in the folder `package`: another one, other sources."""
     checksum = 0
-    for module in MODULES:
+    for module in WATCHED:
         with open(os.path.join(package, f"{module}.py"), "rb") as source:
             checksum = crc32(source.read(), checksum)
     return f"{checksum:08x}"
@@ -39,44 +43,50 @@ def import_compiled(package: str, path: list[str]) -> None:
     """Import the compiled modules of `package`, which lies at `path`, if there are any.
 
     MICROGRAD_LIKE_PURE=1 in the environment says that they are not wanted. If a source changed
-    after it was compiled, a warning says so, and the sources run.
+    after it was compiled, a warning says so, and the sources run, as they do in all interpreters
+    of a process but the first.
     """
     home = path[0]
     folder = os.path.join(home, FOLDER)
-    if os.environ.get("MICROGRAD_LIKE_PURE", "") in ("", "0") and os.path.isdir(folder):
-        with open(os.path.join(folder, STAMP)) as stamp:
-            fresh = stamp.read() == fingerprint(home)
-        if not fresh:
-            warnings.warn(
-                f"one of {', '.join(MODULES)} changed in {home} after it was compiled, so the "
-                "interpreted engine runs: install the package again to compile it (pip install -e "
-                ". in its folder), or set MICROGRAD_LIKE_PURE=1",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-            return
-        path.insert(0, folder)
+    stamp = os.path.join(folder, STAMP)
+    if os.environ.get("MICROGRAD_LIKE_PURE", "") not in ("", "0") or not os.path.isfile(stamp):
+        return
+    with open(stamp) as file:
+        fresh = file.read() == fingerprint(home)
+    if not fresh:
+        warnings.warn(
+            f"one of {', '.join(WATCHED)} changed in {home} after it was compiled, so the "
+            "interpreted engine runs: install the package again to compile it (pip install -e "
+            ". in its folder), or set MICROGRAD_LIKE_PURE=1",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return
+    path.insert(0, folder)
+    try:
         try:
-            for name in MODULES:
-                module = import_module(f"{package}.{name}")
-                source = os.path.join(home, f"{name}.py")
-                if module.__file__ == source:
-                    continue  # what lies in the folder was compiled for another Python
-                module.__file__ = source  # for tracebacks and inspect
-                if name in SHOWN:
-                    show_source(module, import_module(f"{package}.introspection"))
-        finally:
-            path.remove(folder)
+            tools = import_module(f"{package}.introspection")
+        except ImportError:  # it was compiled for another Python, or this is a subinterpreter
+            return
+        del sys.modules[tools.__name__], sys.modules[package].introspection  # no use to others
+        for name in MODULES:
+            module = import_module(f"{package}.{name}")
+            _show_source(module, os.path.join(home, f"{name}.py"), tools)
+    finally:
+        path.remove(folder)
 
 
-def show_source(module: ModuleType, tools: Any) -> None:
-    """Let the compiled `module` show the signatures, docstrings and sources of its file.
+def _show_source(module: ModuleType, path: str, tools: Any) -> None:
+    """Let the compiled `module` show the signatures, docstrings and lines of the file at `path`.
 
     `tools` is .build/introspection.c, compiled.
     """
-    path = str(module.__file__)
-    written: dict[str, Any] = {"__name__": module.__name__, "__file__": path}
     code: Any = SourceFileLoader(module.__name__, path).get_code(module.__name__)
+    module.__file__ = path
+    module.__doc__ = code.co_consts[0] if isinstance(code.co_consts[0], str) else None
+    if module.__name__.rpartition(".")[2] not in RUN_TWICE:
+        return
+    written: dict[str, Any] = {"__name__": module.__name__, "__file__": path}
     exec(code, written)
     for name, member in written.items():
         if getattr(member, "__module__", "") != module.__name__:
@@ -94,14 +104,16 @@ def _members(compiled: type, written: type, tools: Any) -> dict[str, Any]:
     mine = vars(compiled)
     made: dict[str, Any] = {n: x for n, x in mine.items() if isinstance(x, GetSetDescriptorType)}
     for name, member in vars(written).items():
-        if isinstance(member, property):
+        if isinstance(mine.get(name), (property, classmethod, FunctionType)):
+            made[name] = mine[name]  # already as Python makes it
+        elif isinstance(member, property):
             getter = tools.getter(mine[name], member.fget)
             setter = member.fset and tools.setter(mine[name], member.fset)
             made[name] = property(getter, setter, None, member.__doc__)
             made[name].__set_name__(compiled, name)  # which a class statement does
-        elif isinstance(member, classmethod) and not isinstance(mine[name], classmethod):
+        elif isinstance(member, classmethod):
             made[name] = classmethod(tools.method(compiled, name, member.__func__))
-        elif isinstance(member, FunctionType) and not isinstance(mine[name], FunctionType):
+        elif isinstance(member, FunctionType):
             made[name] = tools.method(compiled, name, member)
         elif not isinstance(member, (MemberDescriptorType, GetSetDescriptorType)):
             made[name] = member

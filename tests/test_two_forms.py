@@ -149,6 +149,8 @@ def test_help_signatures_and_sources() -> None:
                     show(name, lambda: inspect.getsource(member), message=False)
                     show(name, lambda: inspect.getfullargspec(member), message=False)
                     show(name, lambda: (member.__name__, member.__qualname__, member.__module__))
+        for module in (engine, operators, operation, ml.ops):
+            show("module", lambda: (inspect.getdoc(module), inspect.getsource(module)[:80]))
         for function in (register, operation.evaluate, engine.topological_order):
             show("function", lambda: (inspect.signature(function), inspect.getdoc(function)))
             show("source", lambda: inspect.getsource(function))
@@ -171,6 +173,13 @@ def test_methods_are_found_called_and_copied_like_functions() -> None:
         show("keyword", lambda: v.backward(seed=2.0))
         show("again", lambda: v.__init__(5.0))
         show("not again", lambda: v.__init__("x"))
+        a, b = Value(1.0), Value(2.0)
+        node = a + b
+        for _ in range(100):
+            node.__init__(3.0, "", "add", a, 1.0, b, 1.0)
+        show("no reference more", lambda: (sys.getrefcount(a), sys.getrefcount(b)))
+        show("still a sum", lambda: (node, node.parents == (a, b), node.backward(), a.grad))
+        show("weak references", lambda: weakref.ref(Value.exp)() is Value.exp)
         show("as it was", lambda: v)
         show("bound", lambda: (v.exp.__self__ is v, v.exp.__func__ is Value.exp, v.exp == v.exp))
         show("names", lambda: [n for n in dir(v) if n not in ("__reduce_ex__", "__sizeof__")])
