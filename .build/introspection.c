@@ -138,7 +138,7 @@ static PyObject *make_function(PyObject *Py_UNUSED(module), PyObject *args) {
 }
 
 /* What __init__ does. mypyc's own takes the object for a new one and does not let go of what it held,
-   so a new one is made, and the two change their contents. */
+   so a new one is made, and the two exchange their contents. */
 static PyObject *initialize(PyObject *self, PyObject *args, PyObject *named) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject *made = type->tp_new(type, args, named);

@@ -179,7 +179,7 @@ def test_an_editable_install_has_the_compiled_engine_beside_its_sources(
         source.write("# edited\n")
     name, warning = say_backend()
     assert name == "interpreted"
-    assert "RuntimeWarning: one of operators, operation, ops, engine changed" in warning
+    assert f"RuntimeWarning: one of {', '.join(native.WATCHED)} changed" in warning
     install(MICROGRAD_LIKE_REQUIRE_COMPILED="1")
     assert say_backend() == ("compiled", "")
     install(MICROGRAD_LIKE_PURE="1")
