@@ -178,7 +178,8 @@ static void give_node_back(void *node) {
         remove_slab(of);
 }
 
-static int complete_and_ready(PyTypeObject *type) {
+/* PyType_Ready is what every class of mypyc passes through. */
+static int ready_with_slabs(PyTypeObject *type) {
     if (!strcmp(type->tp_name, "Value")) {
         type->tp_alloc = take_node;
         type->tp_free = give_node_back;
@@ -186,4 +187,4 @@ static int complete_and_ready(PyTypeObject *type) {
     return PyType_Ready(type);
 }
 
-#define PyType_Ready(type) complete_and_ready((PyTypeObject *)(type))
+#define PyType_Ready(type) ready_with_slabs((PyTypeObject *)(type))

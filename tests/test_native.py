@@ -13,6 +13,7 @@ import pytest
 
 import micrograd_like
 from micrograd_like import native
+from tests.commands import run
 
 SOURCES = Path(native.__file__).parent
 SAY_BACKEND = "import micrograd_like; print(micrograd_like.BACKEND)"
@@ -88,16 +89,15 @@ def test_an_engine_of_which_a_part_is_missing_is_no_engine(tmp_path: Path) -> No
     assert backend(package, "-W", "error") == ("interpreted", "")
 
 
-def output(script: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False
-    )
+def output(script: str, folder: Path) -> str:
+    done = run([sys.executable, "-c", textwrap.dedent(script)], folder)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
 
 
-def test_other_interpreters_of_a_process_run_the_sources() -> None:
-    printed = output("""
+def test_other_interpreters_of_a_process_run_the_sources(tmp_path: Path) -> None:
+    printed = output(
+        """
         import sys
         from importlib import import_module
         import micrograd_like
@@ -116,12 +116,15 @@ def test_other_interpreters_of_a_process_run_the_sources() -> None:
         x = micrograd_like.Value(2.0)
         (x.tanh() + x * x).backward()
         print(micrograd_like.BACKEND)
-    """)
+        """,
+        tmp_path,
+    )
     assert printed == micrograd_like.BACKEND
 
 
-def test_the_package_can_be_imported_anew() -> None:
-    printed = output("""
+def test_the_package_can_be_imported_anew(tmp_path: Path) -> None:
+    printed = output(
+        """
         import sys
         for _ in range(3):
             import micrograd_like
@@ -132,7 +135,9 @@ def test_the_package_can_be_imported_anew() -> None:
             for name in [name for name in sys.modules if name.startswith("micrograd_like")]:
                 del sys.modules[name]
         print(micrograd_like.BACKEND)
-    """)
+        """,
+        tmp_path,
+    )
     assert printed == micrograd_like.BACKEND
 
 

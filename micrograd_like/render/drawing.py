@@ -106,7 +106,8 @@ def draw(
     """
     if rankdir not in ("LR", "RL", "TB", "BT"):
         raise ValueError(f"rankdir is one of LR, RL, TB, BT, got {rankdir!r}")
-    nodes, max_nodes = nodes_of(root), whole("max_nodes", max_nodes, 1)
+    max_nodes = whole("max_nodes", max_nodes, 1)
+    nodes = nodes_of(root)
     if len(nodes) > max_nodes and model is None:
         raise ValueError(
             f"the graph has {len(nodes)} nodes, more than max_nodes={max_nodes}: give model= to "

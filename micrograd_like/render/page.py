@@ -152,6 +152,8 @@ def _page(title: str, svg: str, width: str, data: dict[str, Any]) -> str:
     folder = resources.files("micrograd_like.render")
     parts = {name: (folder / f"page.{name}").read_text("utf-8") for name in ("html", "css", "js")}
     style = Template(parts["css"]).substitute(width=width)
+    # In a script only "<" could end the data too early.
+    pass_data = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return Template(parts["html"]).substitute(
         title=html.escape(title),
         description=html.escape(f"{title}: the graph; the table below says the same in words"),
@@ -160,12 +162,7 @@ def _page(title: str, svg: str, width: str, data: dict[str, Any]) -> str:
         style_hash=_digest(style),
         script=parts["js"],
         script_hash=_digest(parts["js"]),
-        # In a script only "<" could end the data too early.
-        **{
-            "pass": json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace(
-                "<", "\\u003c"
-            )
-        },
+        **{"pass": pass_data},
         last=str(len(data["steps"])),
     )
 
