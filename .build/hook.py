@@ -1,7 +1,7 @@
 """Compiles the engine with mypyc when the package is built; without a C compiler, leaves it out.
 
 The compiled modules lie in a folder of their own, `micrograd_like/_native`, where
-`micrograd_like/native.py` looks for them. Two variables in the environment have a say:
+`micrograd_like/_internal/native.py` looks for them. Two variables in the environment have a say:
 
 - MICROGRAD_LIKE_PURE=1: build no compiled engine;
 - MICROGRAD_LIKE_REQUIRE_COMPILED=1: a build that can't compile it fails.
@@ -99,7 +99,7 @@ class CompiledEngine(BuildHookInterface[BuilderConfig]):
         if self.target_name != "wheel":
             return
         root = Path(self.root)
-        native = runpy.run_path(str(root / PACKAGE / "native.py"))
+        native = runpy.run_path(str(root / PACKAGE / "_internal/native.py"))
         in_place = root / PACKAGE / native["FOLDER"]
         if version == "editable":
             shutil.rmtree(in_place, ignore_errors=True)  # whatever an earlier build left

@@ -21,8 +21,9 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from support.plotting import plot_asked_for
+
 from micrograd_like import Value, hessian, ops, value_and_grad
-from micrograd_like.plotting import plot_asked_for
 
 NAMES = ("A", "γ", "ω", "φ")
 TRUE = (2.0, 0.25, 3.0, 0.5)

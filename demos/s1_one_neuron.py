@@ -14,8 +14,9 @@ finds the weights that made the data, though about half of the examples are sile
 import random
 from collections.abc import Sequence
 
+from support.plotting import plot_asked_for
+
 from micrograd_like import SGD, Neuron, Value, mse_loss
-from micrograd_like.plotting import plot_asked_for
 
 TRUE_WEIGHTS, TRUE_BIAS = (1.5, -2.0, 0.5), 0.3
 

@@ -16,8 +16,9 @@ it lost; a step by that formula goes uphill. `backward` settles it.
 import math
 from collections.abc import Sequence
 
+from support.plotting import plot_asked_for
+
 from micrograd_like import SGD, Value, mse_loss
-from micrograd_like.plotting import plot_asked_for
 
 OR = [([0.0, 0.0, 1.0], 0), ([0.0, 1.0, 1.0], 1), ([1.0, 0.0, 1.0], 1), ([1.0, 1.0, 1.0], 1)]
 START = (0.5, -0.5, 0.0)  # the weights of both inputs, and of the constant 1, which is the bias

@@ -16,8 +16,9 @@ import math
 import random
 from collections.abc import Sequence
 
+from support.plotting import plot_asked_for
+
 from micrograd_like import MLP, SGD, History, binary_cross_entropy_with_logits, fit, moons
-from micrograd_like.plotting import plot_asked_for
 
 SIZE = 10  # examples in a batch
 Rows = Sequence[Sequence[float]]

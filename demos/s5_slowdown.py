@@ -16,8 +16,9 @@ cross-entropy falls at once and fastest where the neuron is most wrong.
 import math
 from collections.abc import Sequence
 
+from support.plotting import plot_asked_for
+
 from micrograd_like import SGD, History, Value, binary_cross_entropy_with_logits, mse_loss
-from micrograd_like.plotting import plot_asked_for
 
 X, Y = 1.0, 0.0  # the one input and what it should give
 START = (2.0, 2.0)  # weight and bias

@@ -17,8 +17,9 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from support.plotting import plot_asked_for
+
 from micrograd_like import MLP, Value, mse_loss
-from micrograd_like.plotting import plot_asked_for
 
 WIDTH, EXAMPLES = 16, 10
 DEPTHS = (5, 10, 20)

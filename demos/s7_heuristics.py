@@ -15,8 +15,9 @@ import random
 from collections.abc import Callable, Sequence
 from itertools import product
 
+from support.plotting import plot_asked_for
+
 from micrograd_like import MLP, SGD, Adam, Value, binary_cross_entropy_with_logits, fit, moons
-from micrograd_like.plotting import plot_asked_for
 
 STEEP = 100.0  # κ
 START = (10.0, 1.0)

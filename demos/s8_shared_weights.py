@@ -21,8 +21,9 @@ from functools import reduce
 from math import isqrt
 from operator import add
 
+from support.plotting import plot_asked_for
+
 from micrograd_like import Adam, Layer, Module, Neuron, Value, cross_entropy, digits, fit, mse_loss
-from micrograd_like.plotting import plot_asked_for
 
 SIDE, WINDOW, KERNELS, TRAIN, TEST = 8, 3, 4, 300, 200
 PLACES = SIDE - WINDOW + 1  # in each direction

@@ -17,8 +17,9 @@ import math
 import random
 from collections.abc import Sequence
 
+from support.plotting import plot_asked_for
+
 from micrograd_like import MLP, Adam, History, binary_cross_entropy, cross_entropy, digits, fit
-from micrograd_like.plotting import plot_asked_for
 
 BIT = math.log(2)  # in nats
 TRAIN, EPOCHS, BATCH = 1000, 2, 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from micrograd_like import native
+from micrograd_like._internal import native
 
 native.import_compiled(__name__, __path__)  # before anything imports their sources
 
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
         hessian,
         value_and_grad,
     )
-    from micrograd_like.compiled import Program, compile
     from micrograd_like.datasets import blobs, circles, digits, first_names, moons, spirals, xor
-    from micrograd_like.history import History
     from micrograd_like.losses import (
         binary_cross_entropy,
         binary_cross_entropy_with_logits,
@@ -35,29 +33,33 @@ if TYPE_CHECKING:
     )
     from micrograd_like.nn import MLP, Layer, Module, Neuron
     from micrograd_like.optim import SGD, Adam, AdamW
-    from micrograd_like.prompt import debug
+    from micrograd_like.programs import Program, compile
     from micrograd_like.render import Drawing, Player, draw, explore
-    from micrograd_like.serialization import Checkpoint, ModelFileError, load, load_checkpoint, save
-    from micrograd_like.stepper import Step, Stepper, explain
-    from micrograd_like.training import fit
+    from micrograd_like.stepping import Step, Stepper, debug, explain
+    from micrograd_like.training import (
+        Checkpoint,
+        History,
+        ModelFileError,
+        fit,
+        load,
+        load_checkpoint,
+        save,
+    )
 
 # What is imported when it is first used, so that importing the package takes milliseconds.
 _HOME = {
     name: module
     for module, names in {
         "calculus": "GradcheckError detect_anomaly grad gradcheck hessian value_and_grad",
-        "compiled": "Program compile",
+        "programs": "Program compile",
         "datasets": "blobs circles digits first_names moons spirals xor",
-        "history": "History",
         "losses": "binary_cross_entropy binary_cross_entropy_with_logits cross_entropy hinge_loss"
         " mse_loss",
         "nn": "MLP Layer Module Neuron",
         "optim": "SGD Adam AdamW",
-        "prompt": "debug",
         "render": "Drawing Player draw explore",
-        "serialization": "Checkpoint ModelFileError load load_checkpoint save",
-        "stepper": "Step Stepper explain",
-        "training": "fit",
+        "stepping": "Step Stepper debug explain",
+        "training": "Checkpoint History ModelFileError fit load load_checkpoint save",
     }.items()
     for name in names.split()
 }

@@ -15,7 +15,7 @@ from threading import RLock
 from typing import Any
 
 from micrograd_like import ops
-from micrograd_like.checks import number
+from micrograd_like._internal.arguments import number
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.operation import anomaly_mode, real
 from micrograd_like.operators import OPS

@@ -14,8 +14,8 @@ from math import cos, isfinite, pi, sin, sqrt
 from pathlib import Path
 from typing import Any
 
-from micrograd_like.checks import generator, number, whole
-from micrograd_like.extras import load
+from micrograd_like._internal.arguments import generator, number, whole
+from micrograd_like._internal.extras import load
 
 Rows = list[list[float]]
 Point = tuple[float, float]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ast
 import math
-import sys
-from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from unicodedata import normalize
 from warnings import catch_warnings
 
 from micrograd_like import ops
+from micrograd_like._internal.text import one_line, quoted
 from micrograd_like.engine import Value
 from micrograd_like.functions import logsumexp
 from micrograd_like.operation import Op
-from micrograd_like.text import one_line, quoted
 
 _LONGEST = 2000  # characters
 _DEEPEST = 200  # operations within operations
@@ -82,21 +80,6 @@ def parse_settings(settings: Sequence[str]) -> dict[str, float]:
         except ValueError:
             raise ExpressionError(f"{quoted(setting)}: {quoted(number)} is not a number") from None
     return numbers
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """What a command that takes an expression has on its command line."""
-    parser.add_argument("expression", help="such as 'tanh(2*a + b)' or 'c = a*b; tanh(c) + a'")
-    parser.add_argument("numbers", nargs="*", metavar="name=number", help="such as a=1 b=-3")
-
-
-def read(arguments: Namespace) -> tuple[Value, dict[str, Value]]:
-    """What `parse` gives for a command line; a bad one is one line and exit code 2."""
-    try:
-        return parse(arguments.expression, parse_settings(arguments.numbers))
-    except ExpressionError as error:
-        print(f"micrograd-like: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 class _Reader:

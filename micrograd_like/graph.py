@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from micrograd_like._internal.text import one_line
 from micrograd_like.engine import Value
-from micrograd_like.text import one_line
 
 _NAMED = (Value, list, tuple)
 

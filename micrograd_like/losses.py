@@ -20,7 +20,7 @@ from numbers import Real
 from typing import Any
 
 from micrograd_like import ops
-from micrograd_like.checks import number
+from micrograd_like._internal.arguments import number
 from micrograd_like.engine import Value
 from micrograd_like.functions import hold_masked, logsumexp
 from micrograd_like.operators import Operators

@@ -21,9 +21,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from micrograd_like.checks import number
+from micrograd_like._internal.arguments import number
 from micrograd_like.engine import Value
-from micrograd_like.module import Module
+from micrograd_like.nn import Module
 from micrograd_like.operation import IeeeFloat
 
 Rate = float | Callable[[int], float]

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from micrograd_like import Value, expressions, load, save, serialization
-from tests.commands import run
+from micrograd_like import Value, expressions, load, save
+from micrograd_like.training import serialization
 from tests.fuzz import expressions as expression_target
 from tests.fuzz import files as file_target
 from tests.fuzz.registry import TARGETS
-from tests.model_files import content, signed
+from tests.support.commands import run
+from tests.support.model_files import content, signed
 
 
 def test_every_seed_is_good_and_gets_far(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def boundary(folder: Path) -> None:
     from matplotlib.figure import Figure
 
     from micrograd_like import MLP, Adam, binary_cross_entropy_with_logits, fit, moons
-    from micrograd_like.boundary import draw_boundary
+    from micrograd_like.cli.boundary import draw_boundary
 
     rng = random.Random(1)
     X, y = moons(100, 0.1, rng)

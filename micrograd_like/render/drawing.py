@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +10,7 @@ from typing import Any
 
 import graphviz
 
-from micrograd_like import expressions
-from micrograd_like.checks import whole
+from micrograd_like._internal.arguments import whole
 from micrograd_like.engine import Value
 from micrograd_like.graph import Group, Model, edges_of, groups_of, names_of, nodes_of
 from micrograd_like.operators import OPS
@@ -241,30 +238,3 @@ class _Picture:
         share = math.sqrt(abs(grad) / self.largest) if self.largest else 0.0
         strongest = (255, 170, 80) if grad > 0 else (110, 170, 255)
         return "#" + "".join(f"{round(255 + share * (c - 255)):02x}" for c in strongest)
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """What `micrograd-like draw` takes."""
-    expressions.add_arguments(parser)
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", help="an .svg, .png, .pdf or .dot; DOT on the screen else"
-    )
-
-
-def run(arguments: Namespace) -> int:
-    """The command `draw`: the graph with its gradients. Returns the exit code."""
-    root, names = expressions.read(arguments)
-    root.backward()
-    return save_or_print(draw(root, names=names), arguments.output)
-
-
-def save_or_print(picture: Any, path: str | None) -> int:
-    """Save a Drawing or a Player for a command, or print the text; what goes wrong is one line."""
-    try:
-        print(picture.save(path) if path else picture.source)
-    except BrokenPipeError:
-        raise  # the command line knows what to do
-    except (OSError, RuntimeError, ValueError) as error:
-        print(f"micrograd-like: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
-    return 0

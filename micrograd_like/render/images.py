@@ -10,7 +10,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from micrograd_like.extras import load
+from micrograd_like._internal.extras import load
 
 VARIABLE = "MICROGRAD_LIKE_DOT"
 FORMATS = ("svg", "png", "pdf")

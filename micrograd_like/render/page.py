@@ -8,22 +8,19 @@ import html
 import json
 import math
 import re
-import sys
-from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from micrograd_like import expressions
+from micrograd_like._internal.text import number, one_line
 from micrograd_like.engine import Value
 from micrograd_like.graph import edges_of, nodes_of
-from micrograd_like.render.drawing import draw, save_or_print
+from micrograd_like.render.drawing import draw
 from micrograd_like.render.text import short
-from micrograd_like.stepper import Stepper
-from micrograd_like.steps import Contribution, Step
-from micrograd_like.text import number, one_line
+from micrograd_like.stepping.stepper import Stepper
+from micrograd_like.stepping.steps import Contribution, Step
 
 MOST_NODES = 500
 
@@ -169,22 +166,3 @@ def _page(title: str, svg: str, width: str, data: dict[str, Any]) -> str:
 
 def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """What `micrograd-like explore` takes."""
-    expressions.add_arguments(parser)
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", default="backprop.html", help="default: backprop.html"
-    )
-
-
-def run(arguments: Namespace) -> int:
-    """The command `explore`: the page. Returns the exit code."""
-    root, names = expressions.read(arguments)
-    try:
-        player = explore(root, names=names)
-    except RuntimeError as error:
-        print(f"micrograd-like: {error}", file=sys.stderr)
-        return 1
-    return save_or_print(player, arguments.output)

@@ -15,7 +15,7 @@ from tests.bench.race import run_alone, run_race
 from tests.bench.registry import ALONE, RACES
 from tests.bench.table import measured, reached
 from tests.bench.targets import TARGETS, Rows
-from tests.command_lines import at_least_one, refuse_unknown
+from tests.support.command_lines import at_least_one, refuse_unknown
 
 WORKS = [*RACES, *ALONE]
 PEERS_THAT_MAY_FAIL = {("chain", "micrograd"), ("chain", "rust")}

@@ -10,7 +10,7 @@ from typing import Any
 from tests.bench import work
 from tests.bench.peer import Peer, load, load_ours, seconds_of
 
-COMPILED = 'pip install "micrograd-like[compiled]"'
+COMPILED = 'pip install "micrograd-like[llvm]"'
 EXTRAS = {"python": (), "llvm": ("numpy", "llvmlite"), "jax": ("numpy", "jax")}
 
 

@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 import micrograd_like
-from tests.command_lines import at_least_one, refuse_unknown
 from tests.differential.budgets import ENGINE, JAX, MACHINE_CODE
 from tests.differential.engines import OTHERS, Interpreted, eager, installed
 from tests.differential.graphs import TAME, WILD, Graph, Kind, random_graph
 from tests.differential.tally import LAW, Case, Tally
+from tests.support.command_lines import at_least_one, refuse_unknown
 
 BATCH = 250
 """Graphs in one compiled program."""

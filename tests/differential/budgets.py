@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tests.test_ops import largest_term
+from tests.engine.test_ops import largest_term
 
 U = 2.0**-53
 """Half the distance from 1 to the next number: a rounding changes x by u·|x| at most."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import micrograd_like
 from micrograd_like import Value, compile
-from tests.random_graphs import Recipe, bits
+from tests.support.random_graphs import Recipe, bits
 
 Numbers = list[list[float]]
 """For each graph its value and then its gradient by each leaf."""

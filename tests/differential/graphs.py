@@ -14,9 +14,9 @@ from mpmath import mp, mpf
 
 from micrograd_like.operation import LINE
 from micrograd_like.operators import OPS
-from tests import oracle
 from tests.differential.budgets import JAX
-from tests.random_graphs import Operand, Recipe
+from tests.support import oracle
+from tests.support.random_graphs import Operand, Recipe
 
 DIGITS = 130
 """Numbers from 1e-60 to 1e60 may cancel in a formula, and seven digits have to be left of them."""

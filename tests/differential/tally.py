@@ -12,9 +12,9 @@ from mpmath import mp, mpf
 from tests.differential.bounds import Bounds, bounds, gabs
 from tests.differential.budgets import PERFECT, Budget, U
 from tests.differential.graphs import DIGITS, TAME, Graph, Kind
-from tests.random_graphs import bits
-from tests.tame_graphs import cancels
-from tests.test_ops import LARGEST_TERM, largest_term
+from tests.engine.test_ops import LARGEST_TERM, largest_term
+from tests.support.random_graphs import bits
+from tests.support.tame_graphs import cancels
 
 _TIMES = 20.0
 LAW = {"calm": 256.0, "cancelling": 1024.0, "apart": 64.0}

@@ -11,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from micrograd_like import BACKEND
-from micrograd_like.extras import MissingExtraError, load
-from tests.command_lines import at_least_one, refuse_unknown
+from micrograd_like._internal.extras import MissingExtraError, load
 from tests.fuzz.registry import TARGETS
 from tests.fuzz.target import Target
+from tests.support.command_lines import at_least_one, refuse_unknown
 
 ROOT = Path(__file__).parents[2]
 MEMORY = Path("/dev/shm")  # where there is one: a disk takes its time for every file that is saved

@@ -11,12 +11,12 @@ from typing import Any
 
 from micrograd_like import MLP, SGD, Adam, AdamW, Layer, ModelFileError, Neuron, fit, load, save
 from micrograd_like.datasets import xor
-from micrograd_like.history import Best, History
 from micrograd_like.losses import binary_cross_entropy_with_logits
 from micrograd_like.optim import Optimizer
-from micrograd_like.serialization import Checkpoint, load_checkpoint
+from micrograd_like.training.history import Best, History
+from micrograd_like.training.serialization import Checkpoint, load_checkpoint
 from tests.fuzz.target import Mutation, Target
-from tests.model_files import content, signed
+from tests.support.model_files import content, signed
 
 LONGEST_REASON = 400
 OPTIMIZERS: dict[str, type[SGD | Adam]] = {"SGD": SGD, "Adam": Adam, "AdamW": AdamW}

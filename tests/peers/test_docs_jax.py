@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 RUN = """
 from pathlib import Path
-from tests import docs_runner
+from tests.support import docs_runner
 print(docs_runner.run(Path("docs/devices.md")), "blocks")
 """
 

@@ -16,8 +16,8 @@ import pytest
 
 from micrograd_like import Value, compile
 from micrograd_like.operation import Op
-from tests.compiled.anomalies import ASSERTIONS
-from tests.compiled.programs import (
+from tests.support.anomalies import ASSERTIONS
+from tests.support.programs import (
     LOSSES,
     TABLE,
     assert_near,
@@ -31,8 +31,8 @@ from tests.compiled.programs import (
     random_rows,
     recipe_build,
 )
-from tests.tame_graphs import calm_recipe
-from tests.test_threads import together
+from tests.support.tame_graphs import calm_recipe
+from tests.training.test_threads import together
 
 # XLA takes numbers below 2⁻¹⁰²² for 0; exp(−745) is one.
 TINY, EDGE = 2.0**-1022, -745.0
@@ -145,8 +145,8 @@ def test_anomalies(check: Callable[[str], None]) -> None:
 DEVICES = """
 import json, random, sys
 import jax
-from micrograd_like.compiled import compile
-from tests.compiled.programs import compiled, network, network_parameters, random_rows
+from micrograd_like.programs import compile
+from tests.support.programs import compiled, network, network_parameters, random_rows
 
 rng = random.Random(1)
 program = compiled(network((5, 4, 1)), network_parameters((5, 4, 1), 2, rng), 3, "jax")

@@ -6,7 +6,7 @@ import pytest
 
 from micrograd_like.engine import Value
 from micrograd_like.optim import SGD, Adam, AdamW
-from tests.published_rules import START, STEPS, bowl, schedule
+from tests.support.published_rules import START, STEPS, bowl, schedule
 
 torch: Any = pytest.importorskip("torch")
 

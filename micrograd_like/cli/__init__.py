@@ -1,0 +1,120 @@
+"""The command line: `micrograd-like`, also `python -m micrograd_like`.
+
+A command is a line in `COMMANDS`; its module has `add_arguments(parser)`, and `run(arguments)`,
+which returns the exit code.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import re
+import sys
+from argparse import Action, ArgumentParser, Namespace
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from micrograd_like._internal.extras import MissingExtraError
+
+COMMANDS = {
+    "train": ("cli.train", "train a small network and show what it learned"),
+    "step": ("cli.step", "step through the backward pass of an expression"),
+    "draw": ("cli.draw", "draw the graph of an expression"),
+    "explore": ("cli.explore", "write a page that plays the backward pass of an expression"),
+}
+
+_SUPERSCRIPTS = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
+_ASCII = {
+    **dict(zip("▁▂▃▄▅▆▇█░─│┌┐├└┘×·−∂σ′", "_.-~=+*#:-|+++++x*-ds'", strict=True)),
+    **dict(zip(_SUPERSCRIPTS, "-0123456789", strict=True)),
+    "→": "->",
+    "…": "...",
+    "√": "sqrt",
+    "½": "1/2",
+    "‖": "||",
+    "≥": ">=",
+    "\xa0": " ",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` names, else the arguments of the process; return its exit code.
+
+    That is 0, or 1 if something is missing or can't be written, 130 after Ctrl-C, and 141 when
+    nobody reads the output any more. A usage error is one line and exits with 2.
+    """
+    _write_ascii_where_needed()
+    try:
+        arguments = _read(argv)
+        code = import_module(f"micrograd_like.{COMMANDS[arguments.command][0]}").run(arguments)
+        print(end="", flush=True)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to flush goes there
+        return 141
+    except MissingExtraError as error:
+        print(f"micrograd-like: {error}", file=sys.stderr)
+        return 1
+    return int(code)
+
+
+def _read(argv: Sequence[str] | None) -> Namespace:
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if any(x.startswith("-") for x in rest) or (rest and not hasattr(arguments, "numbers")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.numbers += rest  # what stands behind an option; argparse takes one group only
+    return arguments
+
+
+def _parser() -> ArgumentParser:
+    parser = Parser("micrograd-like", description="A scalar autograd engine at work.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, purpose) in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        import_module(f"micrograd_like.{module}").add_arguments(command)
+    return parser
+
+
+class Parser(ArgumentParser):
+    """One whose errors are a single line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+class _Version(Action):
+    def __call__(self, parser: ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        from micrograd_like import BACKEND
+
+        try:
+            number = version("micrograd-like")
+        except PackageNotFoundError:
+            number = "not installed"
+        print(f"micrograd-like {number} ({BACKEND} engine)")
+        parser.exit()
+
+
+def _write_ascii_where_needed() -> None:
+    """Give characters that an output can't encode, or LC_ALL=C asks not to see, as ASCII."""
+    codecs.register_error("micrograd_like.ascii", _as_ascii)
+    encoded = os.environ.get("PYTHONIOENCODING")
+    plain = os.environ.get("LC_ALL") in ("C", "POSIX") and not encoded
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = "ascii" if plain else stream.encoding
+            stream.reconfigure(encoding=encoding, errors="micrograd_like.ascii")
+
+
+def _as_ascii(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    text = re.sub(f"([{_SUPERSCRIPTS}]+)", r"^\1", error.object[error.start : error.end])
+    plain = [c if c.isascii() else _ASCII.get(c, ascii(c)[1:-1]) for c in text]
+    return "".join(plain), error.end

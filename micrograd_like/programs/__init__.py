@@ -1,0 +1,239 @@
+"""Compile a graph once, run it for many rows: as Python, as machine code, or on JAX.
+
+A graph built by ordinary code becomes a program of its inputs. Branches that Python took while the
+graph was built are frozen into it; operations, and so the losses, do not branch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from threading import Lock
+from typing import Any, Protocol
+
+from micrograd_like._internal.extras import installed, load
+from micrograd_like.engine import Value
+from micrograd_like.graph import nodes_of
+from micrograd_like.operation import anomaly_mode
+from micrograd_like.programs.tape import Tape
+
+# The module of each backend, the extra that it needs, and the extra's packages that it imports.
+BACKENDS = {
+    "python": ("python", "", ()),
+    "llvm": ("llvm", "llvm", ("numpy", "llvmlite")),
+    "jax": ("jax", "jax", ("numpy", "jax")),
+}
+
+
+_adding = Lock()  # of programs in several threads that share parameters
+
+
+class Runner(Protocol):
+    """A tape made ready to run by one of the backends."""
+
+    backend: str
+
+    @property
+    def source(self) -> str:
+        """What runs, as text."""
+
+    def table(self, rows: Any, inputs: Sequence[str]) -> Any:
+        """`rows`, checked, in the form in which the other methods take them."""
+
+    def values(self, parameters: Sequence[float], table: Any) -> list[list[float]]:
+        """The outputs for every row."""
+
+    def value_and_grad(
+        self, parameters: Sequence[float], table: Any, chosen: Sequence[int] | None = None
+    ) -> tuple[float, Any, Any]:
+        """Mean of the first output, means of its derivatives, and each row's other outputs.
+
+        Over all rows, or over those whose numbers are `chosen`, in that order.
+        """
+
+
+def make_runner(tape: Tape, backend: str = "auto", threads: int = 1) -> Runner:
+    """The tape made ready to run by a backend."""
+    if backend != "auto" and backend not in BACKENDS:
+        names = ", ".join(map(repr, ["auto", *BACKENDS]))
+        raise ValueError(f"backend is one of {names}, got {backend!r}")
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ValueError(f"threads is a whole number from 1 on, got {threads!r}")
+    if threads > 1 and backend not in ("auto", "llvm"):
+        raise ValueError(f"only the backend 'llvm' runs on threads={threads}, not {backend!r}")
+    if backend == "auto":
+        there = installed(*BACKENDS["llvm"][2])
+        fits = there and not tape.unsupported(_module("llvm").SUPPORTED)
+        backend = "llvm" if fits else "python"
+    module = _module(backend)
+    if backend == "python":
+        return module.PythonRunner(tape)  # type: ignore[no-any-return]
+    if missing := tape.unsupported(module.SUPPORTED):
+        raise ValueError(
+            f"the backend {backend!r} can't run {', '.join(missing)}: forward or a partial is "
+            "Python that takes only floats. Write it with operations, or use backend='python'"
+        )
+    if backend == "jax":
+        return module.JaxRunner(tape)  # type: ignore[no-any-return]
+    return module.LlvmRunner(tape, threads)  # type: ignore[no-any-return]
+
+
+def _module(backend: str) -> Any:
+    name, extra, packages = BACKENDS[backend]
+    for package in packages:
+        load(package, extra)
+    return import_module(f"{__name__}.{name}")
+
+
+class Program:
+    """A compiled graph; `compile` makes it.
+
+    - `params`: the parameters, in the order of the gradients.
+    - `backend`: "python", "llvm" or "jax".
+    - `source`: what runs, as text.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        tape: Tape,
+        bare: bool,
+        inputs: Sequence[Value],
+        params: Sequence[Value],
+    ) -> None:
+        self.params = tuple(params)
+        self._runner, self._tape, self._bare = runner, tape, bare
+        self._inputs = [value.label for value in inputs]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Program of {len(self._inputs)} input(s), {len(self.params)} parameter(s) and "
+            f"{len(self._tape.outputs)} output(s), backend {self.backend!r}>"
+        )
+
+    @property
+    def backend(self) -> str:
+        return self._runner.backend
+
+    @property
+    def source(self) -> str:
+        return self._runner.source
+
+    def __call__(self, rows: Any) -> list[Any]:
+        """The output for every row: a float, or a list of them where `outputs` was a list.
+
+        `rows` is a sequence of sequences, or an array, with a number for every input. A row of
+        another length raises ValueError, and what is no number TypeError.
+        """
+        table, parameters = self._read(rows, gradient=False)
+        results = self._runner.values(parameters, table) if len(table) else []
+        return [output for [output] in results] if self._bare else results
+
+    def value_and_grad(self, rows: Any) -> tuple[float, list[float]]:
+        """The mean of the output over the rows, and its derivative by each of `params`.
+
+        No rows, or a program of several outputs, raise ValueError.
+        """
+        if len(self._tape.outputs) != 1:
+            raise ValueError(
+                f"a gradient is of one output, and this program has {len(self._tape.outputs)}: "
+                "compile the one to differentiate by itself"
+            )
+        table, parameters = self._read(rows, gradient=True)
+        if not len(table):
+            raise ValueError(f"a mean takes at least one row, got {rows!r:.80}")
+        mean, gradient, _ = self._runner.value_and_grad(parameters, table)
+        return mean, gradient if isinstance(gradient, list) else gradient.tolist()
+
+    def backward(self, rows: Any) -> float:
+        """Add the gradient of `value_and_grad` to the `grad` of each of `params`; the mean."""
+        mean, gradient = self.value_and_grad(rows)
+        with _adding:
+            for parameter, slope in zip(self.params, gradient, strict=True):
+                parameter.grad += slope
+        return mean
+
+    def _read(self, rows: Any, gradient: bool) -> tuple[Any, list[float]]:
+        table = self._runner.table(rows, self._inputs)
+        parameters = [parameter._data for parameter in self.params]  # a quarter of a call's time
+        if anomaly_mode.on:
+            # As plain floats: numpy's own warn where IEEE 754 has an answer.
+            plain = table if isinstance(table, list) else table.tolist()
+            self._tape.find_anomaly(parameters, enumerate(plain), gradient)
+        return table, parameters
+
+
+def compile(
+    outputs: Value | Iterable[Value],
+    inputs: Iterable[Value],
+    *,
+    params: Iterable[Value] | None = None,
+    backend: str = "auto",
+    threads: int = 1,
+) -> Program:
+    """A program that computes `outputs` for many rows, with a number for each of `inputs` in each.
+
+    - `outputs`: a Value, or a list of them, built once by ordinary code.
+    - `inputs`: the leaves that change from row to row.
+    - `params`: the leaves to differentiate by. They are read from their `data` at every call, and
+      all other leaves only now. None is every leaf but the inputs, in the order in which the
+      outputs first use them.
+    - `backend`: "python" (generated source, nothing else needed), "llvm" (machine code for rows
+      in vectors, the extra "llvm"), "jax" (the extra "jax"), or "auto": llvm where it is
+      installed and knows all the operations, else python.
+    - `threads`: how many threads the backend "llvm" may use for a large number of rows. The same
+      number gives the same bits.
+
+    Python gives the engine's results to the bit. The others add in another order and fuse
+    multiplications with additions, but treat inf and nan as the engine does.
+
+    An input or a parameter that is no leaf or is listed twice raises ValueError, one that is no
+    Value TypeError. A backend that is not installed raises ModuleNotFoundError.
+
+    >>> from micrograd_like import Value, compile
+    >>> w, x = Value(3.0), Value(0.0)
+    >>> program = compile((w * x).tanh(), [x], backend="python")
+    >>> program([[0.0], [1.0]])
+    [0.0, 0.9950547536867305]
+    >>> program.value_and_grad([[0.0], [1.0]])
+    (0.49752737684336523, [0.004933018582720095])
+    """
+    bare = isinstance(outputs, Value)
+    roots = _values("outputs", [outputs] if bare else outputs)
+    if not roots:
+        raise ValueError("outputs is empty: give the Value to compute, or a list of them")
+    rows = _leaves("inputs", inputs)
+    known = set(rows)
+    if params is None:
+        parameters = [node for node in nodes_of(*roots) if not node.op and node not in known]
+    else:
+        parameters = _leaves("params", params)
+        for place, parameter in enumerate(parameters):
+            if parameter in known:
+                raise ValueError(f"params[{place}] is an input as well: {parameter!r}")
+    tape = Tape(roots, rows, parameters, differentiate=len(roots) == 1)
+    return Program(make_runner(tape, backend, threads), tape, bare, rows, parameters)
+
+
+def _values(what: str, values: Any) -> list[Value]:
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        raise TypeError(f"{what}: expected Values, got {type(values).__name__}: {values!r:.80}")
+    found = list(values)
+    for place, value in enumerate(found):
+        if not isinstance(value, Value):
+            raise TypeError(
+                f"{what}[{place}]: expected a Value, got {type(value).__name__}: {value!r:.80}"
+            )
+    return found
+
+
+def _leaves(what: str, values: Any) -> list[Value]:
+    found = _values(what, values)
+    seen: set[Value] = set()
+    for place, value in enumerate(found):
+        if value.op:
+            raise ValueError(f"{what}[{place}] is no leaf, it was made by {value.op}: {value!r}")
+        if value in seen:
+            raise ValueError(f"{what}[{place}] is listed twice: {value!r}")
+        seen.add(value)
+    return found

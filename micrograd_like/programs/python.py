@@ -1,0 +1,188 @@
+"""A tape as Python source: one line an operation, to be read, stepped through and timed.
+
+    def value_and_grad(parameters, rows):
+        [p0] = parameters
+        [g0] = [0.0] * 1
+        total = -0.0
+        results = []
+        for [x0] in rows:
+            v2 = p0 * x0  # score
+            total += v2
+            g0 += x0
+            results.append([])
+        count = len(rows)
+        return total / count, [g0 / count], results
+
+Results equal the engine's to the bit: rows are added up in the order in which one `backward` after
+the other adds them to `grad`. The source is written with Python's own `/`, which raises where IEEE
+754 has an answer; when it does, the rows are run again with the forward function of division.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import math
+import re
+import textwrap
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from micrograd_like import ops
+from micrograd_like.operation import Op, evaluate
+from micrograd_like.programs.rows import Rows, read_rows
+from micrograd_like.programs.tape import Line, Operand, Tape
+
+# How a line is written. What is not here calls the operation's forward function.
+_FORMS = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "div": "{} / {}",
+    "neg": "-{}",
+    "relu": "0.0 if {0} < 0.0 else {0}",
+    "step": "1.0 if {0} > 0.0 else 0.0 if {0} == {0} else {0}",
+    "gate": "0.0 if {1} == 0.0 else {0} * {1}",
+}
+_CAREFUL_FORMS = {name: form for name, form in _FORMS.items() if name != "div"}
+_STANDARD = {op.name: op for op in vars(ops).values() if isinstance(op, Op)}
+
+_numbers = itertools.count(1)
+
+
+class PythonRunner:
+    """A tape run by generated Python."""
+
+    backend = "python"
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self._functions: dict[tuple[bool, bool], Callable[..., Any]] = {}
+
+    @property
+    def source(self) -> str:
+        """The text of the functions that run: of the outputs and, for one output, its gradient."""
+        kinds = [False, True] if self._tape.gradients else [False]
+        return "\n\n".join(_source(self._tape, gradient, _FORMS) for gradient in kinds)
+
+    def table(self, rows: Any, inputs: Sequence[str]) -> Rows:
+        """`rows`, checked, as the other methods take them."""
+        return read_rows(rows, inputs)
+
+    def values(self, parameters: Sequence[float], table: Rows) -> list[list[float]]:
+        """The outputs for every row."""
+        return self._run(False, parameters, table)  # type: ignore[no-any-return]
+
+    def value_and_grad(
+        self, parameters: Sequence[float], table: Rows, chosen: Sequence[int] | None = None
+    ) -> tuple[float, list[float], list[list[float]]]:
+        """Mean of the first output, of its derivatives, and the other outputs (see `Runner`)."""
+        rows = table if chosen is None else [table[number] for number in chosen]
+        return self._run(True, parameters, rows)  # type: ignore[no-any-return]
+
+    def _run(self, gradient: bool, parameters: Sequence[float], rows: Rows) -> Any:
+        try:
+            return self._function(gradient, careful=False)(parameters, rows)
+        except ZeroDivisionError:
+            return self._function(gradient, careful=True)(parameters, rows)
+
+    def _function(self, gradient: bool, careful: bool) -> Callable[..., Any]:
+        if (gradient, careful) not in self._functions:
+            source = _source(self._tape, gradient, _CAREFUL_FORMS if careful else _FORMS)
+            filename = f"<compiled graph {next(_numbers)}>"
+            # Where debuggers, `inspect` and tracebacks look, until the program goes.
+            lines = source.splitlines(keepends=True)
+            linecache.cache[filename] = (len(source), None, lines, filename)
+            weakref.finalize(self, linecache.cache.pop, filename, None)
+            names: dict[str, Any] = {"inf": math.inf, "nan": math.nan}
+            names |= {_called(line.op): _call(line.op) for line in self._tape.lines if line.op}
+            exec(compile(source, filename, "exec"), names)
+            self._functions[gradient, careful] = names["value_and_grad" if gradient else "values"]
+        return self._functions[gradient, careful]
+
+
+def _call(op: Op) -> Callable[..., float]:
+    # A row of one's own is ordinary Python, which may raise; `evaluate` looks after that.
+    return op.forward if op is _STANDARD.get(op.name) else partial(evaluate, op.forward)
+
+
+def _called(op: Op) -> str:
+    # A row of one's own must not take one of the names in the source.
+    if op is _STANDARD.get(op.name):
+        return op.name
+    return "op_" + op.name if op.name.isidentifier() else re.sub(r"\W+", "_", op.name) + "of"
+
+
+def _source(tape: Tape, gradient: bool, forms: dict[str, str]) -> str:
+    name = "value_and_grad" if gradient else "values"
+    needed = [(number, tape.lines[number]) for number in tape.needed(tape.results(gradient))]
+    operations = [(number, line) for number, line in needed if line.op is not None]
+    parameters = [f"p{place}" for place in range(tape.parameters)]
+    inputs = [f"x{place}" for place in range(tape.inputs)]
+    leaves = parameters + inputs
+
+    def shown(operand: Operand) -> str:
+        if type(operand) is int:
+            return leaves[operand] if operand < len(leaves) else f"v{operand}"
+        return repr(operand)
+
+    def assigned(number: int, line: Line) -> str:
+        label = line.label if line.label.isprintable() else repr(line.label)
+        return f"v{number} = {_expression(line, forms, shown)}{label and '  # ' + label}"
+
+    once = [_wrapped(f"[{', '.join(parameters)}] = parameters")]
+    once += [assigned(number, line) for number, line in operations if not line.by_row]
+    body = [assigned(number, line) for number, line in operations if line.by_row]
+    returned = tape.outputs
+    if gradient:
+        sums = [f"g{place}" for place in range(tape.parameters)]
+        # −0.0 + x is x for every x, while 0.0 + −0.0 is 0.0.
+        once += [_wrapped(f"[{', '.join(sums)}] = [0.0] * {len(sums)}"), "total = -0.0"]
+        body += [f"total += {shown(tape.outputs[0])}"]
+        for name_of_sum, contributions in zip(sums, tape.gradients, strict=True):
+            body += _added(name_of_sum, [shown(x) for x in contributions])
+        returned = tape.outputs[1:]
+    once += ["results = []"]
+    body += [_wrapped(f"results.append([{', '.join(map(shown, returned))}])")]
+    last = ["return results"]
+    if gradient:
+        means = ", ".join(f"{name_of_sum} / count" for name_of_sum in sums)
+        last = ["count = len(rows)", _wrapped(f"return total / count, [{means}], results")]
+    loop = [f"for [{', '.join(inputs)}] in rows:", *(_indented(text) for text in body)]
+    return "\n".join([f"def {name}(parameters, rows):", *map(_indented, once + loop + last)]) + "\n"
+
+
+def _expression(line: Line, forms: dict[str, str], shown: Callable[[Operand], str]) -> str:
+    assert line.op is not None
+    operands = [shown(x) for x in line.operands]
+    form = forms.get(line.op.name)
+    return form.format(*operands) if form else f"{_called(line.op)}({', '.join(operands)})"
+
+
+def _added(name: str, terms: Sequence[str], most: int = 8) -> Iterator[str]:
+    """Statements that add the sum of `terms`, taken in order, to `name`.
+
+    Never more than `most` in one expression: Python's parser can't nest thousands.
+    """
+    if len(terms) > most:
+        yield f"s = {' + '.join(terms[:most])}"
+        for start in range(most, len(terms), most):
+            yield " + ".join(["s = s", *terms[start : start + most]])
+        terms = ["s"]
+    if terms:
+        yield f"{name} += {' + '.join(terms)}"
+
+
+def _indented(text: str) -> str:
+    return textwrap.indent(text, "    ")
+
+
+def _wrapped(text: str) -> str:
+    """The first list in a long line over several lines; outside brackets no line may break."""
+    if len(text) < 90:
+        return text
+    end = text.index("]")
+    lines = textwrap.wrap(text[:end], 90, subsequent_indent="    ", break_long_words=False)
+    return "\n".join(lines) + text[end:]

@@ -1,0 +1,102 @@
+"""Examples as plain lists: X as rows of floats, y as targets, whatever they came in, checked."""
+
+from __future__ import annotations
+
+from math import isfinite
+from numbers import Integral
+from typing import Any, NamedTuple
+
+from micrograd_like._internal.arguments import NO_SEQUENCE
+from micrograd_like.operation import real
+
+Rows = list[list[float]]
+Targets = list[Any]
+
+
+class Examples(NamedTuple):
+    """Rows of floats, all of one length, and for each a target: a number or a list of floats."""
+
+    rows: Rows
+    targets: Targets
+
+
+def read_examples(X: Any, y: Any, name: str = "") -> Examples:
+    """`X` as lists of floats of one length, `y` as a list with a target for each.
+
+    Anything that can be walked through will do, numpy arrays too. A target is a number (a whole
+    one stays an int, since it may be the index of a class) or a sequence of numbers. `name` goes
+    before X and y in messages. Raises TypeError for what is no number, and ValueError for nan and
+    inf, rows of different lengths, different numbers of rows and targets, and no example at all.
+
+    >>> read_examples(((0, 1), (2, 3)), [True, 0.5])
+    Examples(rows=[[0.0, 1.0], [2.0, 3.0]], targets=[1, 0.5])
+    >>> read_examples([[1, 2], [3]], [0, 1])
+    Traceback (most recent call last):
+    ValueError: X: row 1 has 1 number(s), row 0 has 2: all rows have the same length
+    """
+    rows = [_row(row, f"{name}X: row {i}") for i, row in enumerate(_items(X, f"{name}X"))]
+    targets = [_target(t, f"{name}y: target {i}") for i, t in enumerate(_items(y, f"{name}y"))]
+    if len(rows) != len(targets):
+        raise ValueError(
+            f"{name}X has {len(rows)} row(s) and {name}y {len(targets)} target(s): give one target "
+            "for each row"
+        )
+    if not rows:
+        raise ValueError(f"{name}X and {name}y are empty: give at least one example")
+    _same_length(rows, f"{name}X: row")
+    if any(isinstance(target, list) for target in targets):
+        for i, target in enumerate(targets):
+            if not isinstance(target, list):
+                raise ValueError(
+                    f"{name}y: target {i} is {target!r}, others are sequences: give one number for "
+                    "each row, or one sequence of numbers"
+                )
+        _same_length(targets, f"{name}y: target")
+    return Examples(rows, targets)
+
+
+def _plain(x: Any) -> Any:
+    return x.tolist() if hasattr(x, "tolist") else x  # numpy arrays and scalars, and their like
+
+
+def _items(x: Any, where: str) -> list[Any]:
+    plain = _plain(x)
+    if isinstance(plain, NO_SEQUENCE) or not hasattr(plain, "__iter__"):
+        raise TypeError(f"{where} is a sequence, got {type(x).__name__}: {x!r:.80}")
+    return list(plain)
+
+
+def _row(row: Any, where: str) -> list[float]:
+    plain = _plain(row)
+    if not hasattr(plain, "__iter__"):
+        raise TypeError(f"{where} is a sequence of numbers, got {row!r:.80}: write [x] for one")
+    return [_number(x, f"{where}, column {j}") for j, x in enumerate(_items(plain, where))]
+
+
+def _target(target: Any, where: str) -> Any:
+    plain = _plain(target)
+    if isinstance(plain, Integral):
+        return int(plain)
+    if not isinstance(plain, NO_SEQUENCE) and hasattr(plain, "__iter__"):
+        return [_number(x, f"{where}, number {j}") for j, x in enumerate(plain)]
+    return _number(plain, where)
+
+
+def _number(x: Any, where: str) -> float:
+    if type(x) is not float:
+        try:
+            x = real(_plain(x))
+        except (TypeError, OverflowError) as error:
+            raise type(error)(f"{where}: {error}") from None
+    if not isfinite(x):
+        raise ValueError(f"{where} is {x}: nothing can be learned from it, leave the example out")
+    return float(x)
+
+
+def _same_length(lists: list[list[float]], what: str) -> None:
+    for i, items in enumerate(lists):
+        if len(items) != len(lists[0]):
+            raise ValueError(
+                f"{what} {i} has {len(items)} number(s), {what.rpartition(' ')[2]} 0 has "
+                f"{len(lists[0])}: all {what.rpartition(' ')[2]}s have the same length"
+            )

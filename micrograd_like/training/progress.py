@@ -1,0 +1,69 @@
+"""How `fit` shows that it moves: a bar on a terminal, one row an epoch elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from micrograd_like._internal.arguments import switch
+from micrograd_like._internal.extras import installed, load
+from micrograd_like.training.history import Row, heading, line, measured
+
+
+class Silent:
+    """Shows nothing; the others override what they show."""
+
+    def step(self) -> None:
+        """An optimiser step is done."""
+
+    def epoch(self, row: Row) -> None:
+        """An epoch is done."""
+
+    def close(self) -> None:
+        """The training is over."""
+
+
+class Table(Silent):
+    """Prints a heading and then a line an epoch, at once."""
+
+    def __init__(self) -> None:
+        self._columns: list[str] = []
+
+    def epoch(self, row: Row) -> None:
+        if not self._columns:
+            self._columns = measured([row])
+            print(heading(self._columns))
+        print(line(row, self._columns), flush=True)
+
+
+class Bar(Silent):
+    """tqdm's bar over all steps, with the losses of the last epoch."""
+
+    def __init__(self, steps: int) -> None:
+        tqdm = load("tqdm", "demos").tqdm
+        self._bar: Any = tqdm(total=steps, unit="step", file=sys.stdout, dynamic_ncols=True)
+
+    def step(self) -> None:
+        self._bar.update()
+
+    def epoch(self, row: Row) -> None:
+        self._bar.set_description(f"epoch {row['epoch']}", refresh=False)
+        shown = {name: row[name] for name in measured([row]) if name not in ("epoch", "seconds")}
+        self._bar.set_postfix(shown)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def reporter(progress: bool | None, steps: int) -> Silent:
+    """What shows `steps` steps: None is a bar if standard output is a terminal and tqdm is there.
+
+    True is a bar in any case, and False nothing. Raises ModuleNotFoundError for True without tqdm,
+    which `pip install "micrograd-like[demos]"` installs.
+    """
+    if progress is not None and not switch("progress", progress):
+        return Silent()
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    if progress or (terminal and installed("tqdm")):
+        return Bar(steps)
+    return Table()

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from micrograd_like import Op, Value, grad, ops, register
+from micrograd_like.operation import IeeeFloat, evaluate, real
+from micrograd_like.operators import OPS
+from micrograd_like.stepping.formulas import local_derivative
+
+INF = math.inf
+
+
+class Half:
+    """A real number of another library's making."""
+
+    def __float__(self) -> float:
+        return 0.5
+
+
+@pytest.fixture(autouse=True)
+def table() -> Iterator[None]:
+    """The table as it was before the test."""
+    before = dict(OPS)
+    yield
+    OPS.clear()
+    OPS.update(before)
+
+
+@pytest.mark.parametrize(
+    ("x", "number"),
+    [(2, "2.0"), (True, "1.0"), (Fraction(1, 3), "0.3333333333333333"), (-0.0, "-0.0")],
+)
+def test_real_gives_a_float(x: Any, number: str) -> None:
+    assert repr(real(x)) == number
+    assert type(real(x)) is float
+
+
+@pytest.mark.parametrize("x", ["1", None, 1j, Decimal(1), [1.0], Half(), Value(1.0), b"1"])
+def test_real_names_what_is_no_real_number(x: Any) -> None:
+    with pytest.raises(TypeError, match=f"expected a real number, got {type(x).__name__}: "):
+        real(x)
+
+
+def test_real_of_a_number_too_large_for_a_float() -> None:
+    with pytest.raises(OverflowError):
+        real(10**400)
+
+
+def test_a_long_wrong_value_is_repeated_in_part() -> None:
+    with pytest.raises(TypeError) as error:
+        real("x" * 10_000)
+    assert len(str(error.value)) < 200
+
+
+def test_an_operation_of_numbers_gives_a_float() -> None:
+    assert repr(ops.mul(2, Fraction(1, 2))) == "1.0"
+    assert repr(ops.log(0.0)) == "-inf"
+    with pytest.raises(TypeError, match="expected a real number, got str: 'x'"):
+        ops.mul(2.0, "x")
+    with pytest.raises(TypeError, match=r"mul takes 2 operand\(s\), got \(1,\)"):
+        ops.mul(1)
+    assert repr(ops.tanh) == "Op('tanh')"
+
+
+@pytest.mark.parametrize(
+    ("expression", "operands", "number"),
+    [
+        (lambda a: 1 / a, (0.0,), INF),
+        (lambda a: 1 / a, (-0.0,), -INF),
+        (lambda a: 2 / a - 1 / (a * a), (0.0,), math.nan),
+        (lambda a: a**400, (10.0,), INF),
+        (lambda a, b: a**b, (-8.0, 1 / 3), math.nan),
+        (lambda a: abs(-a) ** -1, (0.0,), INF),
+        (lambda a: 3, (0.0,), 3.0),
+        (lambda a: ops.exp(a) / a, (0.0,), INF),
+    ],
+)
+def test_evaluate_follows_ieee_rules(
+    expression: Callable[..., Any], operands: tuple[float, ...], number: float
+) -> None:
+    result = evaluate(expression, *operands)
+    assert type(result) is float
+    assert repr(result) == repr(number)
+
+
+def test_evaluate_passes_on_errors_of_other_kinds() -> None:
+    with pytest.raises(AttributeError):
+        evaluate(lambda a: a.no_such_thing, 1.0)
+
+
+def test_ieee_floats_are_numbers() -> None:
+    assert float(IeeeFloat(2.0) / 0) == INF
+    assert float(1 - IeeeFloat(2.0).sqrt() ** 2) == 1 - math.sqrt(2.0) ** 2
+
+
+def cube(**changes: Any) -> Op:
+    return Op("cube", "cube", lambda a: a * a * a, (lambda a, out: 3 * a * a,))._replace(**changes)
+
+
+def test_an_operation_of_ones_own_works_everywhere() -> None:
+    op = register(cube())
+    assert OPS["cube"] is op
+    x = Value(2.0, "x")
+    y = op(x)
+    assert (y.data, y.op, y.parents, y.local_grads) == (8.0, "cube", (x,), (12.0,))
+    first = grad(lambda v: op(v))
+    assert (first(2.0).data, grad(first)(2.0).data, grad(grad(first))(2.0).data) == (
+        12.0,
+        12.0,
+        6.0,
+    )
+    assert str(local_derivative(op, 0, ["x"], "y")) == "3·x·x"
+
+
+def test_plain_python_in_a_row_may_raise_where_ieee_has_an_answer() -> None:
+    inverse = register(Op("inverse", "1/", lambda a: 1 / a, (lambda a, out: -(inverse(a) ** 2),)))
+    assert inverse(0.0) == INF
+    y = inverse(Value(0.0))
+    assert (y.data, y.local_grads) == (INF, (-INF,))
+    root = register(Op("root", "root", lambda a: a**0.5, (lambda a, out: 0.5 / root(a),)))
+    y = root(Value(-4.0))
+    assert repr((y.data, y.local_grads)) == "(nan, (nan,))"
+
+
+def test_an_operation_that_is_not_registered_takes_numbers_only() -> None:
+    assert cube()(2.0) == 8.0
+    with pytest.raises(ValueError, match=r"Op\('cube'\) is not in the table: call register"):
+        cube()(Value(2.0))
+
+
+@pytest.mark.parametrize(
+    ("op", "error", "message"),
+    [
+        (None, TypeError, "register takes an Op, got NoneType: None"),
+        (("cube",), TypeError, "register takes an Op, got tuple"),
+        (cube(name="my cube"), ValueError, "an operation's name is an identifier, got 'my cube'"),
+        (cube(name=3), ValueError, "an operation's name is an identifier, got 3"),
+        (cube(name="tanh"), ValueError, "there is an operation 'tanh' already"),
+        (cube(partials=()), ValueError, "operation 'cube' has 0 partials: give one per operand"),
+        (cube(partials=(abs,) * 3), ValueError, "operation 'cube' has 3 partials"),
+        (cube(forward=lambda a, b: a), ValueError, r"its forward is called with 1 argument"),
+        (cube(partials=(lambda a: a,)), ValueError, r"its partial 0 is called with 2 argument"),
+        (cube(domain=((0.0, 1.0),) * 2), ValueError, r"one \(low, high\) per operand"),
+    ],
+)
+def test_register_refuses(op: Any, error: type[Exception], message: str) -> None:
+    before = dict(OPS)
+    with pytest.raises(error, match=message):
+        register(op)
+    assert before == OPS

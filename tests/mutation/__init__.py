@@ -1,1 +1,0 @@
-"""Do the tests catch bugs? `python -m tests.mutation` plants some, one at a time, and looks."""

@@ -1,0 +1,396 @@
+"""Machine code equals the engine within rounding, and itself to the bit."""
+
+from __future__ import annotations
+
+import gc
+import random
+import re
+import sys
+import threading
+from _thread import start_new_thread
+from collections.abc import Iterable
+from typing import Any
+
+import numpy
+import pytest
+from llvmlite import binding
+
+from micrograd_like import Value, compile, ops, register
+from micrograd_like.operation import Op
+from micrograd_like.operators import OPS
+from tests.support.programs import (
+    BATCHES,
+    LOSSES,
+    TABLE,
+    U,
+    assert_near,
+    compiled,
+    expected,
+    near,
+    network,
+    network_parameters,
+    operation,
+    points,
+    random_rows,
+    recipe_build,
+)
+from tests.support.random_graphs import bits
+from tests.support.tame_graphs import calm_recipe
+
+
+@pytest.mark.parametrize("op", TABLE, ids=repr)
+def test_every_operation(op: Op) -> None:
+    """On vectors of rows, and with the same number in a parameter, where it runs once a call."""
+    build, zeros = operation(op), [-0.0] * len(op.partials)
+    program = compiled(build, zeros, len(zeros), "llvm")
+    leaves = [Value(x) for x in zeros]
+    once = compile(op(*leaves), [], params=leaves, backend="llvm")
+    rows = points(op)
+    outputs = program(rows)
+    # Where exp a + exp b is next to 1, its logarithm is right to an absolute error.
+    lost = 2.0**-55 / U if op.name == "logaddexp" else 0.0
+    for row, [output] in zip(rows, outputs, strict=True):
+        want = expected(build, zeros, [row])
+        scale = abs(want.mean) + lost
+        if op.name.startswith("bce") and not 0.0 <= row[1] <= 1.0:
+            scale = max(scale, want.mean_scale)  # terms cancel where a target is no probability
+        for leaf, number in zip(leaves, row, strict=True):
+            leaf.data = number
+        for mean, gradient in (program.value_and_grad([row]), once.value_and_grad([[]])):
+            assert near(mean, want.mean, scale), (row, mean, want)
+            for found, number in zip(gradient, want.gradient, strict=True):
+                assert near(found, number, abs(number)), (row, gradient, want)
+        assert near(output, want.mean, scale), (row, output, want)
+
+
+def test_random_graphs() -> None:
+    """Five hundred, ten to a program: the derivatives of each are its own."""
+    for seed in range(50):
+        rng = random.Random(seed)
+        recipes = [calm_recipe(rng, rng.randint(1, 40)) for _ in range(10)]
+        inputs = [rng.randrange(len(recipe.leaves)) for recipe in recipes]
+        row = [x for recipe, n in zip(recipes, inputs, strict=True) for x in recipe.leaves[:n]]
+        parameters = [
+            x for recipe, n in zip(recipes, inputs, strict=True) for x in recipe.leaves[n:]
+        ]
+        build = recipe_build(recipes, inputs)
+        program = compiled(build, parameters, len(row), "llvm")
+        assert_near(program, build, parameters, [row] * 3)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses(name: str) -> None:
+    logits, targets, loss = LOSSES[name]
+    rng = random.Random(1)
+    parameters = [rng.gauss(0, 3) for _ in range(logits)]
+    rows = [[rng.random() for _ in range(targets)] for _ in range(20)]
+    rows += [[0.0] * targets, [1.0] + [0.0] * (targets - 1)]
+    build = lambda p, x: [loss(p, x)]  # noqa: E731
+    assert_near(compiled(build, parameters, targets, "llvm"), build, parameters, rows)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("count", [*BATCHES, 64, 65, 128])
+def test_batches(count: int, activation: str) -> None:
+    rng = random.Random(count)
+    parameters = network_parameters((5, 4, 1), 2, rng)
+    rows = random_rows(count, 3, rng)
+    build = network((5, 4, 1), activation)
+    assert_near(compiled(build, parameters, 3, "llvm"), build, parameters, rows)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_a_network_that_is_cut_into_many_functions(activation: str) -> None:
+    rng = random.Random(5)
+    parameters = network_parameters((20, 20, 20, 1), 2, rng)
+    # A product, since a difference would cancel, and Gabs says nothing of that.
+    build = network((20, 20, 20, 1), activation, lambda out, target: out * target)
+    program = compiled(build, parameters, 3, "llvm")
+    assert program.source.count("define internal void @rows") > 8
+    assert_near(program, build, parameters, random_rows(75, 3, rng))
+
+
+def dot(a: Iterable[Value], b: Iterable[Value]) -> Value:
+    return Value(0.0) + sum(x * y for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize(("outputs", "inputs"), [(2, 2), (3, 7), (5, 5), (9, 2), (2, 19)])
+def test_outer_products_of_weights_that_are_used_twice(outputs: int, inputs: int) -> None:
+    rng = random.Random(outputs)
+    weights = [rng.uniform(-1, 1) for _ in range(outputs * inputs)]
+
+    def build(parameters: list[Value], x: list[Value]) -> list[Value]:
+        rows = [parameters[i : i + inputs] for i in range(0, len(parameters), inputs)]
+        hidden = [dot(row, x).tanh() for row in rows]
+        back = [dot(column, hidden) for column in zip(*rows, strict=True)]
+        return [dot(back, x) + 1.0]
+
+    program = compiled(build, weights, inputs, "llvm")
+    assert "products" in program.source
+    assert_near(program, build, weights, random_rows(43, inputs, rng))
+
+
+def test_parameters_are_read_at_every_call() -> None:
+    rng = random.Random(1)
+    leaves = [Value(x) for x in network_parameters((3, 1), 2, rng)]
+    row = [Value(0.0) for _ in range(3)]
+    program = compile(network((3, 1))(leaves, row), row, params=leaves, backend="llvm")
+    rows = random_rows(11, 3, rng)
+    for _ in range(3):
+        for leaf in leaves:
+            leaf.data += rng.gauss(0, 1)
+        numbers = [leaf.data for leaf in leaves]
+        assert_near(program, network((3, 1)), numbers, rows)
+
+
+def test_several_outputs_and_no_rows() -> None:
+    w, x, y = Value(3.0), Value(0.0), Value(0.0)
+    outputs = [x * y, w, w * w, x, Value(2.0) * 4.0 + x * 0]
+    program = compile(outputs, [x, y], params=[w], backend="llvm")
+    rows = [[float(i), 2.0] for i in range(21)]
+    assert program(rows) == [[2.0 * i, 3.0, 9.0, float(i), 8.0] for i in range(21)]
+    assert program([]) == []
+
+
+def test_a_row_of_nan_or_inf_spoils_no_other_row() -> None:
+    w, x = Value(3.0), Value(0.0)
+    program = compile((w * x).relu(), [x], backend="llvm")
+    assert bits(program([[1.0], [float("nan")], [float("inf")], [2.0]])) == bits(
+        [3.0, float("nan"), float("inf"), 6.0]
+    )
+    # The lanes that the last block has no rows for count for nothing, whatever they compute.
+    for count in range(1, 20):
+        mean, gradient = compile(w / x, [x], backend="llvm").value_and_grad([[0.5]] * count)
+        assert (mean, gradient) == (6.0, [2.0])
+
+
+def long_program(parameters: list[float], threads: int = 1) -> tuple[float, list[float]]:
+    rows = numpy.array(random_rows(1000, 3, random.Random(2)))
+    program = compiled(network((5, 4, 1)), parameters, 3, "llvm", threads)
+    first = program.value_and_grad(rows)
+    assert all(program.value_and_grad(rows) == first for _ in range(20))
+    return first
+
+
+def test_the_same_bits_from_run_to_run() -> None:
+    parameters = network_parameters((5, 4, 1), 2, random.Random(1))
+    assert long_program(parameters) == long_program(parameters)
+
+
+def test_the_same_bits_from_vectors_of_every_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = network_parameters((5, 4, 1), 2, random.Random(1))
+    widest = long_program(parameters)
+    features = binding.get_host_cpu_features()
+    for narrow in ("avx512", "avx"):
+        kept = {
+            name: on and (not name.startswith(narrow) or "fma" in name)
+            for name, on in features.items()
+        }
+        if narrow == "avx" and features.get("fma"):
+            continue  # without AVX there are no fused operations
+        features.update(kept)
+        monkeypatch.setattr(binding, "get_host_cpu_features", lambda: features)
+        assert long_program(parameters) == widest
+
+
+def test_threads() -> None:
+    parameters = network_parameters((5, 4, 1), 2, random.Random(1))
+    alone, together = long_program(parameters), long_program(parameters, threads=2)
+    assert together == long_program(parameters, threads=2)
+    assert together[0] == pytest.approx(alone[0], rel=1e-13)
+    assert together[1] == pytest.approx(alone[1], rel=1e-12)
+    for count in (1, 511, 512, 513, 1030, 5000):
+        rows = random_rows(count, 3, random.Random(count))
+        outputs = [compiled(network((5, 4, 1)), parameters, 3, "llvm", n)(rows) for n in (1, 3)]
+        assert outputs[0] == outputs[1]
+
+
+def test_the_interpreter_runs_on_meanwhile() -> None:
+    """A thread that waits for the GIL, which nobody else gives up by himself, gets it there."""
+    parameters = network_parameters((8, 8, 1), 2, random.Random(1))
+    program = compiled(network((8, 8, 1)), parameters, 3, "llvm")
+    rows = numpy.array(random_rows(1000, 3, random.Random(2))).repeat(200, axis=0)
+    program(rows[:1])
+    code = program._runner._code[False]  # type: ignore[attr-defined]
+    machine_code, events = code._run, list[str]()
+
+    def noting(*arguments: int) -> None:
+        events.clear()
+        gate.release()
+        events.append("begin")
+        machine_code(*arguments)
+        events.append("end")
+
+    def wait() -> None:
+        with gate:
+            events.append("meanwhile")
+
+    code._run = noting
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60.0)
+    try:
+        for _ in range(50):  # on a busy machine there is a processor for both only now and then
+            gate = threading.Lock()
+            gate.acquire()
+            thread = threading.Thread(target=wait)
+            thread.start()
+            code.run([*parameters], rows)
+            thread.join()
+            if events == ["begin", "meanwhile", "end"]:
+                break
+    finally:
+        sys.setswitchinterval(interval)
+    assert events == ["begin", "meanwhile", "end"]
+
+
+def test_programs_called_from_several_threads() -> None:
+    rng = random.Random(3)
+    program = compiled(network((5, 1)), network_parameters((5, 1), 2, rng), 3, "llvm")
+    batches = [random_rows(count, 3, rng) for count in (5, 300, 17, 90)]
+    want = [program.value_and_grad(rows) for rows in batches]
+    wrong: list[int] = []
+
+    def call(place: int) -> None:
+        results = [program.value_and_grad(batches[place]) for _ in range(200)]
+        wrong.extend(place for result in results if result != want[place])
+
+    workers = [threading.Thread(target=call, args=(place,)) for place in range(len(batches))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+def test_a_chain_and_a_parameter_used_often() -> None:
+    w, x = Value(1.0001), Value(1.0)
+    total = x
+    for _ in range(20_000):
+        total = total * w
+    program = compile(total, [x], backend="llvm")
+    mean, [slope] = program.value_and_grad([[1.0], [2.0], [3.0]])
+    assert mean == pytest.approx(2.0 * 1.0001**20_000, rel=1e-10)
+    assert slope == pytest.approx(2.0 * 20_000 * 1.0001**19_999, rel=1e-10)
+
+
+@pytest.mark.parametrize("backend", ["llvm", "auto"])
+def test_one_node(backend: str) -> None:
+    x, w = Value(2.0), Value(3.0)
+    assert compile(x, [x], backend=backend).value_and_grad([[4.0]]) == (4.0, [])
+    assert compile(w, [x], backend=backend).value_and_grad([[4.0], [5.0]]) == (3.0, [1.0])
+    assert compile(w, [], backend=backend).value_and_grad([[], []]) == (3.0, [1.0])
+    assert compile([w, x], [x], backend=backend)([[4.0]] * 9) == [[3.0, 4.0]] * 9
+
+
+def test_powers_by_small_constants() -> None:
+    numbers = [point[0] for point in points(ops.log1p)]
+    for exponent in (-2.0, -1.0, 0.5, 2.0, 3.0, 4.0):
+        build = lambda p, x, e=exponent: [(x[0] + p[0]) ** e]  # noqa: E731
+        program = compiled(build, [-0.0], 1, "llvm")
+        for x in numbers:
+            want = expected(build, [-0.0], [[x]])
+            mean, [slope] = program.value_and_grad([[x]])
+            assert near(mean, want.mean, abs(want.mean)), (x, exponent)
+            assert near(slope, want.gradient[0], abs(want.gradient[0])), (x, exponent)
+            if want.mean == 0.0:  # of both signs, which a mean does not show
+                assert bits(program([[x]])[0]) == bits([want.mean]), (x, exponent)
+
+
+def test_rows_in_other_forms() -> None:
+    x, y = Value(0.0), Value(0.0)
+    program = compile(x * 10 + y, [x, y], backend="llvm")
+    want = [12.0, 34.0]
+    columns = numpy.asfortranarray([[1.0, 2.0], [3.0, 4.0]])
+    forms: list[Any] = [
+        [[1, 2], [3, 4]],
+        ((1.0, 2.0), (3.0, 4.0)),
+        numpy.array([[1, 2], [3, 4]], dtype=numpy.int8),
+        numpy.array([[1, 2], [3, 4]], dtype=numpy.float32),
+        columns,
+        numpy.array([[1.0, 2.0, 0.0], [3.0, 4.0, 0.0]])[:, :2],
+        numpy.array([[1, 2.0], [3, 4]], dtype=object),
+        iter([[1, 2], [3, 4]]),
+    ]
+    for rows in forms:
+        assert program(rows) == want
+    assert program(numpy.zeros((0, 2))) == []
+    for rows, error, message in [
+        ([["1", "2"]], TypeError, "row 0: expected a real number, got str: '1'"),
+        ([[1.0, None]], TypeError, "row 0: .*NoneType"),
+        (numpy.array([["1", "2"]]), TypeError, "row 0: expected a real number, got str"),
+        (numpy.zeros((2, 3)), ValueError, r"row 0 has 3 number\(s\), but the program has 2"),
+        (numpy.zeros(2), TypeError, "row 0: expected a sequence of 2"),
+        (numpy.zeros((1, 2)) + 1j, TypeError, "row 0: .*complex"),
+        ([[1.0, 2.0], [1.0]], ValueError, "row 1 has 1"),
+    ]:
+        with pytest.raises(error, match=message):
+            program(rows)
+
+
+def test_operations_of_ones_own() -> None:
+    cube = register(Op("cube", "cube", lambda a: a * a * a, (lambda a, out: 3 * a * a,)))
+    bent = register(Op("bent", "bent", lambda a: max(a, 0.0), (lambda a, out: 1.0,)))
+    try:
+        x = Value(2.0)
+        program = compile(cube(x), [x], backend="auto")
+        assert (program.backend, program([[3.0]])) == ("llvm", [27.0])
+        with pytest.raises(ValueError, match=r"'llvm' can't run bent: .*use backend='python'"):
+            compile(bent(x), [x], backend="llvm")
+        program = compile(bent(x), [x], backend="auto")
+        assert (program.backend, program([[3.0], [-3.0]])) == ("python", [3.0, 0.0])
+    finally:
+        del OPS["cube"], OPS["bent"]
+
+
+def test_source() -> None:
+    x = Value(2.0)
+    source = compile(x.tanh(), [x], backend="llvm").source
+    assert re.search(r'call <8 x double> @"graph.tanh', source)
+
+
+def resident() -> int:
+    with open("/proc/self/statm") as statm:  # noqa: PTH123
+        return int(statm.read().split()[1]) * 4096
+
+
+def test_programs_that_are_dropped_leave_nothing() -> None:
+    def make(seed: int) -> None:
+        parameters = network_parameters((6, 6, 1), 2, random.Random(seed))
+        program = compiled(network((6, 6, 1)), parameters, 3, "llvm")
+        program.value_and_grad([[0.5, 0.5, 1.0]])
+        program([[0.5, 0.5, 1.0]])
+
+    for seed in range(20):
+        make(seed)
+    gc.collect()
+    before = resident()
+    for seed in range(200):
+        make(seed)
+    gc.collect()
+    assert resident() - before < 20 * 2**20
+
+
+def test_ctrl_c_between_threads_spoils_no_later_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an interrupted call left running must not write into the memory of the next one."""
+    interrupt = False
+
+    def start(*task: Any) -> None:
+        start_new_thread(*task)
+        if interrupt:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("micrograd_like.programs.llvm.runner.start_new_thread", start)
+    rng = random.Random(4)
+    parameters = network_parameters((16, 16, 1), 2, rng)
+    program = compiled(network((16, 16, 1)), parameters, 3, "llvm", threads=2)
+    long = numpy.array(random_rows(1000, 3, rng)).repeat(100, axis=0)
+    rows = numpy.array(random_rows(600, 3, rng))
+    want, outputs = program.value_and_grad(rows), program(rows)
+    for _ in range(5):
+        for run in (program.value_and_grad, program):
+            interrupt = True
+            with pytest.raises(KeyboardInterrupt):
+                run(long)
+            interrupt = False
+            assert program.value_and_grad(rows) == want
+            assert program(rows) == outputs

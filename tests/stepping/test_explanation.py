@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import math
+import random
+import re
+
+import pytest
+
+from micrograd_like import Value, maximum
+from micrograd_like.graph import distinct_names, nodes_of
+from micrograd_like.stepping.explanation import Explainer, explain
+from micrograd_like.stepping.stepper import Stepper
+from tests.support.random_graphs import Recipe, bits, random_recipe
+
+RECIPES = [random_recipe(random.Random(seed)) for seed in range(200)]
+NUMBER = r"(−?[\d.]+(?:e[+−]\d+)?|−?inf|nan)"
+
+
+def numbers(pattern: str, text: str) -> list[float]:
+    return [float(x.replace("−", "-")) for x in re.findall(pattern, text)]
+
+
+def graph() -> dict[str, Value]:
+    """L = tanh(c)·c + a with c = a·b."""
+    a, b = Value(0.5, "a"), Value(-2.0, "b")
+    c = a * b
+    d = c.tanh()
+    e = d * c
+    return {"a": a, "b": b, "c": c, "d": d, "e": e, "L": e + a}
+
+
+def test_one_gradient_as_the_sum_over_its_uses() -> None:
+    names = graph()
+    names["L"].backward()
+    t, s = math.tanh(-1.0), 1.0 - math.tanh(-1.0) ** 2
+    via_c = -2.0 * (t - s)  # ∂(c·tanh c)/∂c = tanh c + c·(1 − tanh² c), with c = −1
+    c_grad = f"c.grad = −{s - t:.4f}"
+    assert explain(names["a"], names["L"], names=names).splitlines() == [
+        f"a.grad = {1 + via_c:.4f} = (via L) ∂L/∂a · L.grad + (via c) ∂c/∂a · c.grad",
+        f"                = 1.0000 · 1.0000 + (−2.0000) · (−{s - t:.4f})",
+        "  via L   L = e + a   ∂L/∂a = 1             L.grad =  1.0000   contributes 1.0000",
+        f"  via c   c = a·b     ∂c/∂a = b = −2.0000   {c_grad}   contributes {via_c:.4f}",
+    ]
+
+
+def test_paths_with_the_product_of_their_local_derivatives() -> None:
+    names = graph()
+    names["L"].backward()
+    t, s = math.tanh(-1.0), 1.0 - math.tanh(-1.0) ** 2
+    text = explain(names["b"], names["L"], names=names, paths=True)
+    assert text.splitlines()[-3:] == [
+        "paths from L to b: 2",
+        f"  L → e → c → b       1.0000 · (−{-t:.4f}) · 0.5000          = −{-t / 2:.4f}",
+        f"  L → e → d → c → b   1.0000 · (−1.0000) · {s:.4f} · 0.5000 = −{s / 2:.4f}",
+    ]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_sum_is_the_gradient_to_the_bit(recipe: Recipe) -> None:
+    nodes = recipe.build()
+    root = nodes[-1]
+    root.backward()
+    order = nodes_of(root)
+    explainer = Explainer(root, distinct_names(order))
+    before = bits([node.grad for node in order])
+    for node in order:
+        grad = node.grad
+        text = explainer.text(node, paths=True)
+        if node is root:
+            continue
+        assert bits([explainer.sums.get(node, 0.0)]) == bits([grad])
+        terms = [x for line in text.splitlines() for x in numbers(rf"contributes +{NUMBER}$", line)]
+        assert terms or "lets no gradient through" in text
+        if all(map(math.isfinite, terms)) and math.isfinite(grad) and len(terms) <= 10:
+            shown = sum(5e-5 + 5e-5 * abs(x) for x in terms)  # what rounding for the eye takes away
+            assert abs(sum(terms) - grad) <= shown
+            ways = [x for line in text.splitlines() for x in numbers(rf" → .* = +{NUMBER}$", line)]
+            if ways and "the first 20" not in text:
+                shown = sum(5e-5 + 5e-5 * abs(x) for x in ways)
+                assert abs(sum(ways) - grad) <= shown + 1e-9 * sum(map(abs, ways))
+        if grad == 0.0:
+            assert "because" in text or "lets no gradient through" in text
+        if not math.isfinite(grad):
+            assert "the first " in text or "their sum is not" in text
+    assert bits([node.grad for node in order]) == before
+
+
+def test_before_backward_it_says_so_and_what_it_would_give() -> None:
+    names = graph()
+    text = explain(names["b"], names["L"], names=names)
+    assert text.startswith(
+        "b.grad is 0.0000: backward has not run from L, or was cleared since; it gives\nb.grad = "
+    )
+    assert names["b"].grad == 0.0
+    names["L"].backward()
+    assert text.split("\n", 1)[1] == explain(names["b"], names["L"], names=names)
+    names["b"].grad = 0.0
+    assert explain(names["b"], names["L"], names=names) == text
+
+
+def test_the_root() -> None:
+    L = Value(2.0, "a") * 3
+    L.label = "L"
+    assert explain(L, L) == (
+        "L.grad = 0.0000: backward has not run from L, or was cleared since; it starts here with 1"
+    )
+    L.backward()
+    assert explain(L, L) == "L.grad = 1.0000: the pass starts here, since ∂L/∂L = 1"
+    L.backward(2.5)
+    assert explain(L, L) == "L.grad = 2.5000: the pass started here, with a seed"
+
+
+def test_a_seed_goes_through() -> None:
+    a = Value(3.0, "a")
+    L = a * a
+    L.label = "L"
+    L.backward(10.0)
+    text = explain(a, L, paths=True)
+    assert text.startswith("a.grad = 60.0000 = ")
+    assert "  L → a   10.0000 · 3.0000 = 30.0000" in text
+
+
+def test_what_came_from_elsewhere_is_a_term() -> None:
+    a = Value(3.0, "a")
+    L = 2 * a
+    L.label = "L"
+    L.backward()
+    L.backward()
+    assert explain(a, L).splitlines() == [
+        "a.grad = 4.0000 = (via L) ∂L/∂a · L.grad + (elsewhere)",
+        "                = 2.0000 · 1.0000 + 2.0000",
+        "  via L   L = 2·a   ∂L/∂a = 2   L.grad = 1.0000   contributes 2.0000",
+        "elsewhere: an earlier pass, or ways that do not lead through L",
+    ]
+
+
+def test_a_value_that_is_not_on_the_path() -> None:
+    a, b = Value(1.0, "a"), Value(2.0, "b")
+    L = a * 2
+    L.label = "L"
+    assert explain(b, L) == "b is not on the path: L is not made from it, so the gradient is 0"
+    assert explain(L * 2, a).startswith("Value(data=4.0, grad=0.0) is not on the path: a")
+
+
+def zero(value: Value, root: Value) -> list[str]:
+    root.label = "L"
+    value.grad = 0.0
+    root.backward()
+    assert value.grad == 0.0
+    lines = explain(value, root).splitlines()
+    return [line for line in lines if line.startswith("because")] or lines
+
+
+def test_why_a_gradient_is_zero() -> None:
+    a, z = Value(2.0, "a"), Value(-1.5, "z")
+    assert zero(z, z.relu() * 3) == [
+        "because v1 = relu(z) is dead: z = −1.5000 is not above 0, where its slope is 0"
+    ]
+    assert zero(a, a.detach() * 3) == ["because v1 = detach(a) lets no gradient through"]
+    assert zero(a, (a * 2).detach() * 3) == ["a.grad = 0: v2 = detach(v1) lets no gradient through"]
+    assert zero(z, maximum(z, a) + 1) == ["because v1 = max(z, a) takes the other operand"]
+    assert zero(a, a * 0) == ["because L = a·0 multiplies by 0"]
+    assert zero(a, (a * 1000).tanh() + 1) == [
+        "because v2 = tanh(v1) is flat at v1 = 2000.0000: ∂v2/∂v1 = 1 − v2² = 0.0000"
+    ]
+    assert zero(a, a - a) == ["because the contributions to a.grad cancel"]
+    b = a * 5
+    assert zero(a, (b - b) + 1) == ["because the contributions to v1.grad cancel"]
+    assert zero(a, a * 1e-200 * 1e-200) == [
+        "because ∂v1/∂a · upstream = 1.0000e−200 · 1.0000e−200 is below every float"
+    ]
+
+
+def test_the_first_nan_or_inf_is_named() -> None:
+    x = Value(-1.0, "x")
+    L = (x.log() * 2).tanh()
+    L.backward()
+    assert explain(x, L).splitlines()[-1] == (
+        "the first nan of the forward pass: v1 = ln(x) = ln(−1) = nan"
+    )
+    y = Value(0.0, "y")
+    L = y.sqrt() * 2
+    L.backward()
+    assert explain(y, L).splitlines()[-1] == (
+        "the first inf of the backward pass: ∂v1/∂y · v1.grad = inf · 2.0000 = inf"
+    )
+    z = Value(math.inf, "z")
+    L = z * 2
+    L.backward()
+    text = explain(z, L)
+    assert text.startswith("z.grad = 2.0000")
+    assert text.endswith("the first inf of the forward pass: z = inf, a leaf")
+    w = Value(1.0, "w")
+    L = w * z - w * z
+    L.backward()
+    assert explain(w, L).splitlines()[-1] == "the first inf of the forward pass: z = inf, a leaf"
+    v = Value(1.0, "v")
+    L = 1e308 * v + 1e308 * v - 2e308
+    L.label = "L"
+    assert "the first inf of the forward pass: v3 = v1 + v2" in explain(v, L)
+    u = Value(1e-300, "u")
+    L = 1e308 * u + 1e308 * u
+    L.backward()
+    assert explain(u, L).splitlines()[-1] == "the contributions are finite, their sum is not"
+
+
+def test_in_the_middle_of_a_pass() -> None:
+    names = graph()
+    stepper = Stepper(names["L"], names=names)
+    assert stepper.explain("a") == "a.grad is not complete: L, c to come\na.grad = 0.0000 so far"
+    stepper.next()
+    assert stepper.explain("a").splitlines() == [
+        "a.grad is not complete: c to come",
+        "a.grad = 1.0000 = (via L) ∂L/∂a · L.grad",
+        "                = 1.0000 · 1.0000",
+        "  via L   L = e + a   ∂L/∂a = 1   L.grad = 1.0000   contributes 1.0000",
+    ]
+    stepper.run()
+    for name in "abcdeL":
+        assert stepper.explain(name) == explain(names[name], names["L"], names=names)
+
+
+def test_of_many_uses_the_largest_are_shown() -> None:
+    a = Value(1.0, "a")
+    L = Value(0.0)
+    for i in range(100):
+        L = L + a * (i % 50)
+    L.backward()
+    lines = explain(a, L).splitlines()
+    assert lines[0] == "a.grad = 2450.0000, the sum over 100 uses; the 10 largest:"
+    shown = [x for line in lines for x in numbers(rf"contributes +{NUMBER}$", line)]
+    assert sorted(shown) == [45.0, 45.0, 46.0, 46.0, 47.0, 47.0, 48.0, 48.0, 49.0, 49.0]
+
+
+def test_the_largest_uses_are_those_of_the_largest_size() -> None:
+    a = Value(1.0, "a")
+    L = Value(0.0)
+    for factor in (1, 2, -20, 3, 4, -5, 6, 7, 8, 9, 10, 11):
+        L = L + a * factor
+    L.backward()
+    lines = explain(a, L).splitlines()
+    shown = [x for line in lines for x in numbers(rf"contributes +{NUMBER}$", line)]
+    assert sorted(shown) == [-20.0, -5.0, 3.0, 4.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0]
+
+
+def test_paths_of_a_pass_under_way_are_those_of_the_steps_done() -> None:
+    names = graph()
+    stepper = Stepper(names["L"], names=names)
+    assert stepper.explain("a", paths=True).splitlines()[-1] == "paths from L to a: 0"
+    stepper.next()  # L = e + a, whose slope is 1
+    assert stepper.explain("a", paths=True).splitlines()[-2:] == [
+        "paths from L to a: 1",
+        "  L → a   1.0000 = 1.0000",
+    ]
+    assert stepper.explain("b", paths=True).splitlines()[-1] == "paths from L to b: 0"
+
+
+def test_many_paths_are_counted_and_the_first_shown() -> None:
+    x = Value(1.0, "x")
+    L = x
+    for _ in range(10):
+        L = L + L
+    L.backward()
+    lines = explain(x, L, paths=True).splitlines()
+    assert "paths from v10 to x: 1,024, the first 20" in lines
+    assert sum("→" in line for line in lines) == 20
+    for _ in range(2000):
+        L = L + L
+    assert "more than 1,000,000,000, the first 20" in explain(x, L, paths=True)
+
+
+def test_a_long_path_is_shortened() -> None:
+    x = Value(1.0, "x")
+    L = x
+    for _ in range(5000):
+        L = L * 1.0
+    line = explain(x, L, paths=True).splitlines()[-1]
+    assert line.startswith("  v5000 → v4999 → v4998 → v4997 → … → v3 → v2 → v1 → x   1.0000 · ")
+
+
+def test_what_is_no_value_is_refused() -> None:
+    with pytest.raises(TypeError, match="explain takes a Value, got str: 'a'"):
+        explain("a", Value(1.0))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a graph starts at a Value, got int: 1"):
+        explain(Value(1.0), 1)  # type: ignore[arg-type]

@@ -1,0 +1,400 @@
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import FrozenInstanceError
+from typing import NamedTuple
+
+import pytest
+
+from micrograd_like import AnomalyError, Value
+from micrograd_like.calculus import detect_anomaly
+from micrograd_like.graph import nodes_of
+from micrograd_like.stepping.stepper import ForwardStepper, Stepper
+from tests.support.random_graphs import Recipe, bits, grad_bits, random_recipe
+
+RECIPES = [random_recipe(random.Random(seed)) for seed in range(200)]
+
+
+def everything(nodes: list[Value]) -> bytes:
+    slopes = [slope for node in nodes for slope in node.local_grads]
+    return bits([node.data for node in nodes] + slopes) + grad_bits(nodes)
+
+
+class Diamond(NamedTuple):
+    a: Value
+    b: Value
+    c: Value
+    L: Value
+
+
+def diamond() -> Diamond:
+    """L = tanh(c)·c + a with c = a·b: a and c are used twice."""
+    a, b = Value(0.5, "a"), Value(-2.0, "b")
+    c = a * b
+    c.label = "c"
+    L = c.tanh() * c + a
+    L.label = "L"
+    return Diamond(a, b, c, L)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_stepping_to_the_end_gives_the_bits_of_backward(recipe: Recipe) -> None:
+    expected, nodes = recipe.build(), recipe.build()
+    for _ in range(2):  # the second time leaves hold something already
+        expected[-1].backward()
+        Stepper(nodes[-1]).run()
+        assert grad_bits(nodes) == grad_bits(expected)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_any_sequence_ends_in_the_state_of_its_position(recipe: Recipe) -> None:
+    rng = random.Random(1)
+    nodes = recipe.build()
+    for leaf in nodes[:3]:
+        leaf.grad = rng.choice((0.0, -0.0, 1.25, -3.1, 1e17, math.inf))
+    stepper = Stepper(nodes[-1])
+    states = [grad_bits(nodes)]
+    states += [grad_bits(nodes) for _ in stepper]
+    assert len(states) == len(stepper) + 1
+    for _ in range(200):
+        before = stepper.position
+        if rng.random() < 0.1:
+            stepper.goto(rng.randint(0, len(stepper)))
+        elif rng.random() < 0.5:
+            stepper.next()
+            assert stepper.position == min(before + 1, len(stepper))
+        else:
+            stepper.back()
+            assert stepper.position == max(before - 1, 0)
+        assert grad_bits(nodes) == states[stepper.position]
+    stepper.reset()
+    assert (stepper.position, grad_bits(nodes)) == (0, states[0])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_formula_equals_its_number(recipe: Recipe) -> None:
+    root = recipe.build()[-1]
+    stepper = Stepper(root)
+    numbers = {name: node.data for node, name in stepper.names.items()}
+    for step in stepper:
+        for c in step.contributions:
+            assert bits([c.formula.evaluate(numbers)]) == bits([c.local])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_step_is_the_chain_rule(recipe: Recipe) -> None:
+    for step in Stepper(recipe.build()[-1]):
+        assert len(step.contributions) == len(step.node.parents)
+        for c in step.contributions:
+            assert c.operand is step.node.operands[c.position]
+            product = c.local * step.upstream
+            assert bits([c.amount]) == bits([product]) or (c.local == 0.0 == c.amount)
+            if math.isfinite(c.after) and c.operand.op:
+                assert c.after == c.before + c.amount
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_setting_a_leaf_gives_what_a_rebuilt_graph_gives(recipe: Recipe) -> None:
+    rng = random.Random(2)
+    nodes = recipe.build()
+    stepper = Stepper(nodes[-1])
+    leaves = [node for node in nodes_of(nodes[-1]) if not node.op]
+    numbers = list(recipe.leaves)
+    for _ in range(5):
+        leaf = rng.choice(leaves)
+        number = rng.choice((rng.gauss(0.0, 2.0), 0.0, -0.0, math.inf, math.nan, 1e200))
+        numbers[nodes.index(leaf)] = number
+        position = rng.randint(0, len(stepper))
+        stepper.goto(position)
+        stepper.set(leaf, number)
+        rebuilt = recipe.build(numbers)
+        Stepper(rebuilt[-1]).goto(position)
+        reached = nodes_of(nodes[-1])
+        assert everything(reached) == everything(nodes_of(rebuilt[-1]))
+        assert stepper.position == position
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_forward_steps_compute_what_building_computes(recipe: Recipe) -> None:
+    nodes = recipe.build()
+    reached = nodes_of(nodes[-1])
+    as_built = everything(reached)
+    stepper = ForwardStepper(nodes[-1])
+    for step in stepper:
+        assert bits([step.before]) == bits([step.after])
+    assert everything(reached) == as_built
+    nodes[0].data = 7.25
+    rebuilt = recipe.build([7.25, *recipe.leaves[1:]])
+    stepper.reset()
+    assert list(stepper)[-1].after == rebuilt[-1].data or rebuilt[-1].data != rebuilt[-1].data
+    assert everything(reached) == everything(nodes_of(rebuilt[-1]))
+    stepper.reset()
+    nodes[0].data = recipe.leaves[0]
+    assert everything(reached) == as_built
+
+
+def test_the_line_of_a_step() -> None:
+    e = Value(1.0, "e")
+    L = e.tanh()
+    L.label = "L"
+    assert str(Stepper(L).next()) == (
+        "L = tanh(e):  ∂L/∂e = 1 − L² = 0.4200   e.grad += 1.0000 · 0.4200   0.0000 → 0.4200"
+    )
+
+
+def test_a_step_with_two_operands_has_aligned_lines() -> None:
+    stepper = Stepper(diamond().c)
+    assert str(stepper.next()).splitlines() == [
+        "c = a·b:  ∂c/∂a = b = −2.0000   a.grad += 1.0000 · −2.0000   0.0000 → −2.0000",
+        "          ∂c/∂b = a =  0.5000   b.grad += 1.0000 ·  0.5000   0.0000 →  0.5000",
+    ]
+
+
+def test_one_operand_twice_is_told_apart() -> None:
+    a = Value(3.0, "a")
+    c = a / a
+    c.label = "c"
+    assert str(Stepper(c).next()).splitlines() == [
+        "c = a/a:  ∂c/∂(1st a) = 1/a  =  0.3333   a.grad += 1.0000 ·  0.3333   0.0000 → 0.3333",
+        "          ∂c/∂(2nd a) = −c/a = −0.3333   a.grad += 1.0000 · −0.3333   0.3333 → 0.0000",
+    ]
+
+
+def test_a_plain_number_is_an_operand_without_a_gradient() -> None:
+    a = Value(4.0, "a")
+    c = 2 * a
+    c.label = "c"
+    step = Stepper(c).next()
+    assert step is not None
+    assert str(step) == "c = 2·a:  ∂c/∂a = 2   a.grad += 1.0000 · 2.0000   0.0000 → 2.0000"
+    assert [c.position for c in step.contributions] == [1]
+
+
+def test_a_branch_not_taken_passes_nothing_back_even_from_inf() -> None:
+    z = Value(-1.0, "z")
+    r = z.relu()
+    r.label = "r"
+    stepper = Stepper(r.log(), names={"L": r})
+    stepper.next()
+    assert r.grad == math.inf
+    assert str(stepper.next()).endswith("inf · 0.0000 (branch not taken)   0.0000 → 0.0000")
+
+
+def test_a_leaf_shows_what_it_held_plus_what_has_come_in() -> None:
+    a = Value(3.0, "a")
+    a.grad = 10.0
+    L = a * a
+    stepper = Stepper(L)
+    assert (a.grad, L.grad) == (10.0, 1.0)
+    step = stepper.next()
+    assert step is not None
+    assert [(c.before, c.after) for c in step.contributions] == [(10.0, 13.0), (13.0, 16.0)]
+
+
+def test_left_over_gradients_of_nodes_between_are_gone_at_the_start() -> None:
+    nodes = diamond()
+    nodes.L.backward()
+    Stepper(nodes.L)
+    assert nodes.c.grad == 0.0
+
+
+def test_a_root_that_is_a_leaf_has_no_steps_and_gains_one() -> None:
+    a = Value(3.0)
+    a.grad = 2.0
+    stepper = Stepper(a)
+    assert (len(stepper), stepper.next(), stepper.back(), stepper.run()) == (0, None, None, None)
+    assert a.grad == 3.0
+
+
+def test_records_are_immutable_and_survive_going_back() -> None:
+    nodes = diamond()
+    stepper = Stepper(nodes.L)
+    first = stepper.next()
+    assert first is not None
+    text = str(first)
+    assert stepper.back() == first
+    stepper.set(nodes.a, 9.0)
+    assert str(first) == text
+    with pytest.raises(FrozenInstanceError):
+        first.upstream = 2.0  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        first.contributions[0].after = 2.0  # type: ignore[misc]
+
+
+def test_run_stops_when_the_gradient_is_complete() -> None:
+    a, b, c, L = diamond()
+    L.backward()
+    expected = {node: node.grad for node in (a, b, c)}
+    for node, until in ((c, c), (c, "c"), (a, "a"), (b, b)):
+        for leaf in (a, b):
+            leaf.grad = 0.0
+        stepper = Stepper(L)
+        seen = [node.grad]
+        while stepper.position < stepper.ready(node):
+            seen.append(node.grad)
+            stepper.next()
+        stepper.reset()
+        stepper.run(until)
+        assert node.grad == expected[node]
+        stepper.back()
+        assert node.grad != expected[node]  # not a step too late
+
+
+def test_a_label_is_found_as_it_was_given() -> None:
+    a, b = Value(1.0, "two\nlines"), Value(2.0, "x" * 100)
+    stepper = Stepper(a * b)
+    assert stepper.find("two\nlines") is stepper.find(r"two\nlines") is a
+    assert stepper.find("x" * 100) is b
+
+
+def test_run_returns_the_last_step() -> None:
+    nodes = diamond()
+    stepper = Stepper(nodes.L)
+    last = stepper.run()
+    assert last is not None
+    assert last.node is nodes.c
+    assert stepper.run() is None
+    assert stepper.run(until=nodes.L) is None
+
+
+def test_iteration_goes_on_from_the_position() -> None:
+    stepper = Stepper(diamond().L)
+    stepper.next()
+    assert (len(list(stepper)), list(stepper)) == (len(stepper) - 1, [])
+
+
+def test_peek_changes_nothing() -> None:
+    *nodes, L = diamond()
+    stepper = Stepper(L)
+    for _ in range(len(stepper)):
+        before = grad_bits([*nodes, L])
+        seen = stepper.peek()
+        assert (stepper.position, grad_bits([*nodes, L])) == (stepper.position, before)
+        assert stepper.next() == seen
+    assert stepper.peek() is None
+
+
+def test_states_through_a_pass() -> None:
+    a, b, c, L = diamond()
+    stepper = Stepper(L)
+    assert [stepper.state(x) for x in ("L", "c", "a", "b")] == [
+        "next",
+        "waits for v2, v1",
+        "waits for L, c",
+        "waits for c",
+    ]
+    stepper.run(until=c)
+    assert [stepper.state(x) for x in (L, c, a)] == ["passed on", "next", "waits for c"]
+    stepper.next()
+    assert [stepper.state(x) for x in (c, a, b)] == ["passed on", "complete", "complete"]
+
+
+def test_what_lies_behind_detach_is_detached() -> None:
+    a = Value(2.0, "a")
+    stepper = Stepper((a * 3).detach() * 5)
+    assert [stepper.state(node) for node in stepper.names] == [
+        "detached", "detached", "waits for v3", "next",
+    ]  # fmt: skip
+    a.grad = 4.0
+    stepper.set(a, 3.0)
+    assert stepper.root.data == 45.0
+    stepper.run()
+    assert a.grad == 4.0
+
+
+@pytest.mark.parametrize("missing", ["q", Value(1.0)])
+def test_a_node_that_is_not_in_the_graph_is_refused(missing: str | Value) -> None:
+    stepper = Stepper(diamond().L)
+    for refuse in (stepper.run, stepper.explain, stepper.state, lambda x: stepper.set(x, 1.0)):
+        with pytest.raises(ValueError, match=r"a, b, c|is not in the graph of L"):
+            refuse(missing)
+    assert stepper.position == 0
+
+
+def test_bad_input_is_named_and_changes_nothing() -> None:
+    a, b, c, L = diamond()
+    stepper = Stepper(L)
+    before = everything([a, b, c, L])
+    with pytest.raises(ValueError, match=r"c = a·b is computed: only a leaf can be set"):
+        stepper.set("c", 1.0)
+    for position in (-1, 5, 1.5):
+        with pytest.raises(ValueError, match=f"the positions are 0 to 4, got {position}"):
+            stepper.goto(position)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"got str: '3'"):
+        stepper.set("a", "3")
+    with pytest.raises(TypeError, match=r"got int: 3"):
+        stepper.run(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"a graph starts at a Value, got float: 1\.0"):
+        Stepper(1.0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"names maps names to Values.*got list: \['a'\]"):
+        Stepper(L, names=["a"]).names  # type: ignore[arg-type]  # noqa: B018
+    assert everything([a, b, c, L]) == before
+
+
+def test_an_anomaly_leaves_the_position_and_all_numbers() -> None:
+    a, b, c, L = diamond()
+    stepper = Stepper(L)
+    stepper.next()
+    before = everything([a, b, c, L])
+    with detect_anomaly(), pytest.raises(AnomalyError, match="mul of"):
+        stepper.set("a", math.inf)
+    assert (stepper.position, everything([a, b, c, L])) == (1, before)
+
+    y = Value(1.0, "y")
+    root = (y * 2).exp() + y
+    stepper = Stepper(root)
+    before = everything(nodes_of(root))
+    with detect_anomaly(), pytest.raises(AnomalyError, match="exp of"):
+        stepper.set(y, 1000.0)  # the product, which comes first, has its new number by then
+    assert everything(nodes_of(root)) == before
+
+    x = Value(0.0, "x")
+    root = x.sqrt() * 2
+    stepper = Stepper(root)
+    stepper.next()
+    with detect_anomaly(), pytest.raises(AnomalyError, match="sqrt of"):
+        stepper.next()
+    assert (stepper.position, x.grad) == (1, 0.0)
+    assert str(stepper.next()).endswith("0.0000 → inf")
+
+
+def test_a_deep_chain() -> None:
+    x = Value(1.0, "x")
+    root = x
+    for _ in range(100_000):
+        root = root + x
+    stepper = Stepper(root)
+    assert "100001.0000" in repr(ForwardStepper(root).run())
+    stepper.run()
+    assert x.grad == 100_001.0
+    stepper.set(x, 2.0)
+    assert root.data == 200_002.0
+    stepper.reset()
+    assert x.grad == 0.0
+
+
+def test_two_steppers_name_the_same_nodes_alike() -> None:
+    L = diamond().L
+    assert list(Stepper(L).names.values()) == list(ForwardStepper(L).names.values())
+
+
+def test_repr_says_where_it_stands() -> None:
+    L = diamond().L
+    stepper = Stepper(L)
+    assert repr(stepper) == "<Stepper: 0 of 4 steps done, next L = v2 + a>"
+    stepper.run()
+    assert repr(stepper) == "<Stepper: 4 of 4 steps done>"
+
+
+def test_forward_steps_are_written_with_their_numbers() -> None:
+    L = diamond().L
+    assert [str(step) for step in ForwardStepper(L)] == [
+        "c = a·b = 0.5·(−2) = −1.0000",
+        "v1 = tanh(c) = tanh(−1) = −0.7616",
+        "v2 = v1·c = −0.7616·(−1) = 0.7616",
+        "L = v2 + a = 0.7616 + 0.5 = 1.2616",
+    ]
+    stepper = ForwardStepper(L)
+    stepper.run(until="c")
+    assert stepper.position == 1

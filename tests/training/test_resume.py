@@ -1,0 +1,99 @@
+"""A training that is killed again and again comes to the bits of one that nobody disturbed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from micrograd_like import History, load_checkpoint
+from tests.support.commands import environment
+from tests.support.resumable import KINDS, STAGES, train
+from tests.support.trainings import both_engines, numbers_of, without_seconds
+
+both_kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+def start(folder: Path, engine: str, kind: str, death: str = "") -> subprocess.Popen[str]:
+    arguments = [str(folder / "c.json"), str(folder / "end.json"), engine, kind, death]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.support.resumable", *arguments[: 5 if death else 4]],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        encoding="ascii",
+    )
+
+
+def state_of(model: Any, optimizer: Any, history: History, rng: Any) -> list[str]:
+    """Everything but the seconds, as text, in which each number has all of its bits."""
+    parts = [numbers_of(model), optimizer, without_seconds(history), history.stopped]
+    return list(map(repr, [*parts, history.best, history.since, rng.getstate()]))
+
+
+def assert_same_end(folder: Path, engine: str, kind: str) -> None:
+    model, optimizer, history, rng = train(engine, kind)
+    assert history.stopped == ("patience" if "patience" in kind else "epochs")
+    found = load_checkpoint(folder / "end.json")
+    assert found.history is not None
+    assert state_of(*found) == state_of(model, optimizer.state_dict(), history, rng)  # type: ignore[arg-type]
+
+
+@both_engines
+@both_kinds
+def test_killed_at_random_moments(kind: str, engine: str, tmp_path: Path) -> None:
+    moments = random.Random(f"{engine}, {kind}")
+    saved = 0
+    for _ in range(5):
+        trainer = start(tmp_path, engine, kind)
+        assert trainer.stdout
+        begun = trainer.stdout.readline()
+        assert begun, "it was over before it could be killed"
+        assert int(begun) in (saved + 1, saved + 2)  # the last save may have been done after all
+        for _ in range(moments.randrange(4)):
+            trainer.stdout.readline()
+        time.sleep(moments.uniform(0.0, 0.01))
+        trainer.send_signal(signal.SIGKILL)
+        last = [*begun.split(), *trainer.stdout.read().split()]
+        trainer.stdout.close()
+        trainer.wait()
+        if (tmp_path / "c.json").exists():
+            history = load_checkpoint(tmp_path / "c.json").history
+            assert history is not None
+            saved = len(history.rows)
+        assert saved >= int(last[-1]) - 1
+    assert start(tmp_path, engine, kind).communicate()[0]
+    assert_same_end(tmp_path, engine, kind)
+
+
+@both_engines
+def test_killed_at_every_stage_of_a_save(engine: str, tmp_path: Path) -> None:
+    kind = "momentum, patience"
+    for epoch, stage in enumerate(STAGES, 3):
+        trainer = start(tmp_path, engine, kind, f"{epoch}:{stage}")
+        printed = trainer.communicate()[0].split()
+        assert (trainer.returncode, printed[-1]) == (-signal.SIGKILL, str(epoch))
+        history = load_checkpoint(tmp_path / "c.json").history
+        assert history is not None
+        assert len(history.rows) == (epoch if stage == "after the move" else epoch - 1)
+    trainer = start(tmp_path, engine, kind)
+    assert trainer.communicate()[0].split()[0] == str(epoch + 1)
+    assert_same_end(tmp_path, engine, kind)
+
+
+@both_engines
+@both_kinds
+@pytest.mark.parametrize("stage", ["before the sync", "after the move"])
+def test_killed_in_the_last_save(stage: str, kind: str, engine: str, tmp_path: Path) -> None:
+    """What is left to do may be nothing but to stop, and to restore the best epoch."""
+    last = len(train(engine, kind)[2].rows)
+    start(tmp_path, engine, kind, f"{last}:{stage}").communicate()
+    printed = start(tmp_path, engine, kind).communicate()[0].split()
+    assert printed == ([] if stage == "after the move" else [str(last)])
+    assert_same_end(tmp_path, engine, kind)

@@ -1,0 +1,392 @@
+"""Files: every bit comes back, nothing damaged loads, and a save is whole or has not happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micrograd_like import MLP, Adam, Layer, ModelFileError, Module, Neuron, Value, load, save
+from micrograd_like.training.history import Best, History
+from micrograd_like.training.serialization import load_checkpoint
+from tests.support.model_files import adam, changed, content, history, signed, training
+
+
+def small() -> MLP:
+    return MLP(2, [3, 1], activation="tanh", output="sigmoid", rng=random.Random(0))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    save(small(), tmp_path / "model.json")
+    return tmp_path / "model.json"
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=3, max_size=3))
+def test_every_finite_number_comes_back_to_the_bit(numbers: list[float]) -> None:
+    neuron = Neuron(2)
+    neuron.load_state_dict(dict(zip(neuron.state_dict(), numbers, strict=True)))
+    with tempfile.TemporaryDirectory() as folder:
+        save(neuron, Path(folder, "model.json"))
+        back = list(load(Path(folder, "model.json")).state_dict().values())
+    assert [x.hex() for x in back] == [x.hex() for x in numbers]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Neuron(3, activation="tanh", rng=random.Random(1)),
+        Neuron(1, nonlin=False, rng=random.Random(1)),
+        Layer(2, 4, activation="softplus", rng=random.Random(1)),
+        Layer(2, 1, rng=random.Random(1)),
+        MLP(2, [1, 1, 3], activation="sin", rng=random.Random(1)),
+        small(),
+    ],
+    ids=repr,
+)
+def test_a_loaded_model_is_the_saved_one(model: Any, tmp_path: Path) -> None:
+    save(model, tmp_path / "model.json")
+    back: Any = load(tmp_path / "model.json")
+    assert type(back) is type(model)
+    assert repr(back) == repr(model)
+    assert back.state_dict() == model.state_dict()
+    nin = len(
+        (
+            model.layers[0].neurons[0]
+            if isinstance(model, MLP)
+            else model.neurons[0]
+            if isinstance(model, Layer)
+            else model
+        ).w
+    )
+    row = [0.3 * (i + 1) for i in range(nin)]
+    assert str(back(row)) == str(model(row))
+
+
+def test_mixed_activations_of_a_layer_come_back(tmp_path: Path) -> None:
+    layer = Layer(1, 2, rng=random.Random(0))
+    layer.neurons[1].activation = "tanh"
+    save(layer, tmp_path / "layer.json")
+    assert repr(load(tmp_path / "layer.json")) == "Layer of [ReLUNeuron(1), TanhNeuron(1)]"
+
+
+def test_a_training_comes_back(tmp_path: Path) -> None:
+    model, rng = small(), random.Random(5)
+    rng.gauss(0, 1)  # which leaves half a pair behind
+    optimizer = Adam(model.parameters())
+    for parameter in model.parameters():
+        parameter.grad = rng.random()
+    optimizer.step()
+    history = History(
+        [{"epoch": 1, "loss": float("nan"), "accuracy": None, "seconds": 0.25}],
+        "interrupt",
+        Best(1, float("inf"), [1.0, float("nan")]),
+    )
+    save(model, tmp_path / "c.json", optimizer=optimizer, history=history, rng=rng)
+    back = load_checkpoint(tmp_path / "c.json")
+    assert back.optimizer == optimizer.state_dict()
+    assert back.rng is not None
+    assert back.rng.getstate() == rng.getstate()
+    assert back.history is not None
+    assert repr(back.history.rows) == repr(history.rows)
+    assert (back.history.stopped, repr(back.history.best)) == ("interrupt", repr(history.best))
+    save(model, tmp_path / "m.json")
+    assert load_checkpoint(tmp_path / "m.json")[1:] == (None, None, None)
+
+
+def test_no_flipped_bit_loads(path: Path) -> None:
+    raw, rng = path.read_bytes(), random.Random(2)
+    for _ in range(1500):
+        damaged = bytearray(raw)
+        damaged[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        with pytest.raises(ModelFileError):
+            load(path)
+
+
+def test_no_truncated_file_loads(path: Path) -> None:
+    raw, rng = path.read_bytes(), random.Random(3)
+    for length in [0, len(raw) - 1, *(rng.randrange(len(raw)) for _ in range(298))]:
+        path.write_bytes(raw[:length])
+        with pytest.raises(ModelFileError):
+            load(path)
+
+
+WORDS = random.Random(0).getstate()[1]
+
+HOSTILE: dict[str, Callable[[Path], str | bytes]] = {
+    "nothing": lambda path: "",
+    "an array": lambda path: "[]",
+    "a number": lambda path: "1",
+    "not ours": lambda path: '{"format": "something else"}',
+    "trailing data": lambda path: path.read_text() + "{}",
+    "trailing space": lambda path: path.read_text() + " ",
+    "utf-8 mark": lambda path: b"\xef\xbb\xbf" + path.read_bytes(),
+    "utf-16": lambda path: path.read_text().encode("utf-16"),
+    "latin-1": lambda path: path.read_bytes().replace(b"tanh", b"t\xe4nh"),
+    "a name twice": lambda path: path.read_text().replace(
+        '"version": 1', '"version": 1, "version": 1'
+    ),
+    "nested deeply": lambda path: "[" * 200_000 + "]" * 200_000,
+    "a huge integer": lambda path: '{"format": "micrograd_like", "version": ' + "9" * 100_000 + "}",
+    "NaN": lambda path: path.read_text().replace("0.0", "NaN", 1),
+    "a newer version": lambda path: path.read_text().replace('"version": 1', '"version": 2'),
+    "version true": lambda path: path.read_text().replace('"version": 1', '"version": true'),
+    "a field more": lambda path: path.read_text().replace("{", '{"more": 1,', 1),
+    "an int as parameter": changed(lambda d: d["model"]["parameters"].__setitem__(0, 1)),
+    "text as parameter": changed(lambda d: d["model"]["parameters"].__setitem__(0, "1.0")),
+    "overflow": lambda path: signed(content(path.read_bytes())).replace("0.0", "1e999", 1),
+    "a parameter less": changed(lambda d: d["model"]["parameters"].pop()),
+    "a parameter more": changed(lambda d: d["model"]["parameters"].append(1.0)),
+    "sizes that do not follow": changed(lambda d: d["model"].update(inputs=[2, 4])),
+    "a size of 0": changed(lambda d: d["model"].update(inputs=[0, 3])),
+    "a huge size": changed(lambda d: d["model"].update(inputs=[10**30, 3])),
+    "sizes as text": changed(lambda d: d["model"].update(inputs="23")),
+    "unknown activation": changed(lambda d: d["model"]["activations"][1].__setitem__(0, "eval")),
+    "dunder activation": changed(
+        lambda d: d["model"]["activations"][1].__setitem__(0, "__class__")
+    ),
+    "activation as list": changed(lambda d: d["model"]["activations"].__setitem__(1, [["tanh"]])),
+    "no layers": changed(lambda d: d["model"].update(inputs=[], activations=[], parameters=[])),
+    "unknown type": changed(lambda d: d["model"].update(type="os.system")),
+    "a neuron of two layers": changed(lambda d: d["model"].update(type="Neuron")),
+    "model null": changed(lambda d: d.update(model=None)),
+    "training as list": changed(lambda d: d.update(training=[])),
+    "a size of many digits": changed(lambda d: d["model"].update(inputs=[10**4000, 3])),
+    "a newer version of many digits": lambda path: path.read_text().replace(
+        '"version": 1', f'"version": 2{"0" * 4000}'
+    ),
+    "history as text": training(history="x"),
+    "rows as numbers": history(1),
+    "a row without an epoch": history({"loss": 0.5}),
+    "epoch 0": history({"epoch": 0}),
+    "a loss as text": history({"epoch": 1, "loss": "0.5"}),
+    "a loss as list": history({"epoch": 1, "loss": [0.5]}),
+    "a loss no float can hold": history({"epoch": 1, "loss": 10**400}),
+    "best as text": history(best="123"),
+    "best loss as text": history(best=[1, "0.5", [0.5]]),
+    "best loss true": history(best=[1, True, [0.5]]),
+    "best parameters as text": history(best=[1, 0.5, "123"]),
+    "a best parameter as text": history(best=[1, 0.5, ["1"]]),
+    "patience from text": history(since="0"),
+    "rng as text": training(rng="xyz"),
+    "rng too short": training(rng=[3, [1], None]),
+    "rng of Python 2": training(rng=[2, WORDS, None]),
+    "a word of rng too large": training(rng=[3, [2**32, *WORDS[1:]], None]),
+    "a word of rng below 0": training(rng=[3, [-1, *WORDS[1:]], None]),
+    "a position of rng too large": training(rng=[3, [*WORDS[:-1], 625], None]),
+    "a number kept by rng as text": training(rng=[3, WORDS, "0.5"]),
+    "optimizer as list": training(optimizer=[1]),
+    "steps below 0": adam(steps=-1),
+    "steps of many digits": adam(steps=10**400),
+    "a buffer as number": adam(exp_avg=0.5),
+    "text in a buffer": adam(exp_avg=["0.5"] * 13),
+    "an int in a buffer": adam(exp_avg_sq=[10**400] * 13),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused_with_path_and_reason(name: str, path: Path) -> None:
+    written = HOSTILE[name](path)
+    path.write_bytes(written if isinstance(written, bytes) else written.encode())
+    with pytest.raises(ModelFileError) as caught:
+        load(path)
+    assert caught.value.path == str(path)
+    assert str(path) in str(caught.value)
+    assert 10 < len(caught.value.reason) < 400
+
+
+def test_the_right_checksum_alone_is_accepted(path: Path) -> None:
+    """The hostile files above fail for what they say, not because `signed` is wrong."""
+    path.write_text(signed(content(path.read_bytes())))
+    assert load(path).state_dict() == small().state_dict()
+    best = [1, "inf", [0.5, "nan"]]
+    path.write_text(history({"epoch": 1, "loss": "-inf", "hits": 3}, best=best, since=1)(path))
+    back = load_checkpoint(path).history
+    assert back is not None
+    assert back.rows == [{"epoch": 1, "loss": float("-inf"), "hits": 3}]
+    assert repr(back.best) == "Best(epoch=1, loss=inf, parameters=[0.5, nan])"
+    path.write_text(adam()(path))
+    Adam(small().parameters()).load_state_dict(load_checkpoint(path).optimizer or {})
+    path.write_text(training(rng=[3, WORDS, 0.5])(path))
+    assert load_checkpoint(path).rng is not None
+
+
+def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "none.json")
+    missing = tmp_path / "no folder" / "model.json"
+    with pytest.raises(FileNotFoundError) as raised:
+        save(small(), missing)
+    assert raised.value.filename == str(missing), "not the temporary file beside it"
+
+
+class Own(Module):
+    def __init__(self) -> None:
+        self.w = Value(1.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "says"),
+    [
+        (Own(), TypeError, "Own"),
+        (MLP, TypeError, "type"),
+        (Neuron(1, activation=abs), ValueError, "built-in function abs"),
+    ],
+)
+def test_what_cannot_be_saved_leaves_the_old_file(
+    model: Any, error: type[Exception], says: str, path: Path
+) -> None:
+    before = path.read_bytes()
+    with pytest.raises(error, match=says):
+        save(model, path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_optimiser_that_overflowed_comes_back(path: Path) -> None:
+    model = small()
+    optimizer = Adam(model.parameters())
+    model.parameters()[0].grad = 1e200  # its square is inf; the parameters stay finite
+    optimizer.step()
+    assert float("inf") in optimizer.state_dict()["exp_avg_sq"]
+    save(model, path, optimizer=optimizer)
+    assert load_checkpoint(path).optimizer == optimizer.state_dict()
+
+
+def test_every_kind_of_number_can_be_a_metric(path: Path) -> None:
+    row = {"epoch": 1, "loss": Fraction(1, 4), "hits": 3, "perfect": True, "val_loss": None}
+    save(small(), path, history=History([row], best=Best(1, 0, [Fraction(1, 2)])))  # type: ignore[list-item]
+    back = load_checkpoint(path).history
+    assert back is not None
+    assert repr(back.rows) == repr([{**row, "loss": 0.25}])
+    assert repr(back.best) == "Best(epoch=1, loss=0.0, parameters=[0.5])"
+
+
+@pytest.mark.parametrize("metric", ["high", [0.5], 10**400, Value(1.0)])
+def test_what_could_not_be_read_again_is_not_written(metric: Any, path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="epoch 1 of the history has no number as 'score'"):
+        save(small(), path, history=History([{"epoch": 1, "score": metric}]))
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_parameters_that_are_no_numbers_are_not_saved(number: float, path: Path) -> None:
+    model = small()
+    model.parameters()[2].data = number
+    with pytest.raises(ValueError, match=r"layers\.0\.neurons\.0\.b"):
+        save(model, path)
+
+
+def test_an_error_of_the_disk_leaves_the_old_file_and_nothing_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = path.read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        save(MLP(5, [5]), path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_permissions_and_links_are_kept(path: Path) -> None:
+    path.chmod(0o640)
+    link = path.parent / "link.json"
+    link.symlink_to(path)
+    save(MLP(1, [1]), link)
+    assert link.is_symlink()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert repr(load(path)) == "MLP of [Layer of [LinearNeuron(1)]]"
+
+
+SAVER = """
+import os, random, signal, sys
+import micrograd_like as ml
+
+path, wanted = sys.argv[1], int(sys.argv[2])
+writing, seen = False, 0
+
+def enter(frame, event, argument):
+    global writing
+    writing = writing or frame.f_code.co_name == "_replace"
+    return line if writing else None
+
+def line(frame, event, argument):
+    global seen
+    seen += event == "line"
+    if seen == wanted:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return line
+
+old, new = [ml.MLP(4, [8, seed + 1], rng=random.Random(seed)) for seed in range(2)]
+ml.save(old, path)
+sys.settrace(enter)
+ml.save(new, path)
+sys.settrace(None)
+print(seen)
+"""
+
+
+def test_a_killed_save_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    """Killed at lines all the way through the writing, of ours and of what it calls."""
+    path = tmp_path / "model.json"
+    command = [sys.executable, "-c", SAVER, str(path)]
+    lines = int(subprocess.run([*command, "0"], capture_output=True, check=True).stdout)
+    assert lines >= 80
+    whole = [MLP(4, [8, seed + 1], rng=random.Random(seed)).state_dict() for seed in range(2)]
+    found = []
+    for wanted in range(1, lines + 1, lines // 80):
+        assert subprocess.run([*command, str(wanted)]).returncode == -signal.SIGKILL
+        found.append(whole.index(load(path).state_dict()))
+    assert found == sorted(found)  # the old one until some line, then the new one
+    assert set(found) == {0, 1}
+    assert len(found) >= 40
+
+
+def test_a_newer_version_says_to_update(path: Path) -> None:
+    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+    with pytest.raises(ModelFileError, match="version 2, and this package reads up to 1: update"):
+        load(path)
+
+
+def test_sizes_that_do_not_follow_are_refused_whatever_their_sum(path: Path) -> None:
+    data = content(path.read_bytes())
+    # 2 → 3 → 1 → 1 has 9 + 4 + 2 parameters; read as 2, 2, 2 inputs it would have as many.
+    layers = [["relu"] * 3, ["relu"], ["relu"]]
+    data["model"] |= {"inputs": [2, 2, 2], "activations": layers, "parameters": [1.0] * 15}
+    path.write_text(signed(data))
+    with pytest.raises(ModelFileError, match="do not follow"):
+        load(path)
+
+
+def test_the_file_and_then_its_new_name_are_sent_to_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, sent = path.read_bytes(), []
+
+    def fsync(handle: int) -> None:
+        status = os.fstat(handle)
+        what = "folder" if stat.S_ISDIR(status.st_mode) else status.st_size
+        sent.append((what, path.read_bytes() == before))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    save(MLP(5, [5]), path)
+    assert sent == [(path.stat().st_size, True), ("folder", False)]

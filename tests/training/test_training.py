@@ -1,0 +1,384 @@
+"""`fit`: its arithmetic against plain loops, its order, patience, and going on."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+
+from micrograd_like import (
+    MLP,
+    SGD,
+    Adam,
+    History,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    moons,
+    mse_loss,
+)
+from tests.support.trainings import (
+    X5,
+    Y5,
+    Scale,
+    both_engines,
+    needs_compiled,
+    numbers_in,
+    numbers_of,
+    train,
+    train_on_moons,
+    without_seconds,
+)
+
+# What an epoch computes
+
+
+@both_engines
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 7, None])
+def test_an_epoch_is_the_plain_loop(batch_size: int | None, engine: str) -> None:
+    model, lr = Scale(), 0.1
+    optimizer = SGD([model.w], lr=lr)
+    options: dict[str, Any] = {
+        "epochs": 3,
+        "batch_size": batch_size,
+        "shuffle": False,
+        "engine": engine,
+    }
+    history = train(model, X5, Y5, optimizer, **options)
+    w, losses, size = 0.0, [], batch_size or 5
+    for _ in range(3):
+        squares = []
+        for i in range(0, 5, size):
+            batch = [(x, t) for [x], t in zip(X5[i : i + size], Y5[i : i + size], strict=True)]
+            squares += [(w * x - t) ** 2 for x, t in batch]
+            w -= lr * sum(2 * (w * x - t) * x for x, t in batch) / len(batch)
+        losses.append(sum(squares) / 5)
+    assert [row["loss"] for row in history.rows] == pytest.approx(losses, rel=1e-13)
+    assert model.w.data == pytest.approx(w, rel=1e-13)
+    assert optimizer.steps == 3 * math.ceil(5 / size)
+    assert [row["epoch"] for row in history.rows] == [1, 2, 3]
+    assert history.stopped == "epochs"
+
+
+def test_the_loss_of_one_batch_is_its_loss_to_the_bit() -> None:
+    for seed in range(20):
+        rng = random.Random(seed)
+        X, y = [[rng.random()] for _ in range(7)], [rng.random() for _ in range(7)]
+        model = Scale(0.3)
+        expected = mse_loss([model(x) for x in X], y).data
+        history = train(model, X, y, SGD([model.w], lr=0.1), shuffle=False)
+        assert history.rows[0]["loss"] == expected
+
+
+def test_every_epoch_takes_every_example_once_in_the_order_of_the_generator() -> None:
+    seen: list[float] = []
+
+    def recording_loss(outputs: list[Any], targets: list[Any]) -> Any:
+        seen.extend(targets)
+        return mse_loss(outputs, targets)
+
+    model = Scale()
+    X, y = [[float(i)] for i in range(10)], [i + 0.5 for i in range(10)]
+    options: dict[str, Any] = {
+        "epochs": 3,
+        "batch_size": 4,
+        "metrics": (),
+        "rng": random.Random(11),
+    }
+    train(model, X, y, SGD([model.w], lr=1e-3), loss=recording_loss, **options)
+    shuffler, expected = random.Random(11), []
+    for _ in range(3):
+        order = list(range(10))
+        shuffler.shuffle(order)
+        expected.append([i + 0.5 for i in order])
+    epochs = [seen[i : i + 10] for i in range(0, len(seen), 10)]
+    assert epochs == [y, *expected]  # first the trial, before anything changes
+    assert expected[0] != expected[1]
+
+
+def test_without_shuffling_no_random_number_is_drawn() -> None:
+    model = Scale()
+    random.seed(3)
+    before = random.getstate()
+    train(model, X5, Y5, SGD([model.w], lr=0.1), shuffle=False)
+    assert random.getstate() == before
+    train(model, X5, Y5, SGD([model.w], lr=0.1))
+    assert random.getstate() != before
+
+
+@both_engines
+def test_the_same_seed_gives_the_same_history_to_the_bit(engine: str) -> None:
+    one, two, three = (train_on_moons(seed, engine=engine) for seed in (1, 1, 2))
+    assert without_seconds(one[2]) == without_seconds(two[2])
+    assert numbers_of(one[0]) == numbers_of(two[0])
+    assert without_seconds(one[2]) != without_seconds(three[2])
+
+
+@needs_compiled
+def test_compiled_gives_the_history_of_eager() -> None:
+    held_out = moons(15, rng=random.Random(9))
+    (a, _, eager), (b, _, compiled) = (
+        train_on_moons(engine=engine, validation=held_out) for engine in ("eager", "compiled")
+    )
+    assert numbers_in(compiled) == pytest.approx(numbers_in(eager), rel=1e-9)
+    assert numbers_of(b) == pytest.approx(numbers_of(a), rel=1e-9)
+
+
+@both_engines
+def test_validation_is_measured_at_the_end_of_the_epoch_and_teaches_nothing(engine: str) -> None:
+    X, y = moons(15, rng=random.Random(9))
+    measured = []
+
+    def measure(model: Any, row: dict[str, Any]) -> None:
+        logits = [model(x).data for x in X]
+        right = [(z > 0) == t for z, t in zip(logits, y, strict=True)]
+        measured.append((binary_cross_entropy_with_logits(logits, y), sum(right) / 15))
+
+    options: dict[str, Any] = {"callbacks": [measure], "engine": engine}
+    model, _, history = train_on_moons(validation=(X, y), **options)
+    found = [(row["val_loss"], row["val_accuracy"]) for row in history.rows]
+    assert found == [pytest.approx(pair, rel=1e-12) for pair in measured]
+    assert numbers_of(model) == numbers_of(train_on_moons(engine=engine)[0])
+
+
+def test_loss_and_metrics_of_an_epoch_belong_to_the_right_examples() -> None:
+    rng = random.Random(5)
+    X, y = moons(21, rng=rng)
+    model = MLP(2, [1], rng=rng)
+    logits = [model(x).data for x in X]
+    given: list[Any] = []
+
+    def gap(outputs: list[float], targets: list[int]) -> float:
+        given.append(sorted(zip(outputs, targets, strict=True)))
+        return math.fsum(abs(z - t) for z, t in zip(outputs, targets, strict=True))
+
+    standing_still = SGD(model.parameters(), lr=0.0)
+    options: dict[str, Any] = {
+        "epochs": 2,
+        "batch_size": 4,
+        "metrics": ("accuracy", gap),
+        "rng": rng,
+    }
+    loss = binary_cross_entropy_with_logits
+    history = train(model, X, y, standing_still, loss=loss, validation=(X, y), **options)
+    for row in history.rows:
+        for prefix in ("", "val_"):
+            right = [(z > 0) == t for z, t in zip(logits, y, strict=True)]
+            assert row[f"{prefix}accuracy"] == sum(right) / 21
+            assert row[f"{prefix}gap"] == math.fsum(
+                map(abs, map(float.__sub__, logits, map(float, y)))
+            )
+            assert row[f"{prefix}loss"] == pytest.approx(loss(logits, y), rel=1e-14)
+    assert given == [sorted(zip(logits, y, strict=True))] * 4
+
+
+def test_a_row_has_all_columns_and_none_where_nothing_is_measured() -> None:
+    row = train_on_moons(epochs=1)[2].rows[0]
+    assert list(row) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
+    assert (row["val_loss"], row["val_accuracy"]) == (None, None)
+    assert 0.0 < row["seconds"] < 60.0
+    model = Scale()
+    regression = train(model, X5, Y5, SGD([model.w], lr=0.1))
+    assert regression.rows[0]["accuracy"] is None
+
+
+@both_engines
+def test_several_outputs_take_indices_or_probabilities(engine: str) -> None:
+    rng = random.Random(2)
+    X = [[rng.gauss(0, 1), rng.gauss(0, 1)] for _ in range(30)]
+    indices = [0 if a > 0.5 else 1 if b > 0 else 2 for a, b in X]
+    histories = []
+    for y in (indices, [[float(k == i) for i in range(3)] for k in indices]):
+        model = MLP(2, [8, 3], init="he", rng=random.Random(4))
+        options: dict[str, Any] = {"epochs": 25, "batch_size": 10, "rng": random.Random(6)}
+        options |= {"loss": cross_entropy, "engine": engine}
+        histories.append(train(model, X, y, Adam(model.parameters(), lr=0.05), **options))
+    by_index, by_share = histories
+    assert by_index.rows[-1]["accuracy"] >= 0.9
+    assert numbers_in(by_share) == pytest.approx(numbers_in(by_index), rel=1e-6)
+
+
+def test_numpy_arrays_train_as_lists_do() -> None:
+    numpy = pytest.importorskip("numpy")
+    histories = []
+    for make in (list, numpy.array, tuple):
+        rng = random.Random(3)
+        X, y = moons(12, rng=rng)
+        model = MLP(2, [4, 1], rng=rng)
+        options: dict[str, Any] = {
+            "loss": binary_cross_entropy_with_logits,
+            "rng": rng,
+            "epochs": 2,
+        }
+        options["validation"] = (make(X[:4]), make(y[:4]))
+        optimizer = SGD(model.parameters(), lr=0.1)
+        histories.append(without_seconds(train(model, make(X), make(y), optimizer, **options)))
+    assert histories[0] == histories[1] == histories[2]
+
+
+def test_no_epochs_change_nothing() -> None:
+    model = Scale(0.5)
+    optimizer = SGD([model.w], lr=0.1)
+    history = train(model, X5, Y5, optimizer, epochs=0)
+    assert (history.rows, history.stopped) == ([], "epochs")
+    assert (model.w.data, optimizer.steps) == (0.5, 0)
+
+
+@both_engines
+def test_learning_rates_may_be_functions_of_the_step(engine: str) -> None:
+    model = Scale()
+    optimizer = SGD([model.w], lr=lambda step: 0.1 / (step + 1))
+    options: dict[str, Any] = {"epochs": 2, "batch_size": 1, "shuffle": False, "engine": engine}
+    train(model, X5[:2], Y5[:2], optimizer, **options)
+    w = 0.0
+    for step in range(4):
+        [x], t = X5[step % 2], Y5[step % 2]
+        w -= 0.1 / (step + 1) * 2 * (w * x - t) * x
+    assert model.w.data == pytest.approx(w, rel=1e-13)
+
+
+# Patience
+
+
+def climb(
+    wanted: float, patience: int | None, epochs: int = 20, **more: Any
+) -> tuple[Scale, History]:
+    """A weight that goes 1, 2, 3 … while validation wants it to be `wanted`."""
+
+    def loss(outputs: list[Any], targets: list[float]) -> Any:
+        [output], [target] = outputs, targets
+        return -output if target == 1000.0 else (output - target) ** 2
+
+    model = Scale()
+    options: dict[str, Any] = {
+        "loss": loss,
+        "validation": ([[1.0]], [wanted]),
+        "patience": patience,
+    } | more
+    return model, train(model, [[1.0]], [1000.0], SGD([model.w], lr=1.0), epochs, **options)
+
+
+@pytest.mark.parametrize(("best", "patience"), [(1, 1), (3, 1), (3, 4), (7, 2)])
+def test_patience_stops_and_restores_the_best(best: int, patience: int) -> None:
+    model, history = climb(best + 0.25, patience)
+    assert history.stopped == "patience"
+    assert len(history.rows) == best + patience
+    assert model.w.data == best
+    assert history.best == (best, 0.0625, [float(best)])
+    assert min(row["val_loss"] for row in history.rows) == 0.0625
+
+
+def test_the_best_is_restored_when_the_epochs_run_out_first() -> None:
+    model, history = climb(3.25, patience=10, epochs=6)
+    assert (history.stopped, len(history.rows), model.w.data) == ("epochs", 6, 3.0)
+
+
+def test_an_equal_loss_is_no_improvement() -> None:
+    model, history = climb(1.5, patience=1)  # epochs 1 and 2 are equally far away
+    assert (len(history.rows), model.w.data) == (2, 1.0)
+
+
+@both_engines
+def test_patience_without_validation_watches_the_training_loss(engine: str) -> None:
+    model = Scale(1.0)
+    # Each step multiplies the weight by −1.5, away from the 0 that the loss wants.
+    optimizer = SGD([model.w], lr=1.25)
+    history = train(model, [[1.0]], [0.0], optimizer, 50, patience=3, engine=engine)
+    assert history.best == (1, 2.25, [-1.5])
+    assert (model.w.data, len(history.rows), history.stopped) == (-1.5, 4, "patience")
+
+
+def test_a_loss_of_nan_is_never_the_best() -> None:
+    model = Scale(1.0)
+    options: dict[str, Any] = {
+        "loss": lambda outputs, targets: (outputs[0] + targets[0]).log(),
+        "patience": 4,
+    }
+    history = train(model, [[1.0]], [-5.0], SGD([model.w], lr=0.1), 50, **options)
+    assert math.isnan(history.rows[0]["loss"])
+    assert (len(history.rows), history.stopped, history.best) == (4, "patience", None)
+
+
+# Going on
+
+
+def stop_at(epoch: int) -> Any:
+    def stop(model: Any, row: dict[str, Any]) -> None:
+        if row["epoch"] == epoch:
+            raise ConnectionError
+
+    return stop
+
+
+@both_engines
+@pytest.mark.parametrize("patience", [None, 3])
+def test_a_resumed_run_equals_the_uninterrupted_one_to_the_bit(
+    patience: int | None, engine: str
+) -> None:
+    X, y = moons(20, rng=random.Random(0))
+    options: dict[str, Any] = {"loss": binary_cross_entropy_with_logits, "batch_size": 8}
+    options |= {"engine": engine, "patience": patience}
+    options["validation"] = moons(15, rng=random.Random(9))
+
+    def start() -> tuple[MLP, Adam]:
+        model = MLP(2, [6, 1], init="he", rng=random.Random(1))
+        return model, Adam(model.parameters(), lr=0.3)
+
+    unbroken, optimizer = start()
+    whole = train(unbroken, X, y, optimizer, 14, rng=random.Random(2), **options)
+    assert whole.stopped == ("patience" if patience else "epochs")
+    for cut in (1, 2, len(whole.rows) - 1, len(whole.rows)):
+        broken, its_optimizer = start()
+        rng, history = random.Random(2), History()
+        options |= {"rng": rng, "history": history}
+        with pytest.raises(ConnectionError):
+            train(broken, X, y, its_optimizer, 14, callbacks=[stop_at(cut)], **options)
+        assert len(history.rows) == cut
+        resumed, optimizer = start()
+        resumed.load_state_dict(broken.state_dict())
+        optimizer.load_state_dict(its_optimizer.state_dict())
+        train(resumed, X, y, optimizer, 14 - cut, **options)
+        del options["rng"], options["history"]
+        assert without_seconds(history) == without_seconds(whole)
+        assert numbers_of(resumed) == numbers_of(unbroken)
+        assert (history.stopped, history.best) == (whole.stopped, whole.best)
+
+
+def test_patience_starts_afresh_where_a_finished_history_goes_on() -> None:
+    _, history = climb(2.25, patience=2)
+    assert (len(history.rows), history.best) == (4, (2, 0.0625, [2.0]))
+    kept = History(history.rows, history.stopped, history.best)
+    _, same = climb(2.25, patience=3, history=history)
+    assert same is history
+    assert [row["epoch"] for row in history.rows] == [1, 2, 3, 4, 5, 6, 7]
+    for cut in (5, 6, 7):  # and it goes on counting where that run is cut short
+        again = History(kept.rows, kept.stopped, kept.best)
+        with pytest.raises(ConnectionError):
+            climb(2.25, patience=3, history=again, callbacks=[stop_at(cut)])
+        climb(2.25, patience=3, history=again)
+        assert (len(again.rows), again.stopped) == (7, "patience")
+
+
+@pytest.mark.parametrize("cut", [1, 3, 4])
+def test_patience_is_not_renewed_by_a_break_before_anything_was_best(cut: int) -> None:
+    options: dict[str, Any] = {
+        "loss": lambda outputs, targets: (outputs[0] + targets[0]).log(),
+        "patience": 4,
+        "history": History(),
+    }
+    model = Scale(1.0)
+    data = [[1.0]], [-5.0], SGD([model.w], lr=0.1), 50
+    with pytest.raises(ConnectionError):
+        train(model, *data, callbacks=[stop_at(cut)], **options)
+    history = train(model, *data, **options)
+    assert (len(history.rows), history.stopped, history.best) == (4, "patience", None)
+
+
+def test_patience_counts_from_where_it_was_asked() -> None:
+    history = History()
+    with pytest.raises(ConnectionError):
+        climb(2.25, None, history=history, callbacks=[stop_at(9)])
+    climb(2.25, patience=2, history=history)
+    # The weight begins at 0 again, so epoch 11 is the best.
+    assert (len(history.rows), history.stopped, history.best) == (13, "patience", (11, 0.0625, [2]))
