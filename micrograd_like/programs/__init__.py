@@ -1,4 +1,4 @@
-"""Compile a graph once, run it for many rows: as Python, as machine code, or on JAX.
+"""Compile a graph once, run it for many rows: as Python, machine code, JavaScript, or on JAX.
 
 A graph built by ordinary code becomes a program of its inputs. Branches that Python took while the
 graph was built are frozen into it; operations, and so the losses, do not branch.
@@ -22,6 +22,7 @@ BACKENDS = {
     "python": ("python", "", ()),
     "llvm": ("llvm", "llvm", ("numpy", "llvmlite")),
     "jax": ("jax", "jax", ("numpy", "jax")),
+    "javascript": ("javascript", "", ()),
 }
 
 
@@ -75,6 +76,8 @@ def make_runner(tape: Tape, backend: str = "auto", threads: int = 1) -> Runner:
         )
     if backend == "jax":
         return module.JaxRunner(tape)  # type: ignore[no-any-return]
+    if backend == "javascript":
+        return module.JavascriptRunner(tape)  # type: ignore[no-any-return]
     return module.LlvmRunner(tape, threads)  # type: ignore[no-any-return]
 
 
@@ -89,7 +92,7 @@ class Program:
     """A compiled graph; `compile` makes it.
 
     - `params`: the parameters, in the order of the gradients.
-    - `backend`: "python", "llvm" or "jax".
+    - `backend`: "python", "llvm", "jax" or "javascript".
     - `source`: what runs, as text.
     """
 
@@ -179,8 +182,9 @@ def compile(
       all other leaves only now. None is every leaf but the inputs, in the order in which the
       outputs first use them.
     - `backend`: "python" (generated source, nothing else needed), "llvm" (machine code for rows
-      in vectors, the extra "llvm"), "jax" (the extra "jax"), or "auto": llvm where it is
-      installed and knows all the operations, else python.
+      in vectors, the extra "llvm"), "jax" (the extra "jax"), "javascript" (source for a browser or
+      for node: only `Program.source` can be used here), or "auto": llvm where it is installed and
+      knows all the operations, else python.
     - `threads`: how many threads the backend "llvm" may use for a large number of rows. The same
       number gives the same bits.
 

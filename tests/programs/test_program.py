@@ -109,7 +109,11 @@ def test_bad_arguments() -> None:
         ({"inputs": [x], "params": [w, w]}, ValueError, r"params\[1\] is listed twice"),
         ({"inputs": [x], "params": [out]}, ValueError, r"params\[0\] is no leaf"),
         ({"inputs": [x], "params": "w"}, TypeError, "params: expected Values, got str"),
-        ({"inputs": [x], "backend": "cuda"}, ValueError, "'auto', 'python', 'llvm', 'jax', got"),
+        (
+            {"inputs": [x], "backend": "cuda"},
+            ValueError,
+            "'auto', 'python', 'llvm', 'jax', 'javascript', got",
+        ),
         ({"inputs": [x], "threads": 0}, ValueError, "threads is a whole number from 1 on, got 0"),
         ({"inputs": [x], "threads": 2.0}, ValueError, "threads is a whole number"),
         ({"inputs": [x], "threads": 2, "backend": "python"}, ValueError, "threads=2"),

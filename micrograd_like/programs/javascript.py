@@ -1,0 +1,301 @@
+"""A tape as JavaScript source, for a browser or for node: the backend "javascript".
+
+The lines are those of the generated Python, in another spelling. Functions come from the table:
+`Script` reads a row's forward function or a partial and writes what it does; only the elementary
+functions stand in a file of their own, javascript.js, which every script begins with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any, ClassVar, NoReturn
+
+from micrograd_like.operation import Op, real
+from micrograd_like.operators import OPS, Operators
+from micrograd_like.programs.branchless import formulas
+from micrograd_like.programs.tape import Line, Operand, Tape
+
+# How an operation is written where it needs no function.
+_FORMS = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "div": "{} / {}",
+    "neg": "-{}",
+    "abs": "Math.abs({})",
+    "relu": "{0} < 0 ? 0 : {0}",
+    "step": "{0} > 0 ? 1 : {0} === {0} ? 0 : {0}",
+    "gate": "{1} === 0 ? 0 : {0} * {1}",
+}
+_ELEMENTARY = {
+    *("exp", "log", "log1p", "sqrt", "sin", "cos", "tanh", "pow"),
+    *("sigmoid", "sigmoid_prime", "softplus", "logaddexp"),
+}
+
+
+class Term(Operators):
+    """What stands for an operand while an expression is read: every result gets a name."""
+
+    __slots__ = ("script", "text")
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+    def __init__(self, script: Script, text: str) -> None:
+        self.script = script
+        self.text = text
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Term:
+        return self._name(self.script.expression(op, [_text(x) for x in operands]))
+
+    def _name(self, expression: str) -> Term:
+        return Term(self.script, self.script.name(expression))
+
+    def __lt__(self, other: Any) -> Term:
+        return self._name(f"{self.text} < {_text(other)}")
+
+    def __gt__(self, other: Any) -> Term:
+        return self._name(f"{self.text} > {_text(other)}")
+
+    def __and__(self, other: Term) -> Term:
+        return self._name(f"{self.text} && {other.text}")
+
+    def __or__(self, other: Term) -> Term:
+        return self._name(f"{self.text} || {other.text}")
+
+    def __bool__(self) -> bool:
+        raise TypeError("an operation that is written as JavaScript does not branch")
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("an operation that is written as JavaScript does not compare")
+
+
+class _Maths:
+    """What `formulas` computes with, for Terms."""
+
+    @staticmethod
+    def where(test: Term, a: Any, b: Any) -> Term:
+        return test._name(f"{test.text} ? {_text(a)} : {_text(b)}")
+
+    @staticmethod
+    def equal(a: Term, b: Any) -> Term:
+        return a._name(f"{a.text} === {_text(b)}")
+
+    @staticmethod
+    def copysign(a: Term, b: Term) -> Term:
+        return a._name(f"copysign({a.text}, {b.text})")
+
+    log = staticmethod(lambda a: OPS["log"](a))
+    power = staticmethod(lambda a, b: OPS["pow"](a, b))
+    sigmoid_prime = staticmethod(lambda a: OPS["sigmoid_prime"](a))
+
+
+_CHOOSING = {name: formula for name, formula in formulas(_Maths).items() if name not in _FORMS}
+SUPPORTED = {*_FORMS, *_ELEMENTARY, *_CHOOSING}
+
+
+class NotWritten(ValueError):
+    """An operation has no form in JavaScript: it is Python that takes only floats."""
+
+
+class Script:
+    """The functions that a piece of JavaScript calls, each written once.
+
+    >>> script = Script()
+    >>> script.expression(OPS["tanh"], ["v1"])
+    'tanh(v1)'
+    >>> script.function(OPS["log"].partials[0], 2)
+    '(a, out) => reciprocal(a)'
+    >>> print(*script.functions)
+    const reciprocal = (a) => { const t0 = a < 0.0; const t1 = 1.0 / a; return t0 ? NaN : t1; };
+    """
+
+    def __init__(self) -> None:
+        self._functions: dict[str, str] = {}
+        self._statements: dict[str, str] = {}  # of the function that is being read
+
+    @property
+    def functions(self) -> list[str]:
+        """A definition for each that is no elementary one, after those that it calls."""
+        return list(self._functions.values())
+
+    def expression(self, op: Op, operands: Sequence[str]) -> str:
+        """`op` of operands given as text; what it calls is among `functions` from here on.
+
+        A row that is Python for floats alone raises `NotWritten`.
+        """
+        if form := _FORMS.get(op.name):
+            return form.format(*operands)
+        name = self._called(op)
+        return f"{name}({', '.join(operands)})"
+
+    def function(self, expression: Callable[..., Any], arguments: int) -> str:
+        """`expression`, a partial or a forward function, as JavaScript's text of a function.
+
+        The last of two or more `arguments` is called out, as a partial has it.
+        """
+        names = ["a", "b"][: max(1, arguments - 1)] + ["out"][: arguments - 1]
+        return self._function(expression, names)
+
+    def forward(self, op: Op) -> str:
+        """The forward function of `op` as JavaScript's text of a function."""
+        names = ["a", "b"][: len(op.partials)]
+        return self._function(lambda *operands: op(*operands), names)
+
+    def name(self, expression: str) -> str:
+        """A name for the result of `expression` within the function that is being read."""
+        return self._statements.setdefault(expression, f"t{len(self._statements)}")
+
+    def _called(self, op: Op) -> str:
+        if op.name in _ELEMENTARY:
+            return op.name
+        # A row of one's own could be called like something that JavaScript knows.
+        name = op.name if op.name in _standard() else f"op_{op.name}"
+        if name not in self._functions:
+            names = ["a", "b"][: len(op.partials)]
+            try:
+                text = self._function(_CHOOSING.get(op.name, op.forward), names)
+            except NotWritten:
+                raise
+            except Exception as error:  # ordinary Python, which only floats can be given to
+                raise NotWritten(f"{op.name} is Python that takes only floats") from error
+            self._functions[name] = f"const {name} = {text};"
+        return name
+
+    def _function(self, expression: Callable[..., Any], names: Sequence[str]) -> str:
+        outer, self._statements = self._statements, {}
+        try:
+            result = _text(expression(*[Term(self, name) for name in names]))
+            statements = [f"const {name} = {text};" for text, name in self._statements.items()]
+        finally:
+            self._statements = outer
+        head = f"({', '.join(names)}) =>"
+        if statements and statements[-1].startswith(f"const {result} = "):
+            result = statements.pop().removeprefix(f"const {result} = ").removesuffix(";")
+        if not statements:
+            return f"{head} {result}"
+        return f"{head} {{ {' '.join(statements)} return {result}; }}"
+
+
+def _text(x: Any) -> str:
+    return x.text if isinstance(x, Term) else literal(real(x))
+
+
+def literal(x: float) -> str:
+    """A number as JavaScript writes it; in parentheses where it has a sign.
+
+    >>> literal(0.1), literal(-2.0), literal(math.inf)
+    ('0.1', '(-2.0)', 'Infinity')
+    """
+    if x != x:
+        return "NaN"
+    text = "Infinity" if abs(x) == math.inf else repr(abs(x))
+    return text if math.copysign(1.0, x) > 0.0 else f"(-{text})"
+
+
+@cache
+def _standard() -> frozenset[str]:
+    from micrograd_like import ops
+
+    return frozenset(op.name for op in vars(ops).values() if isinstance(op, Op))
+
+
+@cache
+def elementary() -> str:
+    """The elementary functions, with which every script begins."""
+    return (resources.files(__package__) / "javascript.js").read_text("utf-8")
+
+
+class JavascriptRunner:
+    """A tape as JavaScript: its source is what it is for, Python can't call it."""
+
+    backend = "javascript"
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+
+    @property
+    def source(self) -> str:
+        """A script that defines `values` and, for one output, `value_and_grad`.
+
+        Both take an array of parameters and an array of rows. The first returns the outputs of
+        each row, the second [mean, means of the derivatives, the other outputs of each row].
+        """
+        script = Script()
+        names = ["values", "value_and_grad"] if self._tape.gradients else ["values"]
+        functions = [_source(self._tape, name, script) for name in names]
+        called = "\n".join(script.functions)
+        exported = f"if (typeof module !== 'undefined') module.exports = {{ {', '.join(names)} }};"
+        parts = ['"use strict";', elementary().rstrip(), called, *functions, exported]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def table(self, rows: Any, inputs: Sequence[str]) -> NoReturn:
+        """Nothing: a program of this backend is not called here."""
+        raise RuntimeError(
+            "a program of the backend 'javascript' runs in a browser or under node, from its "
+            "source; to call it in Python, compile with backend='python' or 'auto'"
+        )
+
+    def values(self, parameters: Sequence[float], table: Any) -> NoReturn:
+        self.table(table, ())
+
+    def value_and_grad(
+        self, parameters: Sequence[float], table: Any, chosen: Sequence[int] | None = None
+    ) -> NoReturn:
+        self.table(table, ())
+
+
+def _source(tape: Tape, name: str, script: Script) -> str:
+    gradient = name == "value_and_grad"
+    leaves = [f"p{i}" for i in range(tape.parameters)] + [f"x{i}" for i in range(tape.inputs)]
+
+    def shown(operand: Operand) -> str:
+        if type(operand) is float:
+            return literal(operand)
+        return leaves[int(operand)] if operand < len(leaves) else f"v{operand}"
+
+    def assigned(number: int, line: Line) -> str:
+        assert line.op is not None
+        expression = script.expression(line.op, [shown(x) for x in line.operands])
+        return f"const v{number} = {expression};{_comment(line.label)}"
+
+    lines = [(number, tape.lines[number]) for number in tape.needed(tape.results(gradient))]
+    lines = [(number, line) for number, line in lines if line.op is not None]
+    once = [f"const [{', '.join(leaves[: tape.parameters])}] = parameters;"]
+    once += [assigned(number, line) for number, line in lines if not line.by_row]
+    body = [assigned(number, line) for number, line in lines if line.by_row]
+    outputs, last = tape.outputs, ["return results;"]
+    if gradient:
+        sums = [f"g{place}" for place in range(tape.parameters)]
+        once += [f"let {', '.join(f'{sum_} = 0' for sum_ in sums)};"] if sums else []
+        once += ["let total = -0, s;"]  # −0 + x is x for every x
+        body += [f"total += {shown(tape.outputs[0])};"]
+        for sum_, contributions in zip(sums, tape.gradients, strict=True):
+            body += _added(sum_, [shown(x) for x in contributions])
+        outputs = tape.outputs[1:]
+        means = ", ".join(f"{sum_} / count" for sum_ in sums)
+        last = ["const count = rows.length;", f"return [total / count, [{means}], results];"]
+    once += ["const results = [];"]
+    body += [f"results.push([{', '.join(map(shown, outputs))}]);"]
+    loop = [f"for (const [{', '.join(leaves[tape.parameters :])}] of rows) {{"]
+    loop += [f"  {text}" for text in body] + ["}"]
+    inside = "\n".join(f"  {text}" for text in [*once, *loop, *last])
+    return f"function {name}(parameters, rows) {{\n{inside}\n}}"
+
+
+def _added(name: str, terms: Sequence[str], most: int = 100) -> Iterator[str]:
+    """Statements that add the sum of `terms`, taken in order, to `name`."""
+    if len(terms) > most:  # in pieces, since a parser may nest them
+        yield f"s = {' + '.join(terms[:most])};"
+        for start in range(most, len(terms), most):
+            yield f"s = {' + '.join(['s', *terms[start : start + most]])};"
+        terms = ["s"]
+    if terms:
+        yield f"{name} += {' + '.join(terms)};"
+
+
+def _comment(label: str) -> str:
+    # A page may hold the script, and there "</script>" would end it.
+    text = label if label.isprintable() else repr(label)
+    return " // " + text.replace("<", "\\u003c") if label else ""
