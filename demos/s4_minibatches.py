@@ -67,7 +67,7 @@ def train(rng: random.Random) -> History:
         batch_size=SIZE,
         validation=moons(100, 0.3, rng),
         patience=15,
-        engine="eager",
+        compile=False,
         progress=False,
         rng=rng,
     )

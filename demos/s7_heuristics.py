@@ -78,7 +78,7 @@ def sweep() -> list[tuple[str, str, int, str, float, float]]:
             optimizer=make(model.parameters()),
             epochs=15,
             batch_size=batch,
-            engine="eager",
+            compile=False,
             progress=False,
             rng=rng,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain, count
@@ -24,12 +24,12 @@ from micrograd_like.cli.plotting import plot_path
 from micrograd_like.losses import binary_cross_entropy_with_logits, cross_entropy
 from micrograd_like.nn import MLP
 from micrograd_like.optim import Adam
-from micrograd_like.training.engines import ENGINES, make_engine
-from micrograd_like.training.examples import Examples, Rows
+from micrograd_like.training.batches import choose
 from micrograd_like.training.history import History, Row
 from micrograd_like.training.loop import fit
 from micrograd_like.training.metrics import accuracy
 from micrograd_like.training.progress import Silent, Table
+from micrograd_like.training.reading import Examples, Rows
 
 Data = tuple[Rows, list[int]]
 Split = tuple[Data, Data]
@@ -121,7 +121,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     option("--hidden", type=_sizes, metavar="N,N", help="sizes of the hidden layers, as in 16,16")
     option("--lr", type=_rate, metavar="RATE", help="learning rate of Adam")
     option("--batch-size", type=_whole, metavar="N", help="examples in a step")
-    option("--engine", choices=ENGINES, default="auto", help="what computes (auto)")
+    option(
+        "--compile",
+        action=BooleanOptionalAction,
+        default="auto",
+        help="compile a program, or compute with Values; without this option, what is faster",
+    )
     option(
         "--plot",
         type=plot_path,
@@ -166,7 +171,7 @@ def run(arguments: Namespace) -> int:
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         validation=held_out if held_out[0] else None,
-        engine=arguments.engine,
+        compile=arguments.compile,
         progress=False,
         rng=rng,
         callbacks=[show],
@@ -179,11 +184,11 @@ def run(arguments: Namespace) -> int:
         return 130
 
     with catch_warnings(action="ignore"):  # what it may say has been said in the training
-        engine = make_engine(arguments.engine, model, loss, optimizer, Examples(*test))
+        run = choose(arguments.compile, model, loss, optimizer, Examples(*test))
 
     def predict(rows: Rows) -> list[Any]:
-        examples = engine.read(Examples(rows, [0] * len(rows)))
-        return engine.evaluate(examples, range(len(rows)))[1]
+        examples = run.read(Examples(rows, [0] * len(rows)))
+        return run.evaluate(examples, range(len(rows)))[1]
 
     outputs = predict(test[0])
     share = accuracy(loss, outputs[0], test[1])(outputs, test[1]) or 0.0

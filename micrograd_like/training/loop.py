@@ -14,11 +14,11 @@ from weakref import WeakValueDictionary
 from micrograd_like._internal.arguments import generator, switch, whole
 from micrograd_like._internal.interrupts import uninterrupted
 from micrograd_like.engine import Value
-from micrograd_like.training.engines import Outputs, make_engine, numbers
-from micrograd_like.training.examples import Examples, Targets, read_examples
+from micrograd_like.training.batches import Outputs, choose, numbers
 from micrograd_like.training.history import Best, History, Row
 from micrograd_like.training.metrics import Loss, Metric, read_metrics
 from micrograd_like.training.progress import reporter
+from micrograd_like.training.reading import Examples, Targets, read_examples
 
 Callback = Callable[[Any, Row], object]
 
@@ -35,7 +35,7 @@ def fit(
     shuffle: bool = True,
     validation: tuple[Any, Any] | None = None,
     metrics: Sequence[str | Metric] = ("accuracy",),
-    engine: str = "auto",
+    compile: bool | str = "auto",
     progress: bool | None = None,
     rng: random.Random | None = None,
     patience: int | None = None,
@@ -54,8 +54,8 @@ def fit(
     - `loss`: a function of a list of outputs and a list of targets; a Value, the mean over them.
     - `validation`: a pair (X, y) to measure on; nothing is learned from it.
     - `metrics`: "accuracy", and functions of a list of outputs, as numbers, and a list of targets.
-    - `engine`: "eager", "compiled", or "auto", which is compiled where that is installed; where
-      it is and model or loss can't be compiled, a RuntimeWarning says why, and it is eager.
+    - `compile`: True runs a compiled program, False Values, batch by batch; "auto" is True where
+      the extra is installed, and where model or loss can't be compiled, a RuntimeWarning says why.
     - `progress`: None shows a bar on a terminal, with tqdm, and one row an epoch elsewhere; True
       shows the bar anywhere, False nothing.
     - `rng`: who shuffles; None is the module `random`. The same seed gives the same history.
@@ -123,7 +123,7 @@ def fit(
     with _Alone(parameters):
         output = _try(model, loss, (examples, held_out), size)
         measures = read_metrics(metrics, loss, output, examples.targets + held_out.targets)
-        run = make_engine(engine, model, loss, optimizer, examples)
+        run = choose(compile, model, loss, optimizer, examples)
         data, held_out_data, targets = run.read(examples), run.read(held_out), examples.targets
         report = reporter(progress, epochs * -(-len(examples.rows) // size))
 

@@ -165,7 +165,7 @@ class Fit(Peer):
             epochs=epochs,
             shuffle=False,
             metrics=(),
-            engine="compiled",
+            compile=True,
             progress=False,
         )
         if len(seen) != epochs:

@@ -118,7 +118,7 @@ def test_what_is_held_out_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> 
     ("data", "least"), [("moons", 0.97), ("circles", 0.93), ("spirals", 0.95), ("xor", 1.0)]
 )
 def test_compiled_learns_the_plane(data: str, least: float, tmp_path: Path) -> None:
-    done = run(program("train", data, "--engine", "compiled", "--quiet"), tmp_path)
+    done = run(program("train", data, "--compile", "--quiet"), tmp_path)
     assert accuracy_in(done.stdout) >= least
 
 
@@ -132,9 +132,9 @@ def test_digits_are_learned(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_digits_are_learned_by_the_eager_engine(tmp_path: Path) -> None:
+def test_digits_are_learned_by_values(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
-    done = run(program("train", "digits", "--engine", "eager", "--quiet"), tmp_path)
+    done = run(program("train", "digits", "--no-compile", "--quiet"), tmp_path)
     assert accuracy_in(done.stdout) >= 0.90
 
 
@@ -176,9 +176,9 @@ def test_a_network_that_has_come_to_nan_makes_up_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_names_are_spelled_by_the_eager_engine(tmp_path: Path) -> None:
+def test_names_are_spelled_by_values(tmp_path: Path) -> None:
     pytest.importorskip("names")
-    done = run(program("train", "names", "--engine", "eager", "--quiet"), tmp_path)
+    done = run(program("train", "names", "--no-compile", "--quiet"), tmp_path)
     assert done.stdout.count("\n") == 1
     assert accuracy_in(done.stdout) > pairs_of_letters(random.Random(0))
 
@@ -250,7 +250,7 @@ def test_a_folder_that_takes_no_files_costs_only_the_picture(tmp_path: Path) -> 
         (["train", "moons", "--lr", "0"], "expected a number above 0, got '0'"),
         (["train", "moons", "--lr", "nan"], "expected a number above 0, got 'nan'"),
         (["train", "moons", "--seed", "abc"], "argument --seed: invalid int value: 'abc'"),
-        (["train", "moons", "--engine", "gpu"], "'gpu' (choose from 'auto', 'eager', 'compiled')"),
+        (["train", "moons", "--compile=gpu"], "ignored explicit argument 'gpu'"),
         (["train", "moons", "--plot", "no/such/folder/x.png"], "no folder 'no/such/folder'"),
         (["train", "moons", "--plot", "x.docx"], "'x.docx' does not end in one of .eps, "),
         (["train", "moons", "--fast"], "unrecognized arguments: --fast"),
@@ -317,7 +317,7 @@ def test_a_terminal_shows_what_a_pipe_gets(tmp_path: Path) -> None:
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        program("train", "xor", "--epochs", "20000", "--engine", "eager"),
+        program("train", "xor", "--epochs", "20000", "--no-compile"),
         cwd=tmp_path,
         env=environment(tmp_path),
         stdout=subprocess.PIPE,
@@ -374,7 +374,7 @@ def test_ctrl_c_between_an_epoch_and_its_row_loses_no_row(
         return kept(*arguments) if place == "progress.line" else ""
 
     monkeypatch.setattr(f"micrograd_like.training.{place}", interrupted)
-    assert main(["train", "xor", "--epochs", "9", "--engine", "eager"]) == 130
+    assert main(["train", "xor", "--epochs", "9", "--no-compile"]) == 130
     out, err = capsys.readouterr()
     assert re.findall(r"^ +(\d+)  ", out, re.MULTILINE) == ["1", "2", "3"]
     assert err == "micrograd-like train: stopped by Ctrl-C after 3 of 9 epochs\n"

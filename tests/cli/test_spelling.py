@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from micrograd_like.cli.spelling import LETTERS, invented, spelled
-from micrograd_like.training.examples import Rows
+from micrograd_like.training.reading import Rows
 
 
 def letters_of(row: list[float]) -> str:

@@ -1,9 +1,10 @@
 """A training that goes on where its last checkpoint stands; run as a program, it can be killed.
 
-python -m tests.support.resumable CHECKPOINT END ENGINE KIND [EPOCH:STAGE]
+python -m tests.support.resumable CHECKPOINT END COMPILE KIND [EPOCH:STAGE]
 
-It prints the number of each epoch before it saves that epoch in CHECKPOINT, and saves what it comes
-to in END. With EPOCH:STAGE it kills itself while it saves that epoch, at one of `STAGES`.
+COMPILE is 0 or 1. The number of each epoch is printed before that epoch is saved in CHECKPOINT, and
+what the training comes to is saved in END. With EPOCH:STAGE the process kills itself while it saves
+that epoch, at one of `STAGES`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ KINDS: dict[str, tuple[Callable[[Any], Any], dict[str, Any]]] = {
 
 
 def train(
-    engine: str, kind: str, checkpoint: Path | None = None, tell: Callable[[int], object] = int
+    compile: bool, kind: str, checkpoint: Path | None = None, tell: Callable[[int], object] = int
 ) -> tuple[MLP, Any, History, random.Random]:
     """From the start, or from the checkpoint; without one, nothing is written."""
     rng = random.Random(5)
@@ -70,7 +71,7 @@ def train(
         optimizer=optimizer,
         batch_size=16,
         validation=moons(15, 0.3, random.Random(2)),
-        engine=engine,
+        compile=compile,
         progress=False,
         rng=rng,
         callbacks=[keep] if checkpoint else [],
@@ -105,7 +106,7 @@ def die_at(epoch: int, stage: str) -> Callable[[int], None]:
     return tell
 
 
-def main(checkpoint: str, end: str, engine: str, kind: str, death: str = "") -> None:
+def main(checkpoint: str, end: str, compiled: str, kind: str, death: str = "") -> None:
     epoch, _, stage = death.partition(":")
     armed = die_at(int(epoch), stage) if death else int
 
@@ -113,7 +114,7 @@ def main(checkpoint: str, end: str, engine: str, kind: str, death: str = "") -> 
         print(now, flush=True)
         armed(now)
 
-    model, optimizer, history, rng = train(engine, kind, Path(checkpoint), tell)
+    model, optimizer, history, rng = train(compiled == "1", kind, Path(checkpoint), tell)
     save(model, end, optimizer=optimizer, history=history, rng=rng)
 
 

@@ -1,4 +1,4 @@
-"""What the tests of `fit` share: engines, small models, small trainings."""
+"""What the tests of `fit` share: both ways to run, small models, small trainings."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ from micrograd_like._internal.extras import installed
 needs_compiled = pytest.mark.skipif(
     not installed("numpy", "llvmlite"), reason="needs the extra compiled"
 )
-both_engines = pytest.mark.parametrize(
-    "engine", ["eager", pytest.param("compiled", marks=needs_compiled)]
-)
+both_ways = pytest.mark.parametrize("compile", [False, pytest.param(True, marks=needs_compiled)])
 
 X5 = [[1.0], [2.0], [-1.0], [0.5], [3.0]]
 Y5 = [2.0, 1.0, 0.0, -1.0, 2.5]
@@ -45,7 +43,7 @@ class Scale:
 
 def train(model: Any, X: Any, y: Any, optimizer: Any, epochs: int = 1, **more: Any) -> History:
     """`fit` without a sound, on Values and with mse_loss unless said otherwise."""
-    arguments: dict[str, Any] = {"loss": mse_loss, "progress": False, "engine": "eager"} | more
+    arguments: dict[str, Any] = {"loss": mse_loss, "progress": False, "compile": False} | more
     return fit(model, X, y, optimizer=optimizer, epochs=epochs, **arguments)
 
 

@@ -15,13 +15,13 @@ import pytest
 from micrograd_like import History, load_checkpoint
 from tests.support.commands import environment
 from tests.support.resumable import KINDS, STAGES, train
-from tests.support.trainings import both_engines, numbers_of, without_seconds
+from tests.support.trainings import both_ways, numbers_of, without_seconds
 
 both_kinds = pytest.mark.parametrize("kind", KINDS)
 
 
-def start(folder: Path, engine: str, kind: str, death: str = "") -> subprocess.Popen[str]:
-    arguments = [str(folder / "c.json"), str(folder / "end.json"), engine, kind, death]
+def start(folder: Path, compile: bool, kind: str, death: str = "") -> subprocess.Popen[str]:
+    arguments = [str(folder / "c.json"), str(folder / "end.json"), str(int(compile)), kind, death]
     return subprocess.Popen(
         [sys.executable, "-m", "tests.support.resumable", *arguments[: 5 if death else 4]],
         cwd=folder,
@@ -37,21 +37,21 @@ def state_of(model: Any, optimizer: Any, history: History, rng: Any) -> list[str
     return list(map(repr, [*parts, history.best, history.since, rng.getstate()]))
 
 
-def assert_same_end(folder: Path, engine: str, kind: str) -> None:
-    model, optimizer, history, rng = train(engine, kind)
+def assert_same_end(folder: Path, compile: bool, kind: str) -> None:
+    model, optimizer, history, rng = train(compile, kind)
     assert history.stopped == ("patience" if "patience" in kind else "epochs")
     found = load_checkpoint(folder / "end.json")
     assert found.history is not None
     assert state_of(*found) == state_of(model, optimizer.state_dict(), history, rng)  # type: ignore[arg-type]
 
 
-@both_engines
+@both_ways
 @both_kinds
-def test_killed_at_random_moments(kind: str, engine: str, tmp_path: Path) -> None:
-    moments = random.Random(f"{engine}, {kind}")
+def test_killed_at_random_moments(kind: str, compile: bool, tmp_path: Path) -> None:
+    moments = random.Random(f"{compile}, {kind}")
     saved = 0
     for _ in range(5):
-        trainer = start(tmp_path, engine, kind)
+        trainer = start(tmp_path, compile, kind)
         assert trainer.stdout
         begun = trainer.stdout.readline()
         assert begun, "it was over before it could be killed"
@@ -68,32 +68,32 @@ def test_killed_at_random_moments(kind: str, engine: str, tmp_path: Path) -> Non
             assert history is not None
             saved = len(history.rows)
         assert saved >= int(last[-1]) - 1
-    assert start(tmp_path, engine, kind).communicate()[0]
-    assert_same_end(tmp_path, engine, kind)
+    assert start(tmp_path, compile, kind).communicate()[0]
+    assert_same_end(tmp_path, compile, kind)
 
 
-@both_engines
-def test_killed_at_every_stage_of_a_save(engine: str, tmp_path: Path) -> None:
+@both_ways
+def test_killed_at_every_stage_of_a_save(compile: bool, tmp_path: Path) -> None:
     kind = "momentum, patience"
     for epoch, stage in enumerate(STAGES, 3):
-        trainer = start(tmp_path, engine, kind, f"{epoch}:{stage}")
+        trainer = start(tmp_path, compile, kind, f"{epoch}:{stage}")
         printed = trainer.communicate()[0].split()
         assert (trainer.returncode, printed[-1]) == (-signal.SIGKILL, str(epoch))
         history = load_checkpoint(tmp_path / "c.json").history
         assert history is not None
         assert len(history.rows) == (epoch if stage == "after the move" else epoch - 1)
-    trainer = start(tmp_path, engine, kind)
+    trainer = start(tmp_path, compile, kind)
     assert trainer.communicate()[0].split()[0] == str(epoch + 1)
-    assert_same_end(tmp_path, engine, kind)
+    assert_same_end(tmp_path, compile, kind)
 
 
-@both_engines
+@both_ways
 @both_kinds
 @pytest.mark.parametrize("stage", ["before the sync", "after the move"])
-def test_killed_in_the_last_save(stage: str, kind: str, engine: str, tmp_path: Path) -> None:
+def test_killed_in_the_last_save(stage: str, kind: str, compile: bool, tmp_path: Path) -> None:
     """What is left to do may be nothing but to stop, and to restore the best epoch."""
-    last = len(train(engine, kind)[2].rows)
-    start(tmp_path, engine, kind, f"{last}:{stage}").communicate()
-    printed = start(tmp_path, engine, kind).communicate()[0].split()
+    last = len(train(compile, kind)[2].rows)
+    start(tmp_path, compile, kind, f"{last}:{stage}").communicate()
+    printed = start(tmp_path, compile, kind).communicate()[0].split()
     assert printed == ([] if stage == "after the move" else [str(last)])
-    assert_same_end(tmp_path, engine, kind)
+    assert_same_end(tmp_path, compile, kind)

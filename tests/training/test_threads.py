@@ -31,7 +31,7 @@ from tests.support.trainings import (
     X5,
     Y5,
     Scale,
-    both_engines,
+    both_ways,
     needs_compiled,
     numbers_of,
     train,
@@ -163,10 +163,10 @@ def test_programs_made_in_several_threads(backend: str) -> None:
     assert together(*[lambda seed=seed: work(seed) for seed in range(THREADS)]) == alone
 
 
-@both_engines
-def test_fits_of_models_of_their_own(engine: str) -> None:
+@both_ways
+def test_fits_of_models_of_their_own(compile: bool) -> None:
     def work(seed: int) -> Any:
-        model, optimizer, history = train_on_moons(seed, engine=engine)
+        model, optimizer, history = train_on_moons(seed, compile=compile)
         return numbers_of(model), optimizer.state_dict(), without_seconds(history)
 
     alone = [work(seed) for seed in range(THREADS)]
@@ -176,8 +176,8 @@ def test_fits_of_models_of_their_own(engine: str) -> None:
 # What is refused
 
 
-@both_engines
-def test_a_model_is_trained_by_one_thread_at_a_time(engine: str) -> None:
+@both_ways
+def test_a_model_is_trained_by_one_thread_at_a_time(compile: bool) -> None:
     shared, other = Scale(), Scale()
     inside, refused = threading.Event(), threading.Event()
 
@@ -186,22 +186,22 @@ def test_a_model_is_trained_by_one_thread_at_a_time(engine: str) -> None:
         assert refused.wait(30)
 
     def first() -> None:
-        options: dict[str, Any] = {"callbacks": [wait], "shuffle": False, "engine": engine}
+        options: dict[str, Any] = {"callbacks": [wait], "shuffle": False, "compile": compile}
         train(shared, X5, Y5, SGD([shared.w], lr=0.1), **options)
 
     def second() -> None:
         assert inside.wait(30)
         try:
             with pytest.raises(RuntimeError, match="another thread is training this model"):
-                train(shared, X5, Y5, SGD([shared.w], lr=0.1), engine=engine)
+                train(shared, X5, Y5, SGD([shared.w], lr=0.1), compile=compile)
             # A model of its own is not refused.
-            train(other, X5, Y5, SGD([other.w], lr=0.1), shuffle=False, engine=engine)
+            train(other, X5, Y5, SGD([other.w], lr=0.1), shuffle=False, compile=compile)
         finally:
             refused.set()
 
     together(first, second)
     once = Scale()
-    train(once, X5, Y5, SGD([once.w], lr=0.1), shuffle=False, engine=engine)
+    train(once, X5, Y5, SGD([once.w], lr=0.1), shuffle=False, compile=compile)
     assert shared.w.data == other.w.data == once.w.data
     together(lambda: train(shared, X5, Y5, SGD([shared.w], lr=0.1)))  # it is free again
 

@@ -22,7 +22,7 @@ from tests.support.trainings import (
     X5,
     Y5,
     Scale,
-    both_engines,
+    both_ways,
     needs_compiled,
     numbers_in,
     numbers_of,
@@ -34,16 +34,16 @@ from tests.support.trainings import (
 # What an epoch computes
 
 
-@both_engines
+@both_ways
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 7, None])
-def test_an_epoch_is_the_plain_loop(batch_size: int | None, engine: str) -> None:
+def test_an_epoch_is_the_plain_loop(batch_size: int | None, compile: bool) -> None:
     model, lr = Scale(), 0.1
     optimizer = SGD([model.w], lr=lr)
     options: dict[str, Any] = {
         "epochs": 3,
         "batch_size": batch_size,
         "shuffle": False,
-        "engine": engine,
+        "compile": compile,
     }
     history = train(model, X5, Y5, optimizer, **options)
     w, losses, size = 0.0, [], batch_size or 5
@@ -107,9 +107,9 @@ def test_without_shuffling_no_random_number_is_drawn() -> None:
     assert random.getstate() != before
 
 
-@both_engines
-def test_the_same_seed_gives_the_same_history_to_the_bit(engine: str) -> None:
-    one, two, three = (train_on_moons(seed, engine=engine) for seed in (1, 1, 2))
+@both_ways
+def test_the_same_seed_gives_the_same_history_to_the_bit(compile: bool) -> None:
+    one, two, three = (train_on_moons(seed, compile=compile) for seed in (1, 1, 2))
     assert without_seconds(one[2]) == without_seconds(two[2])
     assert numbers_of(one[0]) == numbers_of(two[0])
     assert without_seconds(one[2]) != without_seconds(three[2])
@@ -119,14 +119,14 @@ def test_the_same_seed_gives_the_same_history_to_the_bit(engine: str) -> None:
 def test_compiled_gives_the_history_of_eager() -> None:
     held_out = moons(15, rng=random.Random(9))
     (a, _, eager), (b, _, compiled) = (
-        train_on_moons(engine=engine, validation=held_out) for engine in ("eager", "compiled")
+        train_on_moons(compile=compile, validation=held_out) for compile in (False, True)
     )
     assert numbers_in(compiled) == pytest.approx(numbers_in(eager), rel=1e-9)
     assert numbers_of(b) == pytest.approx(numbers_of(a), rel=1e-9)
 
 
-@both_engines
-def test_validation_is_measured_at_the_end_of_the_epoch_and_teaches_nothing(engine: str) -> None:
+@both_ways
+def test_validation_is_measured_at_the_end_of_the_epoch_and_teaches_nothing(compile: bool) -> None:
     X, y = moons(15, rng=random.Random(9))
     measured = []
 
@@ -135,11 +135,11 @@ def test_validation_is_measured_at_the_end_of_the_epoch_and_teaches_nothing(engi
         right = [(z > 0) == t for z, t in zip(logits, y, strict=True)]
         measured.append((binary_cross_entropy_with_logits(logits, y), sum(right) / 15))
 
-    options: dict[str, Any] = {"callbacks": [measure], "engine": engine}
+    options: dict[str, Any] = {"callbacks": [measure], "compile": compile}
     model, _, history = train_on_moons(validation=(X, y), **options)
     found = [(row["val_loss"], row["val_accuracy"]) for row in history.rows]
     assert found == [pytest.approx(pair, rel=1e-12) for pair in measured]
-    assert numbers_of(model) == numbers_of(train_on_moons(engine=engine)[0])
+    assert numbers_of(model) == numbers_of(train_on_moons(compile=compile)[0])
 
 
 def test_loss_and_metrics_of_an_epoch_belong_to_the_right_examples() -> None:
@@ -183,8 +183,8 @@ def test_a_row_has_all_columns_and_none_where_nothing_is_measured() -> None:
     assert regression.rows[0]["accuracy"] is None
 
 
-@both_engines
-def test_several_outputs_take_indices_or_probabilities(engine: str) -> None:
+@both_ways
+def test_several_outputs_take_indices_or_probabilities(compile: bool) -> None:
     rng = random.Random(2)
     X = [[rng.gauss(0, 1), rng.gauss(0, 1)] for _ in range(30)]
     indices = [0 if a > 0.5 else 1 if b > 0 else 2 for a, b in X]
@@ -192,7 +192,7 @@ def test_several_outputs_take_indices_or_probabilities(engine: str) -> None:
     for y in (indices, [[float(k == i) for i in range(3)] for k in indices]):
         model = MLP(2, [8, 3], init="he", rng=random.Random(4))
         options: dict[str, Any] = {"epochs": 25, "batch_size": 10, "rng": random.Random(6)}
-        options |= {"loss": cross_entropy, "engine": engine}
+        options |= {"loss": cross_entropy, "compile": compile}
         histories.append(train(model, X, y, Adam(model.parameters(), lr=0.05), **options))
     by_index, by_share = histories
     assert by_index.rows[-1]["accuracy"] >= 0.9
@@ -225,11 +225,11 @@ def test_no_epochs_change_nothing() -> None:
     assert (model.w.data, optimizer.steps) == (0.5, 0)
 
 
-@both_engines
-def test_learning_rates_may_be_functions_of_the_step(engine: str) -> None:
+@both_ways
+def test_learning_rates_may_be_functions_of_the_step(compile: bool) -> None:
     model = Scale()
     optimizer = SGD([model.w], lr=lambda step: 0.1 / (step + 1))
-    options: dict[str, Any] = {"epochs": 2, "batch_size": 1, "shuffle": False, "engine": engine}
+    options: dict[str, Any] = {"epochs": 2, "batch_size": 1, "shuffle": False, "compile": compile}
     train(model, X5[:2], Y5[:2], optimizer, **options)
     w = 0.0
     for step in range(4):
@@ -279,12 +279,12 @@ def test_an_equal_loss_is_no_improvement() -> None:
     assert (len(history.rows), model.w.data) == (2, 1.0)
 
 
-@both_engines
-def test_patience_without_validation_watches_the_training_loss(engine: str) -> None:
+@both_ways
+def test_patience_without_validation_watches_the_training_loss(compile: bool) -> None:
     model = Scale(1.0)
     # Each step multiplies the weight by −1.5, away from the 0 that the loss wants.
     optimizer = SGD([model.w], lr=1.25)
-    history = train(model, [[1.0]], [0.0], optimizer, 50, patience=3, engine=engine)
+    history = train(model, [[1.0]], [0.0], optimizer, 50, patience=3, compile=compile)
     assert history.best == (1, 2.25, [-1.5])
     assert (model.w.data, len(history.rows), history.stopped) == (-1.5, 4, "patience")
 
@@ -311,14 +311,14 @@ def stop_at(epoch: int) -> Any:
     return stop
 
 
-@both_engines
+@both_ways
 @pytest.mark.parametrize("patience", [None, 3])
 def test_a_resumed_run_equals_the_uninterrupted_one_to_the_bit(
-    patience: int | None, engine: str
+    patience: int | None, compile: bool
 ) -> None:
     X, y = moons(20, rng=random.Random(0))
     options: dict[str, Any] = {"loss": binary_cross_entropy_with_logits, "batch_size": 8}
-    options |= {"engine": engine, "patience": patience}
+    options |= {"compile": compile, "patience": patience}
     options["validation"] = moons(15, rng=random.Random(9))
 
     def start() -> tuple[MLP, Adam]:

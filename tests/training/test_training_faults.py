@@ -34,7 +34,7 @@ from tests.support.trainings import (
     X5,
     Y5,
     Scale,
-    both_engines,
+    both_ways,
     numbers_of,
     train,
     train_on_moons,
@@ -44,8 +44,8 @@ from tests.support.trainings import (
 # Callbacks and errors
 
 
-@both_engines
-def test_callbacks_see_the_model_as_it_is_and_may_change_it(engine: str) -> None:
+@both_ways
+def test_callbacks_see_the_model_as_it_is_and_may_change_it(compile: bool) -> None:
     calls: list[tuple[int, float]] = []
 
     def halve(model: Any, row: dict[str, Any]) -> None:
@@ -53,26 +53,26 @@ def test_callbacks_see_the_model_as_it_is_and_may_change_it(engine: str) -> None
         model.w.data *= 0.5
 
     model = Scale()
-    train(model, [[1.0]], [4.0], SGD([model.w], lr=0.25), 3, callbacks=[halve], engine=engine)
+    train(model, [[1.0]], [4.0], SGD([model.w], lr=0.25), 3, callbacks=[halve], compile=compile)
     # w goes half of the way to 4, and is halved: 2 → 1, 2.5 → 1.25, 2.625 → 1.3125
     assert calls == [(1, 2.0), (2, 2.5), (3, 2.625)]
     assert model.w.data == 1.3125
 
 
-@both_engines
-def test_a_callback_that_raises_loses_nothing(engine: str) -> None:
+@both_ways
+def test_a_callback_that_raises_loses_nothing(compile: bool) -> None:
     def fail(model: Any, row: dict[str, Any]) -> None:
         if row["epoch"] == 3:
             raise ZeroDivisionError("the disk is full")
 
     kept = History()
     with pytest.raises(ZeroDivisionError, match="the disk is full") as caught:
-        train_on_moons(callbacks=[fail], history=kept, engine=engine, epochs=9)
+        train_on_moons(callbacks=[fail], history=kept, compile=compile, epochs=9)
     history = caught.value.history  # type: ignore[attr-defined]
     assert history is kept
     assert (len(history.rows), history.stopped) == (3, "error")
     assert "3 epoch(s)" in caught.value.__notes__[0]
-    assert without_seconds(history) == without_seconds(train_on_moons(engine=engine)[2])[:3]
+    assert without_seconds(history) == without_seconds(train_on_moons(compile=compile)[2])[:3]
 
 
 def test_an_exception_that_takes_no_attribute_still_passes() -> None:
@@ -100,11 +100,11 @@ class Root(Scale):
 ROWS = [[float(x)] for x in (1, 4, 9, 2, 3, 5, 6)]
 
 
-def anomaly(engine: str, bad: float, **more: Any) -> tuple[str, Root, SGD]:
+def anomaly(compile: bool, bad: float, **more: Any) -> tuple[str, Root, SGD]:
     """What is said where the last example, or of validation the second, is bad."""
     model = Root(1.0)
     optimizer = SGD([model.w], lr=0.01)
-    options = {"batch_size": 2, "rng": random.Random(3), "engine": engine, "history": History()}
+    options = {"batch_size": 2, "rng": random.Random(3), "compile": compile, "history": History()}
     rows = ROWS if "validation" in more else [*ROWS, [bad]]
     with detect_anomaly(), pytest.raises(AnomalyError) as caught:
         train(model, rows, [1.0] * len(rows), optimizer, 3, **options | more)
@@ -113,40 +113,40 @@ def anomaly(engine: str, bad: float, **more: Any) -> tuple[str, Root, SGD]:
     return str(caught.value), model, optimizer
 
 
-@both_engines
-def test_an_anomaly_in_a_step_is_named_and_leaves_whole_steps(engine: str) -> None:
+@both_ways
+def test_an_anomaly_in_a_step_is_named_and_leaves_whole_steps(compile: bool) -> None:
     order = list(range(8))
     random.Random(3).shuffle(order)
     before = order.index(7) // 2
     assert before == 1  # a step; then comes the batch with example 7, as its number 0 or 1
-    forward, model, optimizer = anomaly(engine, -1.0)
+    forward, model, optimizer = anomaly(compile, -1.0)
     assert "forward: sqrt" in forward
     assert "gives nan" in forward
-    backward, other, its_optimizer = anomaly(engine, 0.0)
+    backward, other, its_optimizer = anomaly(compile, 0.0)
     assert "backward: sqrt" in backward
-    if engine == "compiled":
+    if compile:
         assert forward.startswith("row 7: ")
         assert backward.startswith("row 7: ")
     plain = Root(1.0)
     first = [ROWS[k] for k in order[:2]]
-    train(plain, first, [1.0, 1.0], SGD([plain.w], lr=0.01), shuffle=False, engine=engine)
+    train(plain, first, [1.0, 1.0], SGD([plain.w], lr=0.01), shuffle=False, compile=compile)
     assert model.w.data == other.w.data == plain.w.data != 1.0
     assert optimizer.steps == its_optimizer.steps == before
 
 
-@both_engines
-def test_an_anomaly_in_validation_is_named(engine: str) -> None:
-    said, _, optimizer = anomaly(engine, 0.0, validation=([[1.0], [-2.0]], [1.0, 1.0]))
+@both_ways
+def test_an_anomaly_in_validation_is_named(compile: bool) -> None:
+    said, _, optimizer = anomaly(compile, 0.0, validation=([[1.0], [-2.0]], [1.0, 1.0]))
     assert "forward: sqrt" in said
-    if engine == "compiled":
+    if compile:
         assert said.startswith("row 1: ")
     assert optimizer.steps == 4
 
 
-@both_engines
-def test_without_detect_anomaly_the_same_trainings_end(engine: str) -> None:
+@both_ways
+def test_without_detect_anomaly_the_same_trainings_end(compile: bool) -> None:
     model = Root(1.0)
-    options = {"batch_size": 2, "rng": random.Random(3), "engine": engine}
+    options = {"batch_size": 2, "rng": random.Random(3), "compile": compile}
     history = train(model, [*ROWS, [-1.0]], [1.0] * 8, SGD([model.w], lr=0.01), 3, **options)
     assert math.isnan(history.rows[0]["loss"])
     assert math.isnan(model.w.data)
@@ -197,11 +197,11 @@ def test_ctrl_c_leaves_whole_steps(seed: int) -> None:
     assert 2 * rows <= steps.pop() <= 2 * rows + 2
 
 
-@both_engines
+@both_ways
 @pytest.mark.parametrize("seed", range(5))
-def test_ctrl_c_leaves_what_that_many_steps_give(engine: str, seed: int) -> None:
+def test_ctrl_c_leaves_what_that_many_steps_give(compile: bool, seed: int) -> None:
     X, y = moons(20, rng=random.Random(1))
-    options: dict[str, Any] = {"loss": binary_cross_entropy_with_logits, "engine": engine}
+    options: dict[str, Any] = {"loss": binary_cross_entropy_with_logits, "compile": compile}
     options["shuffle"] = False
 
     def start() -> tuple[MLP, Adam]:
@@ -246,13 +246,13 @@ def test_a_handler_of_the_users_own_gets_ctrl_c_and_stays() -> None:
     assert (calls, history.stopped) == ([signal.SIGINT] * 3, "epochs")
 
 
-@both_engines
-def test_fit_runs_in_a_thread(engine: str) -> None:
+@both_ways
+def test_fit_runs_in_a_thread(compile: bool) -> None:
     found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(train_on_moons(engine=engine)))
+    thread = threading.Thread(target=lambda: found.append(train_on_moons(compile=compile)))
     thread.start()
     thread.join()
-    assert without_seconds(found[0][2]) == without_seconds(train_on_moons(engine=engine)[2])
+    assert without_seconds(found[0][2]) == without_seconds(train_on_moons(compile=compile)[2])
 
 
 # Bad arguments
@@ -296,7 +296,7 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "progress": ({"progress": "x"}, TypeError, "progress is True or False, got str: 'x'"),
     "many epochs": ({"epochs": "ten"}, TypeError, "epochs is a whole number, got str: 'ten'"),
     "patience": ({"patience": 0}, ValueError, "patience is at least 1, got 0"),
-    "engine": ({"engine": "gpu"}, ValueError, "unknown engine 'gpu': give one of auto, eager"),
+    "compile": ({"compile": "gpu"}, ValueError, "compile is True, False or 'auto', got 'gpu'"),
     "metric": ({"metrics": ["acuracy"]}, ValueError, "unknown metric 'acuracy'"),
     "metrics": ({"metrics": "accuracy"}, TypeError, "metrics is a list such as"),
     "rng": ({"rng": 42}, TypeError, r"rng .*got int: 42; for a seed write random\.Random"),

@@ -32,13 +32,13 @@ OPTIONS: dict[str, Any] = {
 }
 STEPS = 4  # two epochs of two batches
 
-# The compiled engine hands over what it has done where patience asks for it, or else at the end.
-engines = pytest.mark.parametrize(
-    ("engine", "patience"),
+# A program hands over what it has done where patience asks for it, or else at the end.
+ways = pytest.mark.parametrize(
+    ("compile", "patience"),
     [
-        ("eager", 5),
-        pytest.param("compiled", 5, marks=needs_compiled),
-        pytest.param("compiled", None, marks=needs_compiled),
+        (False, 5),
+        pytest.param(True, 5, marks=needs_compiled),
+        pytest.param(True, None, marks=needs_compiled),
     ],
 )
 
@@ -116,16 +116,16 @@ def state(model: Line, optimizer: SGD) -> tuple[Any, ...]:
     return (*numbers_of(model), *optimizer.buffers[0], optimizer.steps)
 
 
-def states(engine: str, patience: int | None) -> list[tuple[Any, ...]]:
+def states(compile: bool, patience: int | None) -> list[tuple[Any, ...]]:
     """After 0, 1, … steps, and after the best epoch has been restored."""
     model, optimizer = start()
     found = [state(model, optimizer)]
     for step in range(STEPS):
         i = 2 * (step % 2)
-        train(model, X[i : i + 2], Y[i : i + 2], optimizer, shuffle=False, engine=engine)
+        train(model, X[i : i + 2], Y[i : i + 2], optimizer, shuffle=False, compile=compile)
         found.append(state(model, optimizer))
     model, optimizer = start()
-    train(model, X, Y, optimizer, engine=engine, patience=patience, **OPTIONS)
+    train(model, X, Y, optimizer, compile=compile, patience=patience, **OPTIONS)
     return [*found, state(model, optimizer)]
 
 
@@ -156,16 +156,18 @@ def assert_whole(
         assert history.best.epoch == best["epoch"] == history.since, f"{where}: {history.best}"
 
 
-@engines
+@ways
 @pytest.mark.usefixtures("one_program")
 def test_ctrl_c_at_every_line(
-    engine: str, patience: int | None, monkeypatch: pytest.MonkeyPatch
+    compile: bool, patience: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected, number, seen = states(engine, patience), 0, set()
+    expected, number, seen = states(compile, patience), 0, set()
     while True:
         number += 1
         lines = Lines(number)
-        found, history, returned = interrupted(lines, monkeypatch, engine=engine, patience=patience)
+        found, history, returned = interrupted(
+            lines, monkeypatch, compile=compile, patience=patience
+        )
         assert_whole(found, history, expected, f"line {number}")
         if lines.seen < number:
             break
@@ -191,17 +193,17 @@ def interrupting_metric(lines: Lines, number: int) -> Callable[[Any, Any], int]:
     return metric
 
 
-@engines
+@ways
 @pytest.mark.usefixtures("one_program")
-def test_ctrl_c_twice(engine: str, patience: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_twice(compile: bool, patience: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one at every line that follows the first, while `fit` comes to its end."""
-    expected, number = states(engine, patience), 0
+    expected, number = states(compile, patience), 0
     while True:
         number += 1
         lines = Lines(math.inf)
         metric = interrupting_metric(lines, number)
         found, history, _ = interrupted(
-            lines, monkeypatch, engine=engine, patience=patience, metrics=[metric]
+            lines, monkeypatch, compile=compile, patience=patience, metrics=[metric]
         )
         assert_whole(found, history, expected, f"line {number}")
         assert (found[-1], len(history.rows)) == (STEPS, 1)

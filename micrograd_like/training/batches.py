@@ -1,4 +1,4 @@
-"""What does the arithmetic of `fit`: Values, batch by batch, or one program for every batch."""
+"""The arithmetic of `fit`: Values, batch by batch, or one program for every batch."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from micrograd_like.engine import Value
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import AnomalyError, anomaly_mode
 from micrograd_like.optim import Optimizer
-from micrograd_like.training.examples import Examples
 from micrograd_like.training.metrics import Loss
+from micrograd_like.training.reading import Examples
 
-ENGINES = ("auto", "eager", "compiled")
 Outputs = list[Any]
 
 
-class Engine(Protocol):
+class Way(Protocol):
     """What runs the model for `fit`. An output is a float, or a list of floats.
 
     `data` is what `read` made of examples, `batch` the numbers of those that are meant.
     """
 
     def read(self, examples: Examples) -> Any:
-        """The examples in the form that this engine works on."""
+        """The examples in the form that this way works on."""
 
     def step(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
         """Do one optimiser step, wholly or not at all; return loss and outputs from before it."""
@@ -39,8 +38,8 @@ class Engine(Protocol):
         """Make the model and the optimiser show what has been done so far."""
 
 
-class Eager:
-    """The engine that builds the graph of every batch anew and runs backward through it."""
+class OnValues:
+    """The way that builds the graph of every batch anew and runs backward through it."""
 
     def __init__(self, model: Any, loss: Loss, optimizer: Any) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
@@ -50,7 +49,7 @@ class Eager:
         return examples
 
     def step(self, data: Examples, batch: Sequence[int]) -> tuple[float, Outputs]:
-        """See `Engine`."""
+        """See `Way`."""
         outputs = [self.model(data.rows[i]) for i in batch]
         cost = self.loss(outputs, [data.targets[i] for i in batch])
         self.optimizer.zero_grad()
@@ -60,7 +59,7 @@ class Eager:
         return cost.data, [numbers(output) for output in outputs]
 
     def evaluate(self, data: Examples, batch: Sequence[int]) -> tuple[float, Outputs]:
-        """See `Engine`."""
+        """See `Way`."""
         # A forward pass builds a graph even when nobody needs it: keep that of one row at a time.
         outputs = [numbers(self.model(data.rows[i])) for i in batch]
         cost = self.loss([_leaves(x) for x in outputs], [data.targets[i] for i in batch])
@@ -70,8 +69,8 @@ class Eager:
         """Nothing to do: the model is where the work is done."""
 
 
-class Compiled:
-    """The engine that traces one example, and runs that program for every batch.
+class AsProgram:
+    """The way that traces one example, and runs that program for every batch.
 
     A row of the program holds the numbers of an example and of its target; the index of a class
     enters as one probability for each class, 0 or 1. Until `sync` the parameters and the buffers
@@ -103,14 +102,14 @@ class Compiled:
         self._tape = Tape(roots, inputs, self._parameters, differentiate=True)
         self._runner = make_runner(self._tape, "llvm")
         self._state: _State | None = None
-        self._check(Eager(model, loss, optimizer), examples)
+        self._check(OnValues(model, loss, optimizer), examples)
 
     def _target(self, target: Any) -> list[float]:
         if self._classes:
             return [float(target == k) for k in range(self._classes)]
         return target if isinstance(target, list) else [target]
 
-    def _check(self, eager: Eager, examples: Examples) -> None:
+    def _check(self, eager: OnValues, examples: Examples) -> None:
         """Compare with Values on some examples: a Python `if` in model or loss is frozen here."""
         firsts = {str(target): i for i, target in reversed([*enumerate(examples.targets)])}
         data = self.read(examples)
@@ -123,7 +122,7 @@ class Compiled:
             if not all(isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) or a != a != b for a, b in pairs):
                 raise ValueError(
                     f"loss and output of example {i} are {expected} with Values and {found} as a "
-                    'program, so model or loss decides something in Python: use engine="eager"'
+                    "program, so model or loss decides something in Python: use compile=False"
                 )
 
     def read(self, examples: Examples) -> Any:
@@ -147,7 +146,7 @@ class Compiled:
         return self._state
 
     def step(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
-        """See `Engine`."""
+        """See `Way`."""
         now = self._now()
         self._watch(now, data, batch, gradient=True)
         cost, gradient, outputs = self._runner.value_and_grad(now.parameters, data, batch)
@@ -167,7 +166,7 @@ class Compiled:
         return cost, (outputs[:, 0] if self._single else outputs).tolist()
 
     def evaluate(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
-        """See `Engine`."""
+        """See `Way`."""
         now = self._now()
         self._watch(now, data, batch, gradient=False)
         values = self._runner.values(now.parameters, data[list(batch)])
@@ -209,24 +208,24 @@ class _State(NamedTuple):
     steps: int
 
 
-def make_engine(name: str, model: Any, loss: Loss, optimizer: Any, examples: Examples) -> Engine:
-    """The engine of that name; "auto" is compiled if that is installed and model and loss allow.
+def choose(compile: bool | str, model: Any, loss: Loss, optimizer: Any, examples: Examples) -> Way:
+    """A program if `compile` is True, or "auto" and it is installed and model and loss allow it.
 
     Where they do not, a RuntimeWarning at whoever called our caller says why.
     """
-    if name not in ENGINES:
-        raise ValueError(f"unknown engine {name!r:.80}: give one of {', '.join(ENGINES)}")
-    eager = Eager(model, loss, optimizer)
-    if name == "eager" or (name == "auto" and not installed("numpy", "llvmlite")):
-        return eager
+    if compile not in (True, False, "auto"):
+        raise ValueError(f"compile is True, False or 'auto', got {compile!r:.80}")
+    on_values = OnValues(model, loss, optimizer)
+    if not compile or (compile == "auto" and not installed("numpy", "llvmlite")):
+        return on_values
     try:
-        return Compiled(model, loss, optimizer, examples)
+        return AsProgram(model, loss, optimizer, examples)
     except Exception as error:
-        if name == "compiled":
+        if compile != "auto":
             raise
-        why = f'engine="auto" is "eager" here, which is slower: {type(error).__name__}: {error}'
+        why = f'compile="auto" is False here, which is slower: {type(error).__name__}: {error}'
         warn(why, RuntimeWarning, stacklevel=3)
-        return eager  # with Values it works: that has been tried before
+        return on_values  # with Values it works: that has been tried before
 
 
 def numbers(output: Any) -> Any:

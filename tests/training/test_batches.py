@@ -1,4 +1,4 @@
-"""The engines of `fit`: what each leaves behind, and what no program can do."""
+"""What runs the batches of `fit`: what it leaves behind, and what no program can do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from micrograd_like import SGD, Value, fit, mse_loss
-from tests.support.trainings import X5, Y5, Scale, both_engines, needs_compiled, train
+from tests.support.trainings import X5, Y5, Scale, both_ways, needs_compiled, train
 
 LR = 0.1
 
@@ -54,29 +54,29 @@ class Plain:
             parameter.data -= LR * parameter.grad
 
 
-@both_engines
-def test_what_the_optimizer_was_not_given_stays(engine: str) -> None:
+@both_ways
+def test_what_the_optimizer_was_not_given_stays(compile: bool) -> None:
     model = Line()
-    options: dict[str, Any] = {"batch_size": 2, "shuffle": False, "engine": engine}
+    options: dict[str, Any] = {"batch_size": 2, "shuffle": False, "compile": compile}
     train(model, X5, Y5, SGD([model.w], lr=LR), 3, **options)
     assert model.w.data == pytest.approx(descend(0.25, 0.5, 3, 2)[0], rel=1e-13)
     assert model.b.data == 0.5
 
 
-@both_engines
-def test_gradients_are_those_of_the_last_batch(engine: str) -> None:
+@both_ways
+def test_gradients_are_those_of_the_last_batch(compile: bool) -> None:
     model = Scale(0.25)
-    options: dict[str, Any] = {"batch_size": 2, "shuffle": False, "engine": engine}
+    options: dict[str, Any] = {"batch_size": 2, "shuffle": False, "compile": compile}
     train(model, X5, Y5, SGD([model.w], lr=LR), 3, **options)
     w, slope = descend(0.25, 0.0, 3, 2)
     assert model.w.data == pytest.approx(w, rel=1e-13)
     assert model.w.grad == pytest.approx(slope, rel=1e-13)
 
 
-@both_engines
-def test_an_optimizer_of_ones_own_takes_its_own_steps(engine: str) -> None:
+@both_ways
+def test_an_optimizer_of_ones_own_takes_its_own_steps(compile: bool) -> None:
     model = Scale(0.25)
-    options: dict[str, Any] = {"batch_size": 2, "shuffle": False, "engine": engine}
+    options: dict[str, Any] = {"batch_size": 2, "shuffle": False, "compile": compile}
     train(model, X5, Y5, Plain([model.w]), 3, **options)
     assert model.w.data == pytest.approx(descend(0.25, 0.0, 3, 2)[0], rel=1e-13)
 
@@ -88,7 +88,7 @@ class Branching(Scale):
         return self.w * x[0] if float(x[0]) > 0.0 else self.w * 0.0
 
 
-def train_branching(engine: str) -> float:
+def train_branching(compile: bool | str) -> float:
     model = Branching(1.0)
     fit(
         model,
@@ -97,7 +97,7 @@ def train_branching(engine: str) -> float:
         loss=mse_loss,
         optimizer=SGD([model.w], lr=0.25),
         epochs=1,
-        engine=engine,
+        compile=compile,
         progress=False,
     )
     return model.w.data
@@ -108,7 +108,7 @@ BRANCHED = 1.25  # the slope is 2 · (1 − 2) · 1 / 2, from the first example 
 
 @needs_compiled
 def test_a_model_that_branches_is_trained_on_values_with_a_warning() -> None:
-    says = r'^engine="auto" is "eager" here, which is slower: ValueError: .* something in Python'
+    says = r'^compile="auto" is False here, which is slower: ValueError: .* something in Python'
     with pytest.warns(RuntimeWarning, match=says) as caught:
         assert train_branching("auto") == BRANCHED
     assert [warning.filename for warning in caught] == [__file__]  # who called fit
@@ -117,8 +117,8 @@ def test_a_model_that_branches_is_trained_on_values_with_a_warning() -> None:
 def test_nobody_is_warned_who_asked_for_values_or_has_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert train_branching("eager") == BRANCHED
-    monkeypatch.setattr("micrograd_like.training.engines.installed", lambda *packages: False)
+    assert train_branching(False) == BRANCHED
+    monkeypatch.setattr("micrograd_like.training.batches.installed", lambda *packages: False)
     assert train_branching("auto") == BRANCHED
 
 
@@ -127,7 +127,7 @@ def test_where_warnings_are_errors_nothing_is_trained() -> None:
     model = Branching(1.0)
     optimizer = SGD([model.w], lr=0.25)
     with pytest.raises(RuntimeWarning):
-        train(model, [[1.0], [-1.0]], [2.0, 3.0], optimizer, engine="auto")
+        train(model, [[1.0], [-1.0]], [2.0, 3.0], optimizer, compile="auto")
     assert (model.w.data, optimizer.steps) == (1.0, 0)
 
 
@@ -138,7 +138,7 @@ def test_a_model_that_branches_is_no_program(place: int) -> None:
     model = Branching(1.0)
     optimizer = SGD([model.w], lr=0.25)
     X, y = [[1.0]] * place + [[-1.0]], [2.0] * place + [3.0]
-    says = rf"example {place} are .* decides something in Python: use engine=\"eager\""
+    says = rf"example {place} are .* decides something in Python: use compile=False"
     with pytest.raises(ValueError, match=says):
-        train(model, X, y, optimizer, engine="compiled")
+        train(model, X, y, optimizer, compile=True)
     assert (model.w.data, optimizer.steps) == (1.0, 0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from micrograd_like.training.examples import read_examples
+from micrograd_like.training.reading import read_examples
 
 
 def test_rows_become_floats_and_targets_keep_their_kind() -> None:
