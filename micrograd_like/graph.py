@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from math import isclose, isfinite, nan
 from typing import Any, NamedTuple, Protocol
 
-from micrograd_like._internal.text import one_line
+from micrograd_like._internal.text import folded, number, one_line
 from micrograd_like.engine import Value
+from micrograd_like.operation import evaluate
+from micrograd_like.operators import OPS
 
 _NAMED = (Value, list, tuple)
 
@@ -72,6 +77,15 @@ def edges_of(nodes: Iterable[Value]) -> list[Edge]:
     [(2.0, 0), (Value(data=3.0, grad=0.0, label='a'), 1)]
     """
     return [Edge(x, node, i) for node in nodes for i, x in enumerate(node.operands)]
+
+
+def given_names(names: Mapping[str, object] | None, depth: int = 2) -> Mapping[str, object]:
+    """`names`, or where that is None the variables of whoever called the function that asks."""
+    if names is not None:
+        return names
+    variables = sys._getframe(depth).f_locals
+    # No more is kept than can give names, and nothing that the interpreter put there.
+    return {n: x for n, x in variables.items() if isinstance(x, _NAMED) and n.isidentifier()}
 
 
 def names_of(
@@ -150,6 +164,153 @@ def _named(model: Any) -> Iterable[tuple[str, Value]]:
         )
     named: Iterable[tuple[str, Value]] = model.named_parameters()
     return named
+
+
+class Changes(NamedTuple):
+    """Which numbers of a graph are newer than the graph, since `data` was assigned later.
+
+    - `was`: the Values that have other `data` now, each with the number the graph was made with.
+    - `unknown`: Values whose old number nothing in the graph tells. Of several in one tuple at
+      least one has changed.
+    """
+
+    was: dict[Value, float]
+    unknown: list[tuple[Value, ...]]
+
+    def __bool__(self) -> bool:
+        return bool(self.was or self.unknown)
+
+    def data(self, node: Value) -> float | None:
+        """The number of `node` that the graph was made with, None where that is not known."""
+        if any(node in group for group in self.unknown):
+            return None
+        return self.was.get(node, node.data)
+
+    def text(self, node: Value) -> str:
+        """That number as it is shown, and the present one where it is another."""
+        old = self.data(node)
+        if old is None:
+            return f"?, now {number(node.data)}"
+        return number(old) + (f", now {number(node.data)}" if node in self.was else "")
+
+    def lines(self, names: Mapping[Value, str]) -> list[str]:
+        """A sentence that says so, a line or two; nothing where nothing changed."""
+        if not self:
+            return []
+        parts = [
+            f"{names[x]} was {number(y)} and is {number(x.data)} now" for x, y in self.was.items()
+        ]
+        parts += [f"{' or '.join(names[x] for x in group)} has changed" for group in self.unknown]
+        more = f", and {len(parts) - 3} more" if len(parts) > 3 else ""
+        changed = ", ".join(parts[:3])
+        told = (
+            f"the graph is older than its leaves: {changed}{more}; every number here is the one "
+            "it was made with: build it again for new ones"
+        )
+        return folded(told).split("\n")
+
+
+NO_CHANGES = Changes({}, [])
+
+_MOST_CHANGED = 2000  # nodes whose operands are looked into
+
+
+def changes_of(nodes: Sequence[Value]) -> Changes:
+    """The Values among `nodes`, parents before children, that were given other `data` since.
+
+    A node keeps the number and the local derivatives that its operands had when it was made, and so
+    computing it again shows whether they are the same. The old number of an operand is the one that
+    gives both back, to the bit.
+
+    >>> a, b = Value(2.0, "a"), Value(3.0, "b")
+    >>> c = a * b
+    >>> changes_of(nodes_of(c)).was
+    {}
+    >>> a.data = 10.0
+    >>> changes_of(nodes_of(c)).was
+    {Value(data=10.0, grad=0.0, label='a'): 2.0}
+    """
+    off = dict.fromkeys([node for node in nodes if node.op and not holds(node, {})])
+    changes = Changes({}, [])
+    for node in reversed(
+        off
+    ):  # from the root: what a later node says of an earlier one comes first
+        if holds(node, changes.was):
+            continue
+        suspects = [x for x in dict.fromkeys(node.parents) if not x.op or x in off]
+        found = _solutions(node, suspects, changes.was) if len(off) <= _MOST_CHANGED else []
+        if len(found) == 1:
+            changes.was.update(found[0])
+        else:
+            changes.unknown.append(tuple(suspects or node.parents))
+    left = dict.fromkeys([group for group in changes.unknown if not {*group} & {*changes.was}])
+    changes.unknown[:] = left
+    return changes
+
+
+def holds(node: Value, was: Mapping[Value, float]) -> bool:
+    """Whether `node`, computed again from operands that are as they were, is what it is."""
+    op = OPS[node.op]
+    operands = [was.get(x, x.data) if isinstance(x, Value) else x for x in node.operands]
+    out = evaluate(op.forward, *operands)
+    if not _same(out, was.get(node, node.data)):
+        return False
+    partials = [p for p, x in zip(op.partials, node.operands, strict=True) if isinstance(x, Value)]
+    slopes = [evaluate(partial, *operands, out) for partial in partials]
+    return all(map(_same, slopes, node.local_grads))
+
+
+def _same(x: float, y: float) -> bool:
+    return x == y or (x != x and y != y)
+
+
+def _solutions(
+    node: Value, suspects: list[Value], was: Mapping[Value, float]
+) -> list[dict[Value, float]]:
+    """Old numbers for one of the suspects, or else for both, with which `node` holds."""
+    if OPS[node.op].selects and not all(node.local_grads):
+        return []  # the branch not taken leaves no trace
+    found = []
+    for x in suspects:
+        fitting = [old for old in _candidates(node, x, was) if holds(node, {**was, x: old})]
+        if fitting and all(isclose(old, fitting[0], rel_tol=1e-9) for old in fitting):
+            found.append({x: fitting[0]})
+    if found or len(suspects) < 2:
+        return found
+    for pair in product(_signed(node.local_grads), repeat=2):
+        both = dict(zip(suspects, pair, strict=True))
+        if holds(node, {**was, **both}):
+            return [both]
+    return []
+
+
+def _signed(numbers: Iterable[float]) -> list[float]:
+    return [y for x in numbers for y in (x, -x)]
+
+
+def _candidates(node: Value, x: Value, was: Mapping[Value, float]) -> Iterable[float]:
+    """Numbers that `x` may have had.
+
+    In a product the slope of the other operand is that number. Elsewhere Newton's method finds it.
+    """
+    if len({*node.parents}) > 1:
+        yield from _signed(node.local_grads)
+    op, target = OPS[node.op], was.get(node, node.data)
+    places = [i for i, operand in enumerate(node.operands) if operand is x]
+    if not any(slope for v, slope in zip(node.parents, node.local_grads, strict=True) if v is x):
+        return
+    for guess in (x.data, target, 0.5, -0.5):
+        for _ in range(50):
+            trial = {**was, x: guess}
+            operands = [trial.get(v, v.data) if isinstance(v, Value) else v for v in node.operands]
+            out = evaluate(op.forward, *operands)
+            slope = sum(evaluate(op.partials[i], *operands, out) for i in places)
+            step = (out - target) / (slope or nan)
+            if out == target or not isfinite(step):
+                break
+            guess -= step
+        if isfinite(guess):
+            yield from _signed(float(f"{guess:.{n}g}") for n in (3, 6, 9, 12, 15, 16, 17))
 
 
 def groups_of(nodes: Iterable[Value], model: Model) -> dict[Value, Group]:

@@ -59,6 +59,8 @@ class Op(NamedTuple):
     - `notation`: how a formula writes it, as a format of the operands; "symbol(a, b)" unless given.
     - `textbook`: for a row that exists because the expression everybody knows loses digits: that
       expression. Formulas show it, nothing computes with it.
+    - `tails`: beside a textbook form, one that keeps its digits where that one is a difference of
+      nearly equal numbers. Formulas show it there.
     - `selects`: the operation picks a branch: where a local derivative is zero, nothing flows
       back, not even an upstream gradient of inf or nan.
 
@@ -76,6 +78,7 @@ class Op(NamedTuple):
     notation: str = ""
     textbook: Callable[..., Any] | None = None
     selects: bool = False
+    tails: Callable[..., Any] | None = None
 
     def __call__(self, *operands: Any) -> Any:
         """The operation applied: a float for numbers, a Value if an operand is one."""

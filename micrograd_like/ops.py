@@ -354,6 +354,7 @@ tanh_prime: Op = _row(
     (lambda a, out: -2.0 * tanh(a) * out,),
     source="1 − tanh² is 0 from a = 20 on; sech², as exponentials, is not",
     textbook=lambda a: 1.0 - tanh(a) ** 2,
+    tails=lambda a: 4.0 * exp(-2.0 * absolute(a)) / (1.0 + exp(-2.0 * absolute(a))) ** 2.0,
 )
 sigmoid_prime: Op = _row(
     "sigmoid_prime",
@@ -362,6 +363,7 @@ sigmoid_prime: Op = _row(
     (lambda a, out: -out * tanh(0.5 * a),),
     source="1 − σ is 0 from a = 37 on; exp(−|a|)/(1 + exp(−|a|))² is not",
     textbook=lambda a: sigmoid(a) * (1.0 - sigmoid(a)),
+    tails=lambda a: exp(-absolute(a)) / (1.0 + exp(-absolute(a))) ** 2.0,
 )
 logaddexp_slope: Op = _row(
     "logaddexp_slope",

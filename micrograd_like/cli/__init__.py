@@ -6,10 +6,7 @@ which returns the exit code.
 
 from __future__ import annotations
 
-import codecs
-import io
 import os
-import re
 import sys
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -17,25 +14,13 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from micrograd_like._internal.extras import MissingExtraError
+from micrograd_like._internal.text import write_ascii_where_needed
 
 COMMANDS = {
     "train": ("cli.train", "train a small network and show what it learned"),
     "step": ("cli.step", "step through the backward pass of an expression"),
     "draw": ("cli.draw", "draw the graph of an expression"),
     "explore": ("cli.explore", "write a page that plays the backward pass of an expression"),
-}
-
-_SUPERSCRIPTS = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
-_ASCII = {
-    **dict(zip("▁▂▃▄▅▆▇█░─│┌┐├└┘×·−∂σ′", "_.-~=+*#:-|+++++x*-ds'", strict=True)),
-    **dict(zip(_SUPERSCRIPTS, "-0123456789", strict=True)),
-    "→": "->",
-    "…": "...",
-    "√": "sqrt",
-    "½": "1/2",
-    "‖": "||",
-    "≥": ">=",
-    "\xa0": " ",
 }
 
 
@@ -45,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     That is 0, or 1 if something is missing or can't be written, 130 after Ctrl-C, and 141 when
     nobody reads the output any more. A usage error is one line and exits with 2.
     """
-    _write_ascii_where_needed()
+    write_ascii_where_needed()
     try:
         arguments = _read(argv)
         code = import_module(f"micrograd_like.{COMMANDS[arguments.command][0]}").run(arguments)
@@ -53,12 +38,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to flush goes there
+        _drop_output()
         return 141
+    except OSError as error:  # such as a disk that is full
+        _drop_output()
+        print(f"micrograd-like: {error}", file=sys.stderr)
+        return 1
     except MissingExtraError as error:
         print(f"micrograd-like: {error}", file=sys.stderr)
         return 1
     return int(code)
+
+
+def _drop_output() -> None:
+    """Let what is left to flush go nowhere, so that leaving says nothing more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _read(argv: Sequence[str] | None) -> Namespace:
@@ -100,21 +94,3 @@ class _Version(Action):
             number = "not installed"
         print(f"micrograd-like {number} ({BACKEND} engine)")
         parser.exit()
-
-
-def _write_ascii_where_needed() -> None:
-    """Give characters that an output can't encode, or LC_ALL=C asks not to see, as ASCII."""
-    codecs.register_error("micrograd_like.ascii", _as_ascii)
-    encoded = os.environ.get("PYTHONIOENCODING")
-    plain = os.environ.get("LC_ALL") in ("C", "POSIX") and not encoded
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            encoding = "ascii" if plain else stream.encoding
-            stream.reconfigure(encoding=encoding, errors="micrograd_like.ascii")
-
-
-def _as_ascii(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeEncodeError)
-    text = re.sub(f"([{_SUPERSCRIPTS}]+)", r"^\1", error.object[error.start : error.end])
-    plain = [c if c.isascii() else _ASCII.get(c, ascii(c)[1:-1]) for c in text]
-    return "".join(plain), error.end

@@ -11,12 +11,23 @@ from typing import Any
 import graphviz
 
 from micrograd_like._internal.arguments import whole
+from micrograd_like._internal.text import number
 from micrograd_like.engine import Value
-from micrograd_like.graph import Group, Model, edges_of, groups_of, names_of, nodes_of
+from micrograd_like.graph import (
+    Changes,
+    Group,
+    Model,
+    changes_of,
+    edges_of,
+    given_names,
+    groups_of,
+    names_of,
+    nodes_of,
+)
 from micrograd_like.operators import OPS
 from micrograd_like.render.folding import fold
 from micrograd_like.render.images import FORMATS, render
-from micrograd_like.render.text import record, short
+from micrograd_like.render.text import plain, record
 
 FONT = "Helvetica,Arial,sans-serif"
 MOST_LABELS = 40
@@ -85,10 +96,13 @@ def draw(
     """The graph of `root`: a box for every Value, an ellipse for every operation.
 
     A box shows the name, the data and the grad, and is the darker the larger the grad is, orange
-    for positive and blue for negative.
+    for positive and blue for negative. Where a leaf was given other `data` since the graph was
+    made, a heading says so, and the box has the number that the graph was made with and the present
+    one.
 
     - `rankdir`: where the arrows go: "LR", "RL", "TB" or "BT".
-    - `names`: names for Values, as `locals()` gives them; labels go first.
+    - `names`: names for Values, as `locals()` gives them; the caller's variables unless given.
+      Labels go first.
     - `model`: puts the nodes of a neuron and of a layer into frames, and folds them into one box
       where the graph would have more than `max_nodes` boxes.
     - `constants`: whether plain numbers in the expression are drawn.
@@ -113,8 +127,10 @@ def draw(
         )
     groups = groups_of(nodes, model) if model else {}
     folded = fold(nodes, groups, max_nodes)
-    called = names_of(nodes, names, model)
-    return Drawing(_Picture(nodes, called, groups, folded, rankdir, constants, highlight).source())
+    called = names_of(nodes, given_names(names), model)
+    changes = changes_of(nodes)
+    picture = _Picture(nodes, called, groups, folded, rankdir, constants, highlight, changes)
+    return Drawing(picture.source())
 
 
 class _Picture:
@@ -129,7 +145,9 @@ class _Picture:
         rankdir: str,
         constants: bool,
         highlight: Value | None,
+        changes: Changes,
     ) -> None:
+        self.changes = changes
         self.nodes, self.names, self.groups, self.folded = nodes, names, groups, folded
         self.constants, self.highlight = constants, highlight
         self.rankdir = rankdir
@@ -144,29 +162,31 @@ class _Picture:
             node_attr={"fontname": FONT, "fontsize": "12", "style": "filled"},
             edge_attr={"fontname": FONT, "fontsize": "10", "color": "#666666"},
         )
+        if told := self.changes.lines(self.names):
+            dot.attr(label=plain("\n".join(told)), labelloc="t", fontsize="12")
         self._frames(dot)
         for title, key in self.boxes.items():
             members = [node for node in self.nodes if self.folded.get(node) == title]
             self._box(dot, key, title, members)
         bundles: Counter[tuple[str, str]] = Counter()
-        for number, edge in enumerate(edges_of(self.nodes)):
+        for k, edge in enumerate(edges_of(self.nodes)):
             head = self.boxes.get(self.folded.get(edge.node, ""), f"o{self.index[edge.node]}")
             if isinstance(edge.operand, float):
                 if self.constants and edge.node not in self.folded:
                     dot.node(
-                        f"c{number}",
-                        record(short(edge.operand)),
+                        f"c{k}",
+                        record(number(edge.operand)),
                         shape="plaintext",
                         style="",
                         **{"class": "constant"},
                     )
-                    dot.edge(f"c{number}", head)
+                    dot.edge(f"c{k}", head)
                 continue
             tail = self.boxes.get(self.folded.get(edge.operand, ""), f"v{self.index[edge.operand]}")
             if edge.node in self.folded or edge.operand in self.folded:
                 bundles[tail, head] += tail != head
             else:
-                dot.edge(tail, head, id=f"e{number}", **self._mark(edge.node))
+                dot.edge(tail, head, id=f"e{k}", **self._mark(edge.node))
         for (tail, head), count in bundles.items():
             # The room that many labels take pulls the boxes of a dense layer far apart.
             label = f"×{count}" if count > 1 and len(bundles) <= MOST_LABELS else ""
@@ -184,12 +204,13 @@ class _Picture:
                 layers.setdefault(group.layer, {}).setdefault(group.neuron, []).append(node)
             else:
                 self._value(dot, node)
-        for layer, neurons in layers.items():
-            with dot.subgraph(name=f"cluster {layer}") as outer:
-                outer.attr(label=layer, color="#999999", style="rounded")
-                for neuron, members in neurons.items():
-                    with outer.subgraph(name=f"cluster {neuron}") as inner:
-                        inner.attr(label=neuron, color="#cccccc", style="rounded")
+        for k, (layer, neurons) in enumerate(layers.items()):
+            frame = f"cluster{k}"
+            with dot.subgraph(name=frame) as outer:
+                outer.attr(label=plain(layer), color="#999999", style="rounded")
+                for i, (neuron, members) in enumerate(neurons.items()):
+                    with outer.subgraph(name=f"{frame}_{i}") as inner:
+                        inner.attr(label=plain(neuron), color="#cccccc", style="rounded")
                         for node in members:
                             self._value(inner, node)
 
@@ -198,7 +219,7 @@ class _Picture:
         name = self.names[node]
         if group := self.groups.get(node):
             name = name.removeprefix(group.neuron + ".")  # the frame says that part
-        fields = [name, f"data {short(node.data)}", f"grad {short(node.grad)}"]
+        fields = [name, f"data {self.changes.text(node)}", f"grad {number(node.grad)}"]
         mark = self._mark(node)
         dot.node(
             f"v{i}",
@@ -218,7 +239,7 @@ class _Picture:
         counts = {"leaves": leaves, "operations": len(members) - leaves}
         fields = [title, ", ".join(f"{n} {what}" for what, n in counts.items() if n)]
         grads = [abs(node.grad) for node in members]
-        fields.append(f"largest |grad| {short(max(grads, key=lambda g: (g != g, g)))}")
+        fields.append(f"largest |grad| {number(max(grads, key=lambda g: (g != g, g)))}")
         dot.node(
             key, self._label(fields), id=key, shape="record", fillcolor="#eeeeee", penwidth="2"
         )

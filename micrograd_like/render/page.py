@@ -16,9 +16,8 @@ from typing import Any
 
 from micrograd_like._internal.text import number, one_line
 from micrograd_like.engine import Value
-from micrograd_like.graph import edges_of, nodes_of
+from micrograd_like.graph import edges_of, given_names, nodes_of
 from micrograd_like.render.drawing import draw
-from micrograd_like.render.text import short
 from micrograd_like.stepping.stepper import Stepper
 from micrograd_like.stepping.steps import Contribution, Step
 
@@ -61,10 +60,10 @@ def explore(root: Value, *, names: Mapping[str, object] | None = None) -> Player
 
     >>> a = Value(2.0, label="a")
     >>> L = a.tanh()
-    >>> "∂L/∂a = 1 − L² = 0.0707" in explore(L, names=locals()).html
+    >>> "∂L/∂a = 1 − L² = 0.07065" in explore(L, names=locals()).html
     True
     """
-    nodes = nodes_of(root)
+    nodes, names = nodes_of(root), given_names(names)
     if len(nodes) > MOST_NODES:
         raise ValueError(
             f"the graph has {len(nodes)} nodes, and a page plays at most {MOST_NODES}: explore a "
@@ -106,7 +105,7 @@ def _played(root: Value, nodes: list[Value], names: Mapping[str, object] | None)
     finite = [abs(node.grad) for node in nodes if math.isfinite(node.grad)]
     data = {
         "values": [
-            {"name": name[node], "made": node.op or "leaf", "data": short(node.data)}
+            {"name": name[node], "made": node.op or "leaf", "data": number(node.data)}
             for node in nodes
         ],
         "steps": steps,
@@ -132,7 +131,7 @@ def _line(step: Step, c: Contribution) -> str:
 
 def _shown(grad: float) -> dict[str, Any]:
     finite = math.isfinite(grad)
-    return {"text": short(grad), "number": grad if finite else None}
+    return {"text": number(grad), "number": grad if finite else None}
 
 
 def _graph(svg: str) -> tuple[str, str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import graphviz
+
 # What XML can't hold is shown by its picture: U+2400 stands for NUL, and so on.
 _CONTROLS = {code: 0x2400 + code for code in range(32) if code != 10} | {127: 0x2421}
+_CONTROLS |= dict.fromkeys((*range(0x80, 0xA0), 0xFFFE, 0xFFFF), 0xFFFD)
 _RECORD = str.maketrans({c: "\\" + c for c in "\\{}|<> "} | {"&": "&amp;", "\n": "\\n"})
 
 
@@ -17,6 +20,15 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def plain(text: str) -> str:
+    r"""`text` as a label that is no record, such as a frame's: never HTML, never an escape.
+
+    >>> print(plain("<a\\b>"))
+    <a\\b>
+    """
+    return str(graphviz.escape(printable(text)))
+
+
 def record(text: str) -> str:
     r"""`text` as a field of a record label: what DOT gives a meaning to stands for itself.
 
@@ -26,15 +38,3 @@ def record(text: str) -> str:
     text = printable(text)
     indent = len(text) - len(text.lstrip(" "))  # which DOT drops, unless it does not break
     return ("\N{NO-BREAK SPACE}" * indent + text[indent:]).translate(_RECORD)
-
-
-def short(x: float) -> str:
-    """A number short enough for a box: four significant digits.
-
-    >>> short(-0.123456), short(2.0), short(1e-18)
-    ('−0.1235', '2.0', '1e−18')
-    """
-    text = f"{x:.4g}"
-    if text.lstrip("-").isdigit():
-        text += ".0"
-    return text.replace("-", "−")

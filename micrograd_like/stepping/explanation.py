@@ -8,10 +8,24 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from micrograd_like._internal.text import aligned, factor, number, one_line
+from micrograd_like._internal.text import (
+    COLUMNS,
+    Text,
+    aligned,
+    factor,
+    folded,
+    html_table,
+    number,
+    one_line,
+    width_of,
+)
 from micrograd_like.engine import Value, topological_order
-from micrograd_like.graph import Model, distinct_names, nodes_of
+from micrograd_like.graph import Model, changes_of, distinct_names, given_names, nodes_of
+from micrograd_like.operation import Op, evaluate
+from micrograd_like.operators import OPS
+from micrograd_like.stepping.formulas import Symbol
 from micrograd_like.stepping.steps import (
+    Operation,
     contributions_of,
     forward_step,
     operation_of,
@@ -28,7 +42,8 @@ _COUNTED_PATHS = 10**9
 
 T = TypeVar("T")
 
-_USE_COLUMNS = "<   <   < < < < >   < >   < >"
+_USE_COLUMNS = "<   <   < < < < .   < .   < ."
+_FLAT = 1e-6  # a local derivative below it in size is worth a word
 
 
 def explain(
@@ -38,27 +53,31 @@ def explain(
     names: Mapping[str, object] | None = None,
     model: Model | None = None,
     paths: bool = False,
-) -> str:
+) -> Text:
     """The gradient of `root` by `value` as the sum over the uses of `value`, as text.
 
     The numbers are those of the last `root.backward()`; where none has run they are those it would
-    give, and the text says so. It also says why a gradient is zero, and names the first node that
-    became nan or inf. `paths=True` adds the sum over the paths that lead from the root to `value`,
-    each with the product of its local derivatives: all of them, or the first twenty.
+    give, and the text says so. It also says why a gradient is zero or tiny, which way a `detach`
+    has cut, and names the first node that became nan or inf. Where a leaf was given other `data`
+    since the graph was made, it says which, and keeps to the numbers that the graph was made with.
+    `paths=True` adds the sum over the paths that lead from the root to `value`, each with the
+    product of its local derivatives: all of them, or the first twenty.
 
-    `names` (such as `locals()`) and `model` give names to nodes without a label.
+    Nodes are called by their labels, or else by the caller's variables (unless `names` gives
+    others), or their place in `model`. At the REPL it needs no `print`; a notebook shows a table.
 
     >>> a, b = Value(2.0, "a"), Value(-3.0, "b")
     >>> c = a * b
     >>> d = a + c
     >>> d.backward()
-    >>> print(explain(a, d, names={"c": c, "d": d}))
-    a.grad = −2.0000 = (via d) ∂d/∂a · d.grad + (via c) ∂c/∂a · c.grad
-                     = 1.0000 · 1.0000 + (−3.0000) · 1.0000
-      via d   d = a + c   ∂d/∂a = 1             d.grad = 1.0000   contributes  1.0000
-      via c   c = a·b     ∂c/∂a = b = −3.0000   c.grad = 1.0000   contributes −3.0000
+    >>> explain(a, d)
+    a.grad = −2.0 = (via d) ∂d/∂a · d.grad + (via c) ∂c/∂a · c.grad
+                  = 1.0 · 1.0 + (−3.0) · 1.0
+      via d   d = a + c   ∂d/∂a = 1          d.grad = 1.0   contributes  1.0
+      via c   c = a·b     ∂c/∂a = b = −3.0   c.grad = 1.0   contributes −3.0
     """
-    return Explainer(root, distinct_names(nodes_of(root), names, model)).text(value, paths)
+    called = distinct_names(nodes_of(root), given_names(names), model)
+    return Explainer(root, called).text(value, paths)
 
 
 class _Use(NamedTuple):
@@ -87,6 +106,7 @@ class Explainer:
     def __init__(self, root: Value, names: Mapping[Value, str], done: int | None = None) -> None:
         self.root = root
         self.names = names
+        self.changes = changes_of(list(names))
         self.ran = root.grad != 0.0 or not root.op
         self.seed = root.grad if root.op and self.ran else 1.0
         steps = [node for node in reversed(topological_order(root)) if node.op]
@@ -97,37 +117,67 @@ class Explainer:
             for parent, amount in zip(node.parents, amounts, strict=True):
                 self.sums[parent] = self.sums.get(parent, 0.0) + amount
 
-    def text(self, value: Value, paths: bool = False) -> str:
+    def text(self, value: Value, paths: bool = False) -> Text:
         """What `explain` returns."""
         if not isinstance(value, Value):
             raise TypeError(f"explain takes a Value, got {type(value).__name__}: {value!r:.80}")
+        lines, rows = self._lines(value, paths)
+        lines += self.changes.lines(self.names)
+        marked = Text("\n".join(lines))._repr_html_() + (html_table(rows) if rows else "")
+        shown = [lines[0], *self._use_lines(rows), *lines[1:]] if rows else lines
+        return Text("\n".join(shown), marked)
+
+    def _lines(self, value: Value, paths: bool) -> tuple[list[str], list[list[str]]]:
+        """All but the uses, of which the first text goes before them; and the uses, in columns."""
         root = self.names[self.root]
         if value not in self.names:
             name = one_line(value.label) or repr(value)
-            return f"{name} is not on the path: {root} is not made from it, so the gradient is 0"
+            return [
+                f"{name} is not on the path: {root} is not made from it, so the gradient is 0"
+            ], []
         name, total = self.names[value], self.sums.get(value, 0.0)
         if value is self.root:
-            return f"{name}.grad = {number(value.grad)}: {self._start()}"
+            return [f"{name}.grad = {number(value.grad)}: {self._start()}"], []
         uses = [use for use in self._flow() if use.parent is value]
         coming = [self.names[node] for node in self.coming if value in node.parents]
         if not uses and not coming:
-            return f"{name}.grad = 0: {self._detached(value)}"
-        lines, shown = [], value.grad
+            return [f"{name}.grad = 0: {reason}" for reason in self._cuts(value)], []
+        first, shown = "", value.grad
         if coming:
             more = f" and {len(coming) - _MOST_TERMS} more" if len(coming) > _MOST_TERMS else ""
-            lines = [
-                f"{name}.grad is not complete: {', '.join(coming[:_MOST_TERMS])}{more} to come"
-            ]
+            first = (
+                f"{name}.grad is not complete: {', '.join(coming[:_MOST_TERMS])}{more} to come\n"
+            )
         elif not self.ran or (value.grad == 0.0 and total != 0.0):
             now = f"{name}.grad is {number(value.grad)}"
-            lines = [f"{now}: backward has not run from {root}, or was cleared since; it gives"]
+            first = f"{now}: backward has not run from {root}, or was cleared since; it gives\n"
             shown = total
-        lines += self._sum(name, uses, shown, total)
-        if total == 0.0 and not coming:
-            lines += [f"because {reason}" for reason in self._reasons(value)]
+        head, rows = self._sum(name, uses, shown, total)
+        lines = [first + head]
+        if not _same(shown, total):
+            lines.append(f"elsewhere: an earlier pass, or ways that do not lead through {root}")
+        if not coming:
+            reasons = self._reasons(value) if total == 0.0 else self._nearly_flat(value)
+            lines += [folded(f"because {reason}") for reason in reasons]
+            lines += [folded(f"not counted: {cut}") for cut in self._cuts(value) if total != 0.0]
         if not math.isfinite(total) or not math.isfinite(self.root.data):
-            lines.append(self._first_not_finite())
-        return "\n".join(lines + self._paths(value) if paths else lines)
+            lines.append(folded(self._first_not_finite()))
+        return (lines + self._paths(value) if paths else lines), rows
+
+    def _use_lines(self, rows: list[list[str]]) -> list[str]:
+        wide = [f"  {line}" for line in aligned(rows, _USE_COLUMNS)]
+        if max(map(width_of, wide)) <= COLUMNS:
+            return wide
+        heads = [f"  {line}" for line in aligned([row[:2] for row in rows], "<   <")]
+        slopes = aligned([row[2:7] for row in rows], "< < < < .")
+        ends = aligned([row[7:] for row in rows], "< .   < .")
+        both = [
+            f"    {line}"
+            for line in aligned(list(map(list, zip(slopes, ends, strict=True))), "<   <")
+        ]
+        if max(map(width_of, both)) > COLUMNS:
+            both = [f"    {slope}\n      {end}" for slope, end in zip(slopes, ends, strict=True)]
+        return [line for pair in zip(heads, both, strict=True) for line in pair]
 
     def _flow(self) -> Iterator[_Use]:
         for node in self.done:
@@ -151,11 +201,13 @@ class Explainer:
         return "the pass started here, with a seed"
 
     def _slope(self, use: _Use) -> str:
-        operation = operation_of(use.node, self.names)
+        operation = self._operation(use.node)
         return operation.slope(positions_of(use.node)[use.which])
 
-    def _sum(self, name: str, uses: list[_Use], shown: float, total: float) -> list[str]:
-        """The sum in symbols, in numbers, and a row for each use."""
+    def _sum(
+        self, name: str, uses: list[_Use], shown: float, total: float
+    ) -> tuple[str, list[list[str]]]:
+        """The sum in symbols and in numbers, as text, and a row for each use."""
         start = f"{name}.grad = {number(shown)}"
         rest = [] if _same(shown, total) else [factor(shown - total)]
         if 0 < len(uses) <= _MOST_TERMS:
@@ -164,48 +216,64 @@ class Explainer:
                 f"(via {n}) {self._slope(u)} · {n}.grad" for n, u in zip(nodes, uses, strict=True)
             ]
             factors = [f"{factor(use.local)} · {factor(use.upstream)}" for use in uses]
-            lines = [
-                f"{start} = {' + '.join([*terms, '(elsewhere)'] if rest else terms)}",
-                f"{' ' * len(start)} = {' + '.join(factors + rest)}",
-            ]
+            text = _wrapped(start, [*terms, "(elsewhere)"] if rest else terms)
+            text += "\n" + _wrapped(" " * width_of(start), factors + rest)
         else:
             elsewhere = f" and {rest[0]} (elsewhere)" if rest else ""
             several = f", the sum over {len(uses)} uses" if uses else " so far"
-            lines = [f"{start}{several}{elsewhere}"]
+            text = f"{start}{several}{elsewhere}"
         if len(uses) > _MOST_USES:
-            lines[-1] += f"; the {_MOST_USES} largest:"
+            text += f"; the {_MOST_USES} largest:"
             least = sorted([abs(use.amount) for use in uses])[-_MOST_USES]
             uses = [use for use in uses if not abs(use.amount) < least][:_MOST_USES]
         rows = []
         for use in uses:
-            operation = operation_of(use.node, self.names)
+            operation, node = self._operation(use.node), self.names[use.node]
             slope = slope_cells(operation, positions_of(use.node)[use.which], use.local)
-            node = self.names[use.node]
             upstream = [f"{node}.grad =", number(use.upstream)]
-            rows.append(
-                [
-                    f"via {node}",
-                    str(operation),
-                    *slope,
-                    *upstream,
-                    "contributes",
-                    number(use.amount),
-                ]
-            )
-        if rows:
-            lines += [f"  {line}" for line in aligned(rows, _USE_COLUMNS)]
-        if rest:
-            root = self.names[self.root]
-            lines.append(f"elsewhere: an earlier pass, or ways that do not lead through {root}")
-        return lines
+            amount = ["contributes", number(use.amount)]
+            rows.append([f"via {node}", str(operation), *slope, *upstream, *amount])
+        return text, rows
+
+    def _operation(self, node: Value) -> Operation:
+        return operation_of(node, self.names, self.changes)
 
     # Why nothing, or no number, arrives.
 
-    def _detached(self, value: Value) -> str:
-        for node in self.done + self.coming:
-            if node.op == "detach" and value in nodes_of(node):
-                return f"{operation_of(node, self.names)} lets no gradient through"
-        raise AssertionError(f"no detach between {value} and {self.root}")
+    def _cuts(self, value: Value) -> list[str]:
+        """The operations after `value` whose result counts as a constant."""
+        reached = {value}
+        ends: list[str] = []
+        walked = {self.root, *self.done, *self.coming}
+        for node in self.names:  # parents before children
+            if not reached.isdisjoint(node.parents):
+                if node in walked and self._always_flat(node):
+                    ends.append(f"{self._operation(node)} lets no gradient through")
+                else:
+                    reached.add(node)
+        return ends[:_MOST_REASONS]
+
+    def _always_flat(self, node: Value) -> bool:
+        """Whether the row of `node` has the number 0 for a slope, whatever the operands are."""
+        if any(node.local_grads):
+            return False
+        op = OPS[node.op]
+        names = [Symbol(f"x{i}") for i in range(len(op.partials) + 1)]
+        slopes = [partial(*names) for partial in op.partials]
+        return not any(x.head if isinstance(x, Symbol) else x for x in slopes)
+
+    def _nearly_flat(self, value: Value) -> list[str]:
+        """Where the gradient has become tiny on its way to `value`: at one operand's saturation."""
+        reasons: dict[str, None] = {}
+        seen, stack = {value}, [value]
+        while stack and len(reasons) < _MOST_REASONS:
+            for use in self._uses.get(stack.pop(), []):
+                if len(use.node.operands) == 1 and 0.0 < abs(use.local) < _FLAT:
+                    reasons[self._flat(use)] = None
+                if use.node not in seen:
+                    seen.add(use.node)
+                    stack.append(use.node)
+        return list(reasons)[:_MOST_REASONS]
 
     def _reasons(self, value: Value) -> list[str]:
         reasons: list[str] = []
@@ -231,25 +299,49 @@ class Explainer:
         return list(dict.fromkeys(reasons))[:_MOST_REASONS]
 
     def _flat(self, use: _Use) -> str:
-        operation, operand = operation_of(use.node, self.names), use.parent
-        at = f"{self.names[operand]} = {number(operand.data)}"
-        match use.node.op:
-            case "detach":
-                return f"{operation} lets no gradient through"
-            case "relu":
-                return f"{operation} is dead: {at} is not above 0, where its slope is 0"
-            case "maximum" | "minimum":
+        node, position = use.node, positions_of(use.node)[use.which]
+        operation = self._operation(node)
+        if self._always_flat(node):
+            return f"{operation} lets no gradient through"
+        data = self.changes.data(use.parent)
+        name = self.names[use.parent]
+        at = name if data is None else f"{name} = {number(data)}"
+        derivative = operation.derivative(position)
+        _, _, *formula = slope_cells(operation, position, use.local)
+        slope = f"{self._slope(use)} = {' '.join(formula).rstrip()}"
+        if jump := self._kink(node, position):
+            left, right = map(number, jump)
+            sides = f"its slope is {left} below and {right} above, and there"
+            return f"{operation} has a kink at {at}: {sides} {number(use.local)} is taken"
+        if OPS[node.op].selects:
+            if len(node.operands) == 2:
                 return f"{operation} takes the other operand"
-            case "mul":
-                return f"{operation} multiplies by 0"
-        _, _, *formula = slope_cells(operation, positions_of(use.node)[use.which], use.local)
-        return f"{operation} is flat at {at}: {self._slope(use)} = {' '.join(formula).rstrip()}"
+            return f"{operation} is dead: {slope} at {at}"
+        if not isinstance(derivative.head, Op) and derivative.head != operation.out:
+            return f"{operation} multiplies by {number(use.local)}"
+        return f"{operation} is {'' if use.local == 0.0 else 'nearly '}flat at {at}: {slope}"
+
+    def _kink(self, node: Value, position: int) -> tuple[float, float] | None:
+        """The local derivatives a hair below and above the operand, where they differ by a jump."""
+        operands = [self.changes.data(x) if isinstance(x, Value) else x for x in node.operands]
+        known = [x for x in operands if x is not None]
+        if len(known) < len(operands):
+            return None
+        op, sides = OPS[node.op], []
+        for towards in (-math.inf, math.inf):
+            moved = [*known]
+            moved[position] = math.nextafter(known[position], towards)
+            out = evaluate(op.forward, *moved)
+            sides.append(evaluate(op.partials[position], *moved, out))
+        below, above = sides
+        jumps = math.isfinite(below - above) and abs(below - above) > 0.1
+        return (below, above) if jumps else None
 
     def _first_not_finite(self) -> str:
         for node, name in self.names.items():
             if not math.isfinite(node.data):
                 leaf = f"{name} = {number(node.data)}, a leaf"
-                made = forward_step(node, self.names, node.data) if node.op else leaf
+                made = forward_step(node, self.names, node.data, self.changes) if node.op else leaf
                 return f"the first {_kind(node.data)} of the forward pass: {made}"
         for use in self._flow():
             if not math.isfinite(use.amount):
@@ -270,7 +362,7 @@ class Explainer:
         first = f", the first {_MOST_PATHS}" if count > _MOST_PATHS else ""
         rows = [self._path(path) for path in islice(self._each_path(value), _MOST_PATHS)]
         title = f"paths from {self.names[self.root]} to {self.names[value]}: {many}{first}"
-        return [title, *[f"  {line}" for line in aligned(rows, "<   < < >")]]
+        return [title, *[f"  {line}" for line in aligned(rows, "<   < < .")]]
 
     def _each_path(self, value: Value) -> Iterator[list[_Use]]:
         stack: list[tuple[Value, Any]] = [(value, None)]  # paths as linked lists, the root first
@@ -305,6 +397,17 @@ def _shortened(parts: list[T], write: Callable[[T], str]) -> list[str]:
     if len(parts) <= _LONGEST_PATH:
         return [write(part) for part in parts]
     return [*map(write, parts[:half]), "…", *map(write, parts[-half:])]
+
+
+def _wrapped(start: str, terms: list[str]) -> str:
+    """`start` = the sum of `terms`, on as few lines as 80 columns allow."""
+    lines, margin = [f"{start} = {terms[0]}"], " " * (width_of(start) + 1)
+    for term in terms[1:]:
+        if width_of(lines[-1]) + width_of(term) + 3 <= COLUMNS:
+            lines[-1] += f" + {term}"
+        else:
+            lines.append(f"{margin}+ {term}")
+    return "\n".join(lines)
 
 
 def _same(x: float, y: float) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, final
 
+from micrograd_like._internal.text import number
 from micrograd_like.operation import Op, evaluate, real
 from micrograd_like.operators import OPS, Operators
 
@@ -61,10 +63,18 @@ class Symbol(Operators):
         return results[self]
 
 
-def local_derivative(op: Op, index: int, operands: Sequence[str | float], out: str) -> Symbol:
+def local_derivative(
+    op: Op,
+    index: int,
+    operands: Sequence[str | float],
+    out: str,
+    numbers: Mapping[str, float] | None = None,
+) -> Symbol:
     """The derivative of `out = op(operands)` by operand `index`, with the result called by name.
 
-    Operands are names, or numbers where the node has a plain number.
+    Operands are names, or numbers where the node has a plain number. Where `numbers` for the names
+    are given and the textbook's formula of them as they are shown comes out wrong, such as 1 − 1,
+    the text is a formula that computes.
 
     >>> from micrograd_like import ops
     >>> derivative = local_derivative(ops.tanh, 0, ["e"], "L")
@@ -72,6 +82,8 @@ def local_derivative(op: Op, index: int, operands: Sequence[str | float], out: s
     1 − L²
     >>> derivative.evaluate({"e": 20.0})
     1.6993417021166355e-17
+    >>> print(local_derivative(ops.tanh, 0, ["e"], "L", {"e": 20.0, "L": 1.0}))
+    4·exp(−2·|e|)/(1 + exp(−2·|e|))²
     >>> print(local_derivative(ops.power, 0, ["a", 3.0], "c"))
     3·a²
     """
@@ -80,8 +92,25 @@ def local_derivative(op: Op, index: int, operands: Sequence[str | float], out: s
     derivative = (
         Symbol(partial.head, partial.operands) if isinstance(partial, Symbol) else (Symbol(partial))
     )
-    derivative._text = _text(_simplified(derivative, Symbol(op, symbols), out))
+    made = Symbol(op, symbols)
+    short = _simplified(derivative, made, out)
+    if numbers and not _computes(short, derivative, numbers):
+        short = _simplified(derivative, made, out, tails=True)
+    derivative._text = _text(short)
     return derivative
+
+
+_MOST_OFF = 0.02  # what a formula of numbers with four digits may be off by
+
+
+def _computes(short: Symbol, derivative: Symbol, numbers: Mapping[str, float]) -> bool:
+    """Whether the formula, of the numbers that are shown, gives the derivative."""
+    shown = {name: float(number(x).replace("−", "-")) for name, x in numbers.items()}
+    try:
+        given, right = short.evaluate(shown), derivative.evaluate(numbers)
+    except ValueError:  # a number that is not known any more
+        return True
+    return not math.isfinite(right) or abs(given - right) <= _MOST_OFF * abs(right)
 
 
 def forward_formula(op: Op, operands: Sequence[str | float], out: str) -> str:
@@ -112,8 +141,13 @@ def _operands_first(root: Symbol) -> list[Symbol]:
 # Simplifying: for the eye only, since x + 0, say, is not x for every float.
 
 
-def _simplified(root: Symbol, known: Symbol | None = None, name: str = "") -> Symbol:
-    """`root` in fewer words: `textbook` forms of the rows that have one, `known` by its name."""
+def _simplified(
+    root: Symbol, known: Symbol | None = None, name: str = "", tails: bool = False
+) -> Symbol:
+    """`root` in fewer words: `textbook` forms of the rows that have one, `known` by its name.
+
+    With `tails`, rows give the form that keeps its digits instead.
+    """
     results: dict[Symbol, Symbol] = {}
     for symbol in _operands_first(root):
         head, operands = symbol.head, tuple([results[x] for x in symbol.operands])
@@ -121,8 +155,10 @@ def _simplified(root: Symbol, known: Symbol | None = None, name: str = "") -> Sy
             results[symbol] = symbol
         elif known and head == known.head and _heads(operands) == _heads(known.operands):
             results[symbol] = Symbol(name)
+        elif tails and head.tails:
+            results[symbol] = _simplified(head.tails(*operands))
         elif head.textbook:
-            results[symbol] = _simplified(head.textbook(*operands), known, name)
+            results[symbol] = _simplified(head.textbook(*operands), known, name, tails)
         else:
             results[symbol] = _shorter(head, *operands)
     return results[root]

@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Any
 
 from micrograd_like import expressions
-from micrograd_like._internal.text import aligned, number, quoted
+from micrograd_like._internal.text import aligned, encodable, number, quoted
 from micrograd_like.engine import Value
-from micrograd_like.graph import Model
+from micrograd_like.graph import Model, given_names
 from micrograd_like.operation import AnomalyError
 from micrograd_like.stepping.stepper import Stepper
 from micrograd_like.stepping.steps import Step, forward_step, table
@@ -36,6 +36,7 @@ _VERBS = {
     "explain": ("e", "NAME [paths]", "why a gradient is what it is"),
     "forward": ("f", "", "how each number was computed"),
     "set": ("s", "LEAF NUMBER", "give a leaf another number; values and gradients follow"),
+    "restore": ("", "", "take all steps back, and put back what an earlier pass had left"),
     "predict": ("", "[on|off]", "be asked for each contribution before it is shown"),
     "help": ("h", "", "this list"),
     "quit": ("q", "", "leave; the gradients stay as they are"),
@@ -52,8 +53,7 @@ def debug(
     gives others), or their place in `model`. Leaving keeps the gradients as they stand then. Where
     the input is no terminal, commands are read from it line by line until it ends.
     """
-    variables = sys._getframe(1).f_locals if names is None else names
-    Prompt(Stepper(root, names=variables, model=model)).interact()
+    Prompt(Stepper(root, names=given_names(names), model=model)).interact()
 
 
 class Prompt(Cmd):
@@ -61,7 +61,7 @@ class Prompt(Cmd):
 
     def __init__(self, stepper: Stepper) -> None:
         super().__init__()
-        self.prompt = "(step) " if sys.stdin.isatty() else ""
+        self.prompt = "(step) " if sys.stdin and sys.stdin.isatty() else ""
         self.stepper = stepper
         self.asking = False
         self.open = False  # whether a question waits for its answer
@@ -74,6 +74,7 @@ class Prompt(Cmd):
         if steps <= _MOST_LINES:
             self.do_forward("")
         self._say(f"{steps} steps back, from {name}.grad = 1; h lists the verbs")
+        self._say(*self.stepper.notes())
         self._line_up()
         while True:
             try:
@@ -84,7 +85,7 @@ class Prompt(Cmd):
 
     def _say(self, *lines: str) -> None:
         for line in lines:
-            print(line, file=self.stdout)
+            print(encodable(line, self.stdout), file=self.stdout)
 
     def _line_up(self) -> None:
         """Find the steps that printed ones align with: all of a pass that fits on a screen."""
@@ -176,6 +177,10 @@ class Prompt(Cmd):
         self.stepper.reset()
         self.do_where("")
 
+    def do_restore(self, _: str) -> None:
+        self.stepper.restore()
+        self._say("the gradients are those from before this pass; n begins it again")
+
     def do_where(self, _: str) -> None:
         upcoming, done = self.stepper.upcoming, self.stepper.position
         progress = f"{done} of {len(self.stepper)} steps done"
@@ -185,13 +190,8 @@ class Prompt(Cmd):
         self._say(progress)
 
     def do_list(self, _: str) -> None:
-        position = self.stepper.position
-        first = max(0, min(position - 5, len(self.stepper) - 11))
-        rows = [
-            ["->" if i == position else "  ", str(i + 1), self.stepper.title(node)]
-            for i, node in enumerate(self.stepper.nodes[first : first + 11], first)
-        ]
-        self._say(*aligned(rows, "< >  <") if rows else "there are no steps")
+        rows = [row[:3] for row in self.stepper.steps_near()]
+        self._say(*aligned(rows, "< >  <") if rows else ["there are no steps"])
 
     def do_graph(self, name: str) -> None:
         stepper = self.stepper
@@ -202,11 +202,14 @@ class Prompt(Cmd):
 
     def do_print(self, names: str) -> None:
         known = self.stepper.names.values()
-        rows = []
+        rows, changes = [], self.stepper.changes
         for name in [names] if names in known else names.split():
             node = self.stepper.find(name)
             title, state = self.stepper.title(node), self.stepper.state(node)
-            rows.append([title, "data", repr(node.data), "grad", repr(node.grad), state])
+            then = changes.data(node)
+            now = f", now {node.data!r}" if then is None or then != node.data == node.data else ""
+            data = f"{'?' if then is None else repr(then)}{now}"
+            rows.append([title, "data", data, "grad", repr(node.grad), state])
         if not rows:
             raise ValueError("print takes names of nodes; graph shows them all")
         self._say(*aligned(rows, "<   < <   < <   <"))
@@ -216,8 +219,8 @@ class Prompt(Cmd):
         self._say(self.stepper.explain(name.removesuffix(" paths").strip(), paths=paths))
 
     def do_forward(self, _: str) -> None:
-        names = self.stepper.names
-        steps = [forward_step(node, names, node.data) for node in names if node.op]
+        names, changes = self.stepper.names, self.stepper.changes
+        steps = [forward_step(node, names, node.data, changes) for node in names if node.op]
         self._say(*table(steps))
 
     def do_set(self, setting: str) -> None:
@@ -253,7 +256,7 @@ class Prompt(Cmd):
         if self.stepper.upcoming is None:
             leaves = [node for node in self.stepper.names if not node.op]
             rows = [[f"{self.stepper.names[x]}.grad", "=", number(x.grad)] for x in leaves]
-            self._say("all steps are done:", *aligned(rows[:_MOST_LINES], "< < >"))
+            self._say("all steps are done:", *aligned(rows[:_MOST_LINES], "< < ."))
             if len(rows) > _MOST_LINES:
                 self._say(f"and {len(rows) - _MOST_LINES} more leaves")
 
@@ -265,14 +268,15 @@ class Prompt(Cmd):
         That is where the input ends, or a verb goes elsewhere. After another verb, the question is
         asked again.
         """
-        made = forward_step(step.node, self.stepper.names, step.node.data)
+        names, changes = self.stepper.names, self.stepper.changes
+        made = forward_step(step.node, names, step.node.data, changes)
         self._say(f"{made}, {step.name}.grad = {number(step.upstream)}")
         position = self.stepper.position
         self.open = True
         try:
             for i, c in enumerate(step.contributions):
                 question = f"{c.operation.slope(c.position)} · {step.name}.grad = "
-                while self.asking and (answer := input(question).strip()):
+                while self.asking and (answer := input(encodable(question, self.stdout)).strip()):
                     if self._guess(answer, i):
                         break
                     if self.cmdqueue or self.stepper.position != position:

@@ -7,11 +7,31 @@ from array import array
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cached_property
+from html import escape
 from typing import Any, Generic, TypeVar
 
-from micrograd_like._internal.text import one_line, quoted
+from micrograd_like._internal.text import (
+    Text,
+    aligned,
+    folded,
+    html_table,
+    number,
+    on_screen,
+    one_line,
+    quoted,
+)
 from micrograd_like.engine import Value, topological_order
-from micrograd_like.graph import Model, check_root, distinct_names, nodes_of
+from micrograd_like.graph import (
+    NO_CHANGES,
+    Changes,
+    Model,
+    changes_of,
+    check_root,
+    distinct_names,
+    given_names,
+    holds,
+    nodes_of,
+)
 from micrograd_like.operation import real
 from micrograd_like.operators import OPS
 from micrograd_like.stepping.explanation import Explainer, explain
@@ -42,6 +62,7 @@ class _Walk(ABC, Generic[S]):
         self.nodes: list[Value] = []
         self._position = 0
         self._undo = array("d")  # what the steps done have overwritten
+        self._changes = NO_CHANGES
 
     def __len__(self) -> int:
         """The number of steps in the whole pass."""
@@ -53,9 +74,24 @@ class _Walk(ABC, Generic[S]):
             yield step
 
     def __repr__(self) -> str:
-        kind = type(self).__name__
-        upcoming = f", next {self.title(self.upcoming)}" if self.upcoming else ""
-        return f"<{kind}: {self._position} of {len(self)} steps done{upcoming}>"
+        return on_screen("\n".join([self._heading(), *aligned(self.steps_near(), "< >  <   <")]))
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self._heading())}</p>{html_table(self.steps_near())}"
+
+    def _heading(self) -> str:
+        return f"{type(self).__name__}: {self._position} of {len(self)} steps done"
+
+    def steps_near(self) -> list[list[str]]:
+        """Up to eleven steps around this point in columns: an arrow at the next, place, title."""
+        first = max(0, min(self._position - 5, len(self) - 11))
+        return [
+            ["->" if i == self._position else "  ", str(i + 1), self.title(node), self._note(node)]
+            for i, node in enumerate(self.nodes[first : first + 11], first)
+        ]
+
+    def _note(self, node: Value) -> str:
+        return ""
 
     @property
     def position(self) -> int:
@@ -95,6 +131,11 @@ class _Walk(ABC, Generic[S]):
             close = get_close_matches(name, known, cutoff=0.5) or known[:10]
             raise ValueError(f"no node is called {quoted(name)}; there are {', '.join(close)}")
         return node
+
+    @property
+    def changes(self) -> Changes:
+        """The leaves that were given other `data` since the graph was made."""
+        return changes_of(list(self.names))
 
     def title(self, node: Value) -> str:
         """The node with what it was made from, c = a·b; of a leaf its name."""
@@ -173,21 +214,22 @@ class _Walk(ABC, Generic[S]):
 class Stepper(_Walk[Step]):
     """The backward pass of `root`, one node at a time.
 
-    At the start `grad` is 1 at the root and 0 at the other nodes in between. Each step passes the
-    gradient of one node on to its operands. A leaf shows what it held before plus what has come in
-    so far, so all through the pass it grows towards what `backward` leaves there; after the last
-    step, every gradient has the bits that `root.backward()` gives.
+    It is a pass of its own: at the start `grad` is 1 at the root and 0 everywhere else, and after
+    the last step every gradient has the bits that `root.backward()` gives where none has run
+    before. The gradients that were there are kept in `before`, by node, and `restore` puts them
+    back.
 
     The local derivatives are those of the forward pass that ran. Where a leaf was given other
-    `data` since, `set` or a `ForwardStepper` brings them up to date.
+    `data` since, steps say so, and `set` or a `ForwardStepper` brings them up to date.
 
-    `names` (such as `locals()`) and `model` give names to nodes without a label.
+    Nodes are called by their labels, or else by the caller's variables (unless `names` gives
+    others), or their place in `model`.
 
     >>> e = Value(1.0, "e")
     >>> L = e.tanh()
-    >>> stepper = Stepper(L, names=locals())
+    >>> stepper = Stepper(L)
     >>> stepper.next()
-    L = tanh(e):  ∂L/∂e = 1 − L² = 0.4200   e.grad += 1.0000 · 0.4200   0.0000 → 0.4200
+    L = tanh(e):  ∂L/∂e = 1 − L² = 0.4200   e.grad += 1.0 · 0.4200   0.0 → 0.4200
     >>> stepper.position, len(stepper), round(e.grad, 12)
     (1, 1, 0.419974341614)
     """
@@ -195,14 +237,44 @@ class Stepper(_Walk[Step]):
     def __init__(
         self, root: Value, *, names: Mapping[str, object] | None = None, model: Model | None = None
     ) -> None:
-        super().__init__(root, names, model)
+        super().__init__(root, given_names(names), model)
         order = topological_order(root)
         self.nodes = [node for node in reversed(order) if node.op]
-        self._start = {node: node.grad for node in order if not node.op}
-        self._sums = dict.fromkeys(self._start, 0.0)  # what this pass brings to each leaf
-        for node in self.nodes:
+        self.before = {node: node.grad for node in order}
+        self._begin()
+
+    def _begin(self) -> None:
+        for node in self.before:
             node.grad = 0.0
-        root.grad = 1.0 if root.op else root.grad + 1.0
+        self.root.grad = 1.0
+        self._begun = True
+
+    def restore(self) -> None:
+        """Undo all steps and give every node the `grad` it had before this pass.
+
+        The next step begins the pass again.
+        """
+        self.reset()
+        for node, grad in self.before.items():
+            node.grad = grad
+        self._begun = False
+
+    def _heading(self) -> str:
+        return "\n".join([super()._heading(), *self.notes()])
+
+    def _note(self, node: Value) -> str:
+        return f"{self.names[node]}.grad = {number(node.grad)}"
+
+    def notes(self) -> list[str]:
+        """What is to be said before the first step: old gradients put aside, leaves changed."""
+        leaves = [node for node, grad in self.before.items() if grad and not node.op]
+        shown = [f"{self.names[x]}.grad = {number(self.before[x])}" for x in leaves[:3]]
+        more = f" and {len(leaves) - 3} more" if len(leaves) > 3 else ""
+        earlier = folded(
+            f"an earlier pass left {', '.join(shown)}{more}; this one starts from 0, and restore "
+            "puts these back"
+        ).split("\n")
+        return (earlier if leaves else []) + self.changes.lines(self.names)
 
     @cached_property
     def _ready(self) -> Mapping[Value, int]:
@@ -224,7 +296,7 @@ class Stepper(_Walk[Step]):
         node = self.find(node)
         if node is self.upcoming:
             return "next"
-        if node not in self._turn and node not in self._sums:
+        if node not in self.before:
             return "detached"
         waiting = self.nodes[self._position : self._ready[node]]
         names = [self.names[x] for x in waiting if node in x.parents]
@@ -233,7 +305,7 @@ class Stepper(_Walk[Step]):
             return f"waits for {', '.join(names[:3])}{more}"
         return "passed on" if self._turn.get(node, self._position) < self._position else "complete"
 
-    def explain(self, value: Value | str, *, paths: bool = False) -> str:
+    def explain(self, value: Value | str, *, paths: bool = False) -> Text:
         """The gradient of `value` as it stands, as `micrograd_like.explain` writes it."""
         return Explainer(self.root, self.names, self._position).text(self.find(value), paths)
 
@@ -246,7 +318,7 @@ class Stepper(_Walk[Step]):
         leaf, data = self.find(leaf), real(data)
         if leaf.op:
             raise ValueError(f"{self.title(leaf)} is computed: only a leaf can be set")
-        position, before, forward = self._position, leaf.data, ForwardStepper(self.root)
+        position, before, forward = self._position, leaf.data, ForwardStepper(self.root, names={})
         self.reset()
         try:
             leaf.data = data
@@ -260,20 +332,17 @@ class Stepper(_Walk[Step]):
             raise
 
     def _do(self) -> list[tuple[float, float, float]]:
+        if not self._begun:
+            self._begin()
         node = self.nodes[self._position]
         amounts = contributions_of(node, node.grad)
-        for parent in node.parents:
-            self._undo.extend((parent.grad, self._sums.get(parent, 0.0)))
+        self._undo.extend([parent.grad for parent in node.parents])
         self._position += 1
         done = []
         try:
             for parent, amount in zip(node.parents, amounts, strict=True):
                 before = parent.grad
-                if parent in self._sums:
-                    self._sums[parent] += amount
-                    parent.grad = self._sums[parent] + self._start[parent]
-                else:
-                    parent.grad = before + amount
+                parent.grad = before + amount
                 done.append((amount, before, parent.grad))
         except BaseException:  # Ctrl-C
             self._revert()
@@ -283,19 +352,21 @@ class Stepper(_Walk[Step]):
     def _revert(self) -> None:
         self._position -= 1
         for parent in reversed(self.nodes[self._position].parents):
-            total, parent.grad = self._undo.pop(), self._undo.pop()
-            if parent in self._sums:
-                self._sums[parent] = total
+            parent.grad = self._undo.pop()
 
     def _record(self, done: list[tuple[float, float, float]]) -> Step:
         node = self.nodes[self._position - 1]
-        operation = operation_of(node, self.names)
+        if not holds(node, self._changes.was):
+            self._changes = self.changes
+        changes = NO_CHANGES if holds(node, {}) else self._changes
+        operation = operation_of(node, self.names, changes)
         parts = zip(positions_of(node), node.parents, node.local_grads, done, strict=True)
         contributions = [
             Contribution(parent, position, operation, local, *numbers)
             for position, parent, local, numbers in parts
         ]
-        return Step(node, operation, node.grad, tuple(contributions))
+        notes = tuple(changes.lines(self.names))
+        return Step(node, operation, node.grad, tuple(contributions), notes)
 
 
 class ForwardStepper(_Walk[ForwardStep]):
@@ -307,14 +378,14 @@ class ForwardStepper(_Walk[ForwardStep]):
     >>> a = Value(2.0, "a")
     >>> c = a * a
     >>> a.data = 3.0
-    >>> ForwardStepper(c, names=locals()).run(), c.data
-    (c = a·a = 3·3 = 9.0000, 9.0)
+    >>> ForwardStepper(c).run(), c.data
+    (c = a·a = 3·3 = 9.0, 9.0)
     """
 
     def __init__(
         self, root: Value, *, names: Mapping[str, object] | None = None, model: Model | None = None
     ) -> None:
-        super().__init__(root, names, model)
+        super().__init__(root, given_names(names), model)
         self.nodes = [node for node in nodes_of(root) if node.op]
 
     @cached_property

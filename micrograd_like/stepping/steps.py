@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from micrograd_like._internal.text import aligned, number
+from micrograd_like._internal.text import COLUMNS, aligned, html_table, number, on_screen, width_of
 from micrograd_like.engine import Value
+from micrograd_like.graph import NO_CHANGES, Changes
 from micrograd_like.operation import Op, not_finite
 from micrograd_like.operators import OPS
 from micrograd_like.stepping.formulas import Symbol, forward_formula, local_derivative
 
-_FORWARD_COLUMNS = "< < < < >"
-_BACKWARD_COLUMNS = "<  < < < < >   < > < >   > < >"
+_FORWARD_COLUMNS = "< < < < ."
+_SLOPE_COLUMNS = "< < < < ."
+_SUM_COLUMNS = "< . < .   . < ."
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """How a node was made: `out` is its name, `operands` are names, or the plain numbers."""
+    """How a node was made: `out` is its name, `operands` are names, or the plain numbers.
+
+    `numbers` are those that the names stand for, as far as they are known, to choose a formula by.
+    """
 
     out: str
     op: Op
     operands: tuple[str | float, ...]
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return forward_formula(self.op, self.operands, self.out)
 
     def derivative(self, position: int) -> Symbol:
         """The derivative of `out` by operand number `position`, as a symbol."""
-        return local_derivative(self.op, position, self.operands, self.out)
+        return local_derivative(self.op, position, self.operands, self.out, self.numbers)
 
     def slope(self, position: int) -> str:
         """What that derivative is called: ∂L/∂e, and ∂c/∂(2nd a) where c = a·a."""
@@ -38,10 +44,14 @@ class Operation:
         return f"∂{self.out}/∂" + (f"({('1st', '2nd')[position]} {name})" if twice else f"{name}")
 
 
-def operation_of(node: Value, names: Mapping[Value, str]) -> Operation:
+def operation_of(
+    node: Value, names: Mapping[Value, str], changes: Changes = NO_CHANGES
+) -> Operation:
     """How `node` was made, with the names that its operands have in `names`."""
     operands = [names[x] if isinstance(x, Value) else x for x in node.operands]
-    return Operation(names[node], OPS[node.op], tuple(operands))
+    data = {names[x]: changes.data(x) for x in (node, *node.parents)}
+    known = {name: x for name, x in data.items() if x is not None}
+    return Operation(names[node], OPS[node.op], tuple(operands), known)
 
 
 def positions_of(node: Value) -> list[int]:
@@ -92,15 +102,20 @@ class Step:
     - `operation`: how the node was made, with names; prints as L = tanh(e).
     - `upstream`: the gradient of the node, which is complete when its turn comes.
     - `contributions`: one for each operand that is a Value, in order.
+    - `notes`: lines that say what to know of the numbers, where an operand has another one now.
     """
 
     node: Value
     operation: Operation
     upstream: float
     contributions: tuple[Contribution, ...]
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return "\n".join(table([self]))
+        return on_screen("\n".join([*table([self]), *self.notes]))
+
+    def _repr_html_(self) -> str:
+        return html_table(self.cells())
 
     @property
     def name(self) -> str:
@@ -125,18 +140,21 @@ class ForwardStep:
     """One step of the forward pass: `node` is computed from its operands.
 
     - `operation`: how, with names; prints as c = a·b.
-    - `operands`: the numbers it is computed from.
+    - `operands`: the numbers it is computed from, None for one that is not known any more.
     - `before`, `after`: the `data` of the node.
     """
 
     node: Value
     operation: Operation
-    operands: tuple[float, ...]
+    operands: tuple[float | None, ...]
     before: float
     after: float
 
     def __repr__(self) -> str:
-        return "\n".join(table([self]))
+        return on_screen("\n".join(table([self])))
+
+    def _repr_html_(self) -> str:
+        return html_table(self.cells())
 
     @property
     def name(self) -> str:
@@ -145,15 +163,25 @@ class ForwardStep:
 
     def cells(self) -> list[list[str]]:
         """The text in columns: one row."""
-        rounded = [float(number(x).replace("−", "-")) for x in self.operands]
+        rounded = [
+            name if x is None else _rounded(x)
+            for name, x in zip(self.operation.operands, self.operands, strict=True)
+        ]
         filled = forward_formula(self.operation.op, rounded, "").removeprefix(" = ")
         return [[str(self.operation), "=", filled, "=", number(self.after)]]
 
 
-def forward_step(node: Value, names: Mapping[Value, str], before: float) -> ForwardStep:
+def _rounded(x: float) -> float:
+    return float(number(x).replace("−", "-"))
+
+
+def forward_step(
+    node: Value, names: Mapping[Value, str], before: float, changes: Changes = NO_CHANGES
+) -> ForwardStep:
     """The record of `node` as it was just computed; `before` is the `data` it had until then."""
-    operands = tuple(map(float, node.operands))
-    return ForwardStep(node, operation_of(node, names), operands, before, node.data)
+    operands = [changes.data(x) if isinstance(x, Value) else x for x in node.operands]
+    operation = operation_of(node, names, changes)
+    return ForwardStep(node, operation, tuple(operands), before, node.data)
 
 
 def slope_cells(operation: Operation, position: int, local: float) -> list[str]:
@@ -174,8 +202,30 @@ def slope_cells(operation: Operation, position: int, local: float) -> list[str]:
 def table(
     steps: Iterable[Step | ForwardStep], beside: Iterable[Step | ForwardStep] = ()
 ) -> list[str]:
-    """The steps, all of one kind, as lines with columns aligned with those of steps `beside`."""
+    """The steps, all of one kind, as lines with columns aligned with those of steps `beside`.
+
+    Where a backward step with all its parts is wider than 80 columns, it takes a line for what the
+    node was made from, and one or two more for each contribution.
+    """
     rows = [row for step in steps for row in step.cells()]
-    others = [row for step in beside for row in step.cells()]
-    columns = _FORWARD_COLUMNS if rows and len(rows[0]) == 5 else _BACKWARD_COLUMNS
-    return aligned(rows + others, columns)[: len(rows)] if rows else []
+    everything = rows + [row for step in beside for row in step.cells()]
+    if not rows:
+        return []
+    if len(rows[0]) == 5:
+        return aligned(everything, _FORWARD_COLUMNS)[: len(rows)]
+    heads = [row[0] for row in everything]
+    slopes = aligned([row[1:6] for row in everything], _SLOPE_COLUMNS)
+    sums = aligned([row[6:] for row in everything], _SUM_COLUMNS)
+    wide = aligned(list(map(list, zip(heads, slopes, sums, strict=True))), "<  <   <")
+    if _widest(wide) <= COLUMNS:
+        return wide[: len(rows)]
+    under = aligned(list(map(list, zip(slopes, sums, strict=True))), "<   <")
+    lines = []
+    for row, both, slope, total in zip(rows, under, slopes, sums, strict=False):
+        lines += [row[0]] if row[0] else []
+        lines += [f"  {both}"] if _widest(under) <= COLUMNS - 2 else [f"  {slope}", f"    {total}"]
+    return lines
+
+
+def _widest(lines: Sequence[str]) -> int:
+    return max(map(width_of, lines))

@@ -19,17 +19,18 @@ def tree(stepper: Stepper, top: Value) -> list[str]:
     >>> a = Value(1.0, "a")
     >>> c = a * 2; c.label = "c"
     >>> print(*tree(Stepper(c), c), sep="\n")
-    -> c = a·2   data 2.0000   grad 1.0000   next
-       └─ a      data 1.0000   grad 0.0000   waits for c
+    -> c = a·2   data 2.0   grad 1.0   next
+       └─ a      data 1.0   grad 0.0   waits for c
     """
     rows: list[list[str]] = []
+    changes = stepper.changes
     followed: set[Value] = set()
     stack = [(top, "", "")]
     while stack and len(rows) < _MOST_LINES:
         node, branch, below = stack.pop()
         arrow = "->" if node is stepper.upcoming else "  "
         again = " (see above)" if node in followed else ""
-        numbers = ["data", number(node.data), "grad", number(node.grad)]
+        numbers = ["data", changes.text(node), "grad", number(node.grad)]
         rows.append([arrow, f"{branch}{stepper.title(node)}{again}", *numbers, stepper.state(node)])
         if not node.op or again:
             continue
@@ -42,4 +43,4 @@ def tree(stepper: Stepper, top: Value) -> list[str]:
         stack += [(x, f"{below}├─ ", f"{below}│  ") for x in reversed(others)]
     if stack:
         rows.append(["", "…", "", "", "", "", ""])
-    return aligned(rows, "< <   < >   < >   <")
+    return aligned(rows, "< <   < .   < .   <")

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from micrograd_like import Value, explore, logsumexp
-from micrograd_like.render.text import short
+from micrograd_like._internal.text import number
 
 HOSTILE = '</script><script>document.title="owned"</script> { | } < > " \\ & ∂'
 
@@ -132,8 +132,8 @@ def test_the_last_step_shows_the_gradients_of_backward(opened: Opener) -> None:
     (a, _), b = names["c"].parents, names["c"].parents[1]
     shown = grads(page)
     for name, value in {**names, "a": a, "b": b}.items():
-        assert shown[name] == short(value.grad)
-        assert f"grad {short(value.grad)}" in page.inner_text("#graph").replace("\xa0", " ")
+        assert shown[name] == number(value.grad)
+        assert f"grad {number(value.grad)}" in page.inner_text("#graph").replace("\xa0", " ")
 
 
 def test_a_step_names_its_formula_and_marks_its_edge(opened: Opener) -> None:

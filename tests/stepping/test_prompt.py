@@ -31,7 +31,7 @@ from tests.support.prompts import (
 def test_next_and_an_empty_line() -> None:
     assert talk("n", "", "next") == FIRST + SECOND + THIRD + GRADIENTS
     assert talk("n 2", "n 99", "n") == FIRST + SECOND + THIRD + GRADIENTS + DONE
-    assert talk("", "", "w") == "0 of 3 steps done; next v3 = tanh(v2), with v3.grad = 1.0000\n"
+    assert talk("", "", "w") == "0 of 3 steps done; next v3 = tanh(v2), with v3.grad = 1.0\n"
 
 
 def test_back() -> None:
@@ -59,13 +59,13 @@ def test_list_marks_the_step_to_come() -> None:
 
 def test_graph() -> None:
     assert talk("graph") == (
-        "-> v3 = tanh(v2)    data −0.7616   grad 1.0000   next\n"
-        "   └─ v2 = v1 + b   data −1.0000   grad 0.0000   waits for v3\n"
-        "      ├─ v1 = 2·a   data  2.0000   grad 0.0000   waits for v2\n"
-        "      │  └─ a       data  1.0000   grad 0.0000   waits for v1\n"
-        "      └─ b          data −3.0000   grad 0.0000   waits for v2\n"
+        "-> v3 = tanh(v2)    data −0.7616   grad 1.0   next\n"
+        "   └─ v2 = v1 + b   data −1.0      grad 0.0   waits for v3\n"
+        "      ├─ v1 = 2·a   data  2.0      grad 0.0   waits for v2\n"
+        "      │  └─ a       data  1.0      grad 0.0   waits for v1\n"
+        "      └─ b          data −3.0      grad 0.0   waits for v2\n"
     )
-    assert talk("g v1").startswith("   v1 = 2·a   data 2.0000")
+    assert talk("g v1").startswith("   v1 = 2·a   data 2.0")
 
 
 def test_print_has_all_digits() -> None:
@@ -78,18 +78,18 @@ def test_print_has_all_digits() -> None:
 
 
 def test_explain() -> None:
-    assert talk("explain a") == "a.grad is not complete: v1 to come\na.grad = 0.0000 so far\n"
+    assert talk("explain a") == "a.grad is not complete: v1 to come\na.grad = 0.0 so far\n"
     assert "(via v1) ∂v1/∂a · v1.grad" in talk("r", "e a")
-    assert "v3 → v2 → v1 → a   0.4200 · 1.0000 · 2.0000 = 0.8399" in talk("r", "e a paths")
+    assert "v3 → v2 → v1 → a   0.4200 · 1.0 · 2.0 = 0.8399" in talk("r", "e a paths")
 
 
 def test_forward_and_set() -> None:
     assert talk("f") == FORWARD
     expected = (
-        "v1 = 2·a      = 2·1.5    = 3.0000\n"
-        "v2 = v1 + b   = 3 + (−3) = 0.0000\n"
-        "v3 = tanh(v2) = tanh(0)  = 0.0000\n"
-        "1 of 3 steps done; next v2 = v1 + b, with v2.grad = 1.0000\n"
+        "v1 = 2·a      = 2·1.5    = 3.0\n"
+        "v2 = v1 + b   = 3 + (−3) = 0.0\n"
+        "v3 = tanh(v2) = tanh(0)  = 0.0\n"
+        "1 of 3 steps done; next v2 = v1 + b, with v2.grad = 1.0\n"
     )
     assert talk("n", "set a 1.5") == FIRST + expected
     assert talk("n", "s a = 1.5") == talk("n", "set a=1.5") == FIRST + expected
@@ -166,8 +166,8 @@ def test_the_variables_of_the_caller_name_the_nodes(
     energy = 0.5 * speed**2
     debug(energy)
     assert capsys.readouterr().out.splitlines()[:2] == [
-        "v1 = speed²     = 2²    = 4.0000",
-        "energy = 0.5·v1 = 0.5·4 = 2.0000",
+        "v1 = speed²     = 2²    = 4.0",
+        "energy = 0.5·v1 = 0.5·4 = 2.0",
     ]
     debug(energy, names={})
     assert "speed" not in capsys.readouterr().out
@@ -183,7 +183,7 @@ def test_an_anomaly_is_said_and_the_prompt_goes_on(
         debug(root, names={})
     said = capsys.readouterr().out.splitlines()
     assert said[-2].startswith("backward: sqrt of")
-    assert said[-1] == "1 of 2 steps done; next v1 = √(x), with v1.grad = 2.0000"
+    assert said[-1] == "1 of 2 steps done; next v1 = √(x), with v1.grad = 2.0"
 
 
 def test_completion_knows_verbs_and_names() -> None:
@@ -264,7 +264,7 @@ def test_on_a_terminal_the_command_opens_the_prompt(terminal: Terminal) -> None:
 def test_ctrl_c_returns_to_the_prompt_and_ctrl_d_leaves(terminal: Terminal) -> None:
     terminal.read("(step) ")
     assert terminal.type("nex\x03").endswith(
-        "\n0 of 3 steps done; next v3 = tanh(v2), with v3.grad = 1.0000\n(step) "
+        "\n0 of 3 steps done; next v3 = tanh(v2), with v3.grad = 1.0\n(step) "
     )
     terminal.type("predict on\r")
     terminal.type("n\r", until="∂v3/∂v2 · v3.grad = ")

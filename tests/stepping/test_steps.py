@@ -22,14 +22,17 @@ def test_a_table_lines_up_all_its_steps() -> None:
     root = (-a).exp() * 3
     lines = table(Stepper(root))
     assert lines == [
-        "v3 = v2·3:     ∂v3/∂v2 = 3             v2.grad += 1.0000 ·  3.0000   0.0000 →  3.0000",
-        "v2 = exp(v1):  ∂v2/∂v1 = v2 = 0.6065   v1.grad += 3.0000 ·  0.6065   0.0000 →  1.8196",
-        "v1 = −a:       ∂v1/∂a  = −1            a.grad +=  1.8196 · −1.0000   0.0000 → −1.8196",
+        "root = v2·3:",
+        "  ∂root/∂v2 = 3             v2.grad += 1.0    ·  3.0      0.0 →  3.0",
+        "v2 = exp(v1):",
+        "  ∂v2/∂v1   = v2 = 0.6065   v1.grad += 3.0    ·  0.6065   0.0 →  1.8196",
+        "v1 = −a:",
+        "  ∂v1/∂a    = −1            a.grad +=  1.8196 · −1.0      0.0 → −1.8196",
     ]
     assert table(ForwardStepper(root)) == [
-        "v1 = −a      = −0.5      = −0.5000",
+        "v1 = −a      = −0.5      = −0.5",
         "v2 = exp(v1) = exp(−0.5) =  0.6065",
-        "v3 = v2·3    = 0.6065·3  =  1.8196",
+        "root = v2·3  = 0.6065·3  =  1.8196",
     ]
     assert table([]) == []
 

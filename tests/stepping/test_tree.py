@@ -13,13 +13,13 @@ def test_the_tree_of_a_graph_in_the_middle_of_a_pass() -> None:
     stepper.next()
     stepper.next()
     assert tree(stepper, L) == [
-        "   L = v2 + 1                  data  1.7616   grad  1.0000   passed on",
-        "   └─ v2 = v1·c                data  0.7616   grad  1.0000   passed on",
-        "->    ├─ v1 = tanh(c)          data −0.7616   grad −1.0000   next",
-        "      │  └─ c = a·b            data −1.0000   grad −0.7616   waits for v1",
-        "      │     ├─ a               data  0.5000   grad  0.0000   waits for c",
-        "      │     └─ b               data −2.0000   grad  0.0000   waits for c",
-        "      └─ c = a·b (see above)   data −1.0000   grad −0.7616   waits for v1",
+        "   L = v2 + 1                  data  1.7616   grad  1.0      passed on",
+        "   └─ v2 = v1·c                data  0.7616   grad  1.0      passed on",
+        "->    ├─ v1 = tanh(c)          data −0.7616   grad −1.0      next",
+        "      │  └─ c = a·b            data −1.0      grad −0.7616   waits for v1",
+        "      │     ├─ a               data  0.5      grad  0.0      waits for c",
+        "      │     └─ b               data −2.0      grad  0.0      waits for c",
+        "      └─ c = a·b (see above)   data −1.0      grad −0.7616   waits for v1",
     ]
 
 
@@ -55,6 +55,6 @@ def test_it_can_start_anywhere() -> None:
     c = a * 2
     stepper = Stepper(c + 1, names={"c": c})
     assert tree(stepper, c) == [
-        "   c = a·2   data 2.0000   grad 0.0000   waits for v1",
-        "   └─ a      data 1.0000   grad 0.0000   waits for c",
+        "   c = a·2   data 2.0   grad 0.0   waits for v1",
+        "   └─ a      data 1.0   grad 0.0   waits for c",
     ]

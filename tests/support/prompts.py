@@ -17,19 +17,22 @@ from micrograd_like import Value
 from micrograd_like.stepping.prompt import debug
 
 FORWARD = """\
-v1 = 2·a      = 2·1      =  2.0000
-v2 = v1 + b   = 2 + (−3) = −1.0000
+v1 = 2·a      = 2·1      =  2.0
+v2 = v1 + b   = 2 + (−3) = −1.0
 v3 = tanh(v2) = tanh(−1) = −0.7616
 """
 FIRST = """\
-v3 = tanh(v2):  ∂v3/∂v2 = 1 − v3² = 0.4200   v2.grad += 1.0000 · 0.4200   0.0000 → 0.4200
+v3 = tanh(v2):
+  ∂v3/∂v2 = 1 − v3² = 0.4200   v2.grad += 1.0    · 0.4200   0.0 → 0.4200
 """
 SECOND = """\
-v2 = v1 + b:    ∂v2/∂v1 = 1                  v1.grad += 0.4200 · 1.0000   0.0000 → 0.4200
-                ∂v2/∂b  = 1                  b.grad +=  0.4200 · 1.0000   0.0000 → 0.4200
+v2 = v1 + b:
+  ∂v2/∂v1 = 1                  v1.grad += 0.4200 · 1.0      0.0 → 0.4200
+  ∂v2/∂b  = 1                  b.grad +=  0.4200 · 1.0      0.0 → 0.4200
 """
 THIRD = """\
-v1 = 2·a:       ∂v1/∂a  = 2                  a.grad +=  0.4200 · 2.0000   0.0000 → 0.8399
+v1 = 2·a:
+  ∂v1/∂a  = 2                  a.grad +=  0.4200 · 2.0      0.0 → 0.8399
 """
 GRADIENTS = """\
 all steps are done:
