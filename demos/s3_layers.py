@@ -19,6 +19,7 @@ import random
 from collections.abc import Sequence
 
 from micrograd_like import MLP, Value
+from micrograd_like._internal.text import write_ascii_where_needed
 
 INPUT, TARGET = (0.5, -1.0), (1.0, 0.0)
 
@@ -56,6 +57,7 @@ def recursion(network: MLP, trace: Trace, y: Sequence[float]) -> list[list[float
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    write_ascii_where_needed()
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(arguments)
 
     network = MLP(2, [3, 3, 2], rng=random.Random(3))

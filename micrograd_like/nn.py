@@ -18,6 +18,7 @@ from numbers import Real
 from typing import Any
 
 from micrograd_like._internal.arguments import NO_SEQUENCE, generator, number, whole
+from micrograd_like._internal.text import Text, aligned, html_table
 from micrograd_like.engine import Value
 from micrograd_like.operation import Op, real
 from micrograd_like.operators import Operators
@@ -131,21 +132,16 @@ class Module:
         for parameter, data in zip(named.values(), numbers, strict=True):
             parameter.data = data
 
-    def summary(self) -> str:
+    def summary(self) -> Text:
         """A table of the layers: shape, activation, number of parameters.
 
-        The total counts a parameter that is used in several layers once.
+        The total counts a parameter that is used in several layers once. It shows as lines at the
+        REPL, and as a table in a notebook.
         """
-        rows = [
-            ("layer", "shape", "activation", "parameters"),
-            *self._summary_rows(""),
-            ("total", "", "", str(len(self.parameters()))),
-        ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            f"{path:{widths[0]}}  {shape:{widths[1]}}  {activation:{widths[2]}}  {n:>{widths[3]}}"
-            for path, shape, activation, n in rows
-        )
+        heading = ("layer", "shape", "activation", "parameters")
+        rows = [*self._summary_rows(""), ("total", "", "", str(len(self.parameters())))]
+        lines = aligned([heading, *rows], "<  <  <  >")
+        return Text("\n".join(lines), html_table(rows, heading))
 
     def _summary_rows(self, prefix: str) -> Iterator[tuple[str, str, str, str]]:
         alone: dict[str, int] = {}

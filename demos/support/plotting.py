@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from micrograd_like._internal.text import write_ascii_where_needed
 from micrograd_like.cli import Parser
 from micrograd_like.cli.plotting import plot_path
 
@@ -16,7 +17,9 @@ def plot_asked_for(document: str, what: str, arguments: Sequence[str] | None = N
     of the process. A bad file, and one without matplotlib, is one line and exit code 2.
 
     >>> plot_asked_for("A demo.", "the cost", [])
+    What can't be written on this screen is spelt in ASCII from then on.
     """
+    write_ascii_where_needed()
     parser = Parser(description=document.splitlines()[0])
     help_text = f"also draw {what} into this file"
     parser.add_argument("--plot", metavar="FILE", type=plot_path, help=help_text)

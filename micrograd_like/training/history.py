@@ -9,6 +9,7 @@ from os import PathLike
 from typing import Any, NamedTuple
 
 from micrograd_like._internal.extras import load
+from micrograd_like._internal.text import Text, html_table
 
 Row = dict[str, Any]
 BARS = "▁▂▃▄▅▆▇█"
@@ -52,20 +53,25 @@ class History:
         self.since = last if since is None else since
 
     def __repr__(self) -> str:
-        return f"<History of {len(self.rows)} epoch(s), stopped by {self.stopped!r}>"
+        return f"{self}\nstopped by: {self.stopped or 'nothing yet'}"
 
     def __str__(self) -> str:
         columns = measured(self.rows)
         return "\n".join([heading(columns), *(line(row, columns) for row in self.rows)])
 
-    def sparkline(self, column: str = "loss", width: int = 60) -> str:
+    def _repr_html_(self) -> str:
+        columns = measured(self.rows)
+        cells = [[_text(column, row.get(column)) for column in columns] for row in self.rows]
+        return html_table(cells, columns)
+
+    def sparkline(self, column: str = "loss", width: int = 60) -> Text:
         """A column as a line of bars, from ▁ for its lowest value to █; × stands for nan and inf.
 
         Where there are more epochs than `width`, a bar is the mean of several. KeyError for a
         column that does not exist.
 
         >>> History([{"epoch": k, "loss": 1 / k} for k in range(1, 9)]).sparkline()
-        '█▄▂▂▁▁▁▁'
+        █▄▂▂▁▁▁▁
         """
         values = [_or_nan(row[column]) for row in self.rows]
         bars = min(len(values), width)
@@ -74,11 +80,13 @@ class History:
         finite = [mean for mean in means if isfinite(mean)] or [0.0]
         low, high = min(finite) / 2, max(finite) / 2  # halves, since high - low could overflow
         span = high - low or 1.0
-        return "".join(
-            BARS[min(int((mean / 2 - low) / span * len(BARS)), len(BARS) - 1)]
-            if isfinite(mean)
-            else "×"
-            for mean in means
+        return Text(
+            "".join(
+                BARS[min(int((mean / 2 - low) / span * len(BARS)), len(BARS) - 1)]
+                if isfinite(mean)
+                else "×"
+                for mean in means
+            )
         )
 
     def plot(self, path: str | PathLike[str] | None = None) -> None:

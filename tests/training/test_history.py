@@ -45,7 +45,9 @@ def test_the_table_fits_in_80_columns() -> None:
 
 
 def test_repr_is_short() -> None:
-    assert repr(History(ROWS, "patience")) == "<History of 3 epoch(s), stopped by 'patience'>"
+    history = History(ROWS, "patience")
+    assert repr(history) == f"{history}\nstopped by: patience"
+    assert history._repr_html_().count("<tr>") == 4
     history = History(best=Best(3, 0.5, [1.0]))
     assert (history.rows, history.stopped, history.best) == ([], "", (3, 0.5, [1.0]))
 
