@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from unicodedata import normalize
 from warnings import catch_warnings
 
@@ -35,7 +37,34 @@ FUNCTIONS: dict[str, Op] = {
 }
 """What an expression may call, besides logsumexp of any number of operands."""
 
+_ELSEWHERE = {
+    "ln": "log",
+    "max": "maximum",
+    "min": "minimum",
+    "sigma": "sigmoid",
+    "sig": "sigmoid",
+    "logistic": "sigmoid",
+    "pow": "**",
+    "power": "**",
+    "fabs": "abs",
+}
+"""What functions are called in other places."""
+
+_PRINTED = str.maketrans({"−": "-", "·": "*", "×": "*"})
+_RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+_POWER = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_NO_SIGN = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?)\s*([^\W\d_]\w*|\()")
+
 _CONSTANTS = {"pi": math.pi, "inf": math.inf, "nan": math.nan}
+
+
+def typed(text: str) -> str:
+    """`text` with the signs that formulas are printed with as they are typed.
+
+    >>> typed("−2·a²")
+    '-2*a**2'
+    """
+    return _POWER.sub(lambda m: "**" + m[0].translate(_RAISED), text.translate(_PRINTED))
 
 
 class ExpressionError(ValueError):
@@ -46,7 +75,8 @@ def parse(text: str, numbers: Mapping[str, float]) -> tuple[Value, dict[str, Val
     """The graph that `text` describes, and its named nodes; `numbers` gives a number for each name.
 
     An expression has numbers, names, pi, inf, nan, + - * / **, parentheses, and calls of
-    `FUNCTIONS`. With `;` between them, names can be given to parts: the last part is the root.
+    `FUNCTIONS`. With `;` between them, names can be given to parts: the last part is the root. A
+    name that is given to a number alone is a leaf. The signs − · ² are read as they are printed.
 
     >>> root, names = parse("c = 2*a + b; tanh(c)", {"a": 1.0, "b": -3.0})
     >>> root
@@ -76,9 +106,14 @@ def parse_settings(settings: Sequence[str]) -> dict[str, float]:
         if name in numbers:
             raise ExpressionError(f"{quoted(setting)}: {one_line(name)} has a number already")
         try:
-            numbers[name] = float(number)
+            numbers[name] = float(typed(number))
         except ValueError:
-            raise ExpressionError(f"{quoted(setting)}: {quoted(number)} is not a number") from None
+            hint = ""
+            if any(c.isdigit() for c in number) and any(c in number for c in "/*+()"):
+                hint = f"; in the expression it can be computed, as in '{one_line(name)} = 1/3; …'"
+            raise ExpressionError(
+                f"{quoted(setting)}: {quoted(number)} is not a number{hint}"
+            ) from None
     return numbers
 
 
@@ -88,12 +123,18 @@ class _Reader:
             raise ExpressionError(
                 f"the expression has {len(text)} characters, more than the {_LONGEST} allowed"
             )
-        self.text = text.strip()
+        self.text = typed(text.strip())
         self.used: set[str] = set()
         self.parts: dict[str, Value | float] = {n: Value(x, n) for n, x in numbers.items()}
         result: Value | float | None = None
-        for statement in self._statements():
+        statements = self._statements()
+        for statement in statements:
             result = self._part(statement)
+            if isinstance(statement, ast.Expr) and statement is not statements[-1]:
+                raise self._error(
+                    statement,
+                    "this part is dropped: give it a name and use it, as in c = a*b; c + 1",
+                )
         if result is None:
             raise ExpressionError("the expression is empty: write one such as tanh(2*a + b)")
         for name, part in self.parts.items():
@@ -110,7 +151,8 @@ class _Reader:
             reason = error.msg
         except (ValueError, RecursionError, MemoryError) as error:
             reason = str(error) or "nested too deeply"
-        raise ExpressionError(f"{reason}: {quoted(self.text)}")
+        hint = f"; {_product(*found.groups())}" if (found := _NO_SIGN.search(self.text)) else ""
+        raise ExpressionError(f"{reason}: {quoted(self.text)}{hint}")
 
     def _error(self, node: ast.AST, problem: str) -> ExpressionError:
         part = ast.get_source_segment(self.text, node) or self.text
@@ -124,9 +166,11 @@ class _Reader:
                 part = self._read(expression, 0)
                 if name in self.parts:
                     raise self._error(statement, f"{one_line(name)} has a value already")
-                self.parts[name] = part
-                if isinstance(part, Value) and not part.label:
+                if not isinstance(part, Value):
+                    part = Value(part)  # a leaf: what has a name can be watched and set
+                if not part.label:
                     part.label = name
+                self.parts[name] = part
                 return part
         raise self._error(statement, "only expressions and name = expression can be used here")
 
@@ -155,6 +199,8 @@ class _Reader:
                 return self._called(node, name, operands, depth)
             case ast.Call(func=ast.Name(), keywords=[ast.keyword() as first, *_]):
                 raise self._error(first, "operands are given without names")
+        if isinstance(node, ast.Call) and isinstance(node.func, (ast.Constant, ast.BinOp)):
+            raise self._error(node, "a product is written with *, as in 2*(a + b)")
         kind = _REFUSED.get(type(node), "this")
         raise self._error(node, f"{kind} can't be used in an expression")
 
@@ -178,6 +224,18 @@ class _Reader:
             raise self._error(node, "too large for a float")
         return result
 
+    def _known(self, name: str) -> str:
+        """The functions there are, and the one that was meant, so far as that can be told."""
+        known = [*FUNCTIONS, "logsumexp"]
+        if name in self.parts:
+            hint = f"; a product is written with *, as in {one_line(name)}*(…)"
+        elif name in _ELSEWHERE:
+            hint = f"; {name} is written {_ELSEWHERE[name]} here"
+        else:
+            close = get_close_matches(name[:40], known, 1)
+            hint = f"; is {close[0]} meant?" if close else ""
+        return ", ".join(known) + hint
+
     def _called(
         self, node: ast.expr, name: str, operands: list[ast.expr], depth: int
     ) -> Value | float:
@@ -185,14 +243,17 @@ class _Reader:
             terms = [self._read(operand, depth + 1) for operand in operands]
             return logsumexp(terms)  # type: ignore[no-any-return]
         if name not in FUNCTIONS:
-            known = ", ".join([*FUNCTIONS, "logsumexp"])
-            raise self._error(node, f"{one_line(name)} is not one of {known}")
+            raise self._error(node, f"{one_line(name)} is not one of {self._known(name)}")
         op = FUNCTIONS[name]
         if len(operands) != len(op.partials):
             raise self._error(
                 node, f"{name} takes {len(op.partials)} operand(s), got {len(operands)}"
             )
         return self._applied(op, operands, depth)
+
+
+def _product(number: str, factor: str) -> str:
+    return f"a product is written with *, as in {number}*{factor}{'…)' if factor == '(' else ''}"
 
 
 _REFUSED: dict[type[ast.expr], str] = {

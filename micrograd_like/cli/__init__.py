@@ -7,6 +7,7 @@ which returns the exit code.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -50,6 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(code)
 
 
+def _no_option(argument: str) -> str:
+    """An expression such as -a**2 with a space before it, so that it is not taken for options."""
+    minus = re.match(r"[-−](?![-oh]|[\d.]+$)[\w.(]", argument)
+    return f" {argument}" if minus and re.search(r"[*+/()\d;=-]", argument[1:]) else argument
+
+
 def _drop_output() -> None:
     """Let what is left to flush go nowhere, so that leaving says nothing more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -57,9 +64,13 @@ def _drop_output() -> None:
 
 def _read(argv: Sequence[str] | None) -> Namespace:
     parser = _parser()
-    arguments, rest = parser.parse_known_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    arguments, rest = parser.parse_known_args(list(map(_no_option, given)))
     if any(x.startswith("-") for x in rest) or (rest and not hasattr(arguments, "numbers")):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        parser.error(
+            f"unrecognized arguments: {' '.join(rest)}; an expression that begins with a minus "
+            "sign goes in parentheses, as in '(-a)'"
+        )
     if rest:
         arguments.numbers += rest  # what stands behind an option; argparse takes one group only
     return arguments

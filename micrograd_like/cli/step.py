@@ -22,7 +22,8 @@ def run(arguments: Namespace) -> int:
     """Open a prompt on a terminal, print all steps elsewhere; returns the exit code."""
     root, names = read_expression(arguments)
     prompt = Prompt(Stepper(root, names=names))
-    if arguments.all or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    streams = (sys.stdin, sys.stdout)  # None where a shell has closed one
+    if arguments.all or not all(stream and stream.isatty() for stream in streams):
         prompt.do_forward("")
         print()
         prompt.do_run("")

@@ -69,10 +69,9 @@ def test_constants_stay_numbers_and_follow_ieee_rules() -> None:
 
 def test_names_can_be_given_to_parts() -> None:
     root, names = parse("k = 2; c = k*a; d = c + b; tanh(d)*c", NUMBERS)
-    assert {name: node.label for name, node in names.items()} == dict.fromkeys("abcd", "") | {
-        name: name for name in "abcd"
-    }
-    assert names["c"].operands == (2.0, names["a"])
+    assert {name: node.label for name, node in names.items()} == {name: name for name in "kabcd"}
+    assert names["c"].operands == (names["k"], names["a"])
+    assert (names["k"].op, names["k"].data) == ("", 2.0)
     assert root.parents[1] is names["c"]
     root, names = parse("L = a*b", NUMBERS)
     assert names["L"] is root
@@ -87,7 +86,37 @@ def test_a_name_means_what_it_is_given() -> None:
     assert parse("µ", {"μ": 1.5})[0].data == 1.5  # Python reads the sign of micro as a Greek mu
 
 
+def test_numbers_with_a_name_are_leaves() -> None:
+    root, names = parse("a = 2; b = -3/2; a*b", {})
+    assert root.parents == (names["a"], names["b"])
+    assert [(x.op, x.data, x.label) for x in root.parents] == [("", 2.0, "a"), ("", -1.5, "b")]
+    root.backward()
+    assert (names["a"].grad, names["b"].grad) == (-1.5, 2.0)
+    assert parse("a = 4", {})[0].label == "a"
+
+
+@pytest.mark.parametrize(
+    ("printed", "typed"),
+    [("−a + b", "-a + b"), ("2·a×b", "2*a*b"), ("a² − b³", "a**2 - b**3"), ("a⁻¹²·b", "a**-12*b")],
+)
+def test_what_is_printed_is_read(printed: str, typed: str) -> None:
+    assert parse(printed, NUMBERS)[0].data == parse(typed, NUMBERS)[0].data
+    assert parse_settings(["b=−3", "a=−2.5e−3"]) == {"b": -3.0, "a": -0.0025}
+
+
 REFUSED = {
+    "a; b": "'a': this part is dropped: give it a name and use it",
+    "c = a; a*b; c": "'a*b': this part is dropped",
+    "2a + b": "'2a + b'; a product is written with *, as in 2*a",
+    "b + 2.5 tanh(a)": "a product is written with *, as in 2.5*tanh",
+    "2(a + b)": "'2(a + b)': a product is written with *, as in 2*(a + b)",
+    "(a + b)(a - b)": "a product is written with *",
+    "a(b + 1)": "a is not one of exp, log",
+    "b(a + 1)": "; a product is written with *, as in b*(…)",
+    "ln(a) + b": "; ln is written log here",
+    "min(a, b)": "; min is written minimum here",
+    "pow(a, b)": "; pow is written ** here",
+    "tahn(a) + b": "; is tanh meant?",
     "a.data": "'a.data': attribute access",
     "a.__class__.__bases__": "attribute access",
     "().__class__": "attribute access",
@@ -135,7 +164,7 @@ REFUSED = {
     "tanh(x=a)": "'x=a': operands are given without names",
     "tanh()": "tanh takes 1 operand(s), got 0",
     "maximum(a)": "maximum takes 2 operand(s), got 1",
-    "max(a, b)": "max is not one of",
+    "max(a, b)": "max is not one of exp, log",
     "tanh": "'tanh': no number is given for it, such as tanh=1",
     "a + c": "'c': no number is given for it, such as c=1",
     "a": "b is not used in 'a'",
@@ -240,6 +269,7 @@ def test_a_bad_setting_is_repeated(setting: str) -> None:
     with pytest.raises(ExpressionError) as raised:
         parse_settings([setting])
     assert repr(setting)[1:-1] in str(raised.value)
+    assert ("can be computed" in str(raised.value)) is (setting == "a=1/3")
     assert str(raised.value).isprintable()
 
 

@@ -7,7 +7,7 @@ import math
 import shlex
 
 from micrograd_like import Value
-from micrograd_like.expressions import FUNCTIONS, ExpressionError, parse, parse_settings
+from micrograd_like.expressions import FUNCTIONS, ExpressionError, parse, parse_settings, typed
 from micrograd_like.graph import nodes_of
 from tests.fuzz.target import Target
 
@@ -47,7 +47,7 @@ def check(data: bytes) -> None:
 
 def compare(text: str, numbers: dict[str, float], root: Value, names: dict[str, Value]) -> None:
     """Hold what was read to what Python reads, and go backward through it."""
-    tree = ast.parse(text.strip())
+    tree = ast.parse(typed(text.strip()))
     for node in ast.walk(tree):
         assert isinstance(node, HARMLESS), f"{type(node).__name__} was let through"
     for part in [root, *names.values()]:

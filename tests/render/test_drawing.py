@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from micrograd_like import MLP, Value, draw
+from micrograd_like import MLP, Module, Neuron, Value, draw
 from micrograd_like.graph import nodes_of
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -84,6 +84,44 @@ def test_newlines_break_the_line() -> None:
 
 def test_what_a_picture_cannot_hold_gets_a_visible_sign() -> None:
     assert texts(draw(Value(1.0, label="a\0b\x1b\ud800") + 1).svg)[0] == "a␀b␛?"
+
+
+def test_noncharacters_do_not_break_the_xml() -> None:
+    for character in "\ufffe\uffff\x85\ud800\x7f":
+        assert texts(draw(Value(1.0, label=f"a{character}b") + 1).svg)[0][0] == "a"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        '<<table><tr><td href="javascript:alert(1)">x</td></tr></table>>',
+        'a"b\\',
+        "back\\slash\\",
+        "{a|b}",
+        "]]><script>",
+        "\ufffe",
+        "two\nlines",
+        'end"]; evil [label="x',
+    ],
+)
+@pytest.mark.parametrize("max_nodes", [500, 5])
+def test_names_of_a_model_are_text(name: str, max_nodes: int) -> None:
+    class Parts(Module):
+        def __init__(self) -> None:
+            setattr(self, name, Neuron(2))
+            self.parts = {name: Neuron(2)}
+
+        def __call__(self, x: list[float]) -> Any:
+            return getattr(self, name)(x) + self.parts[name](x)
+
+    model = Parts()
+    drawing = draw(model([1.0, 2.0]) * 2, model=model, max_nodes=max_nodes)
+    svg = drawing.svg
+    shown = "".join(texts(svg)).replace(" ", "")
+    wanted = name.replace(" ", "").replace("\ufffe", "\ufffd").replace("\n", "")
+    assert shown.count(wanted) >= 2
+    assert "<a " not in svg
+    assert "evil" not in re.findall(r"^\t+(\w+) \[", drawing.source, re.MULTILINE)
 
 
 def test_colour_grows_with_the_gradient() -> None:
