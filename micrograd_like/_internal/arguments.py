@@ -51,6 +51,7 @@ def switch(what: str, on: Any) -> bool:
     Traceback (most recent call last):
     TypeError: shuffle is True or False, got str: 'no'
     """
+    on = on.tolist() if hasattr(on, "tolist") else on  # numpy's True
     if not isinstance(on, bool):
         raise TypeError(f"{what} is True or False, got {type(on).__name__}: {on!r:.80}")
     return on

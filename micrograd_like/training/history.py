@@ -28,8 +28,8 @@ class History:
 
     - `rows`: epoch (from 1), loss, one entry per metric, val_loss, val_ and each metric, seconds.
       An entry is None where there is nothing to measure: no validation, no classes.
-    - `stopped`: why it ended: "epochs" (all done), "patience", "interrupt" (Ctrl-C), "error", or ""
-      while it runs.
+    - `stopped`: why it ended: "epochs" (all done), "patience", "interrupt" (Ctrl-C), "callback",
+      "nan" (the loss became nan), "error", or "" while it runs.
     - `best`: with patience, the best epoch by the loss that patience watches, else None.
     - `since`: the epoch from which patience counts: the best one, or the last before it was asked.
 
@@ -150,7 +150,7 @@ def _width(column: str) -> int:
 def _text(column: str, x: Any) -> str:
     if x is None:
         return "-"
-    if isinstance(x, int):
+    if not isinstance(x, float):
         return str(x)
     fixed = column == "seconds" or x == 0.0 or 1e-3 <= abs(x) < 1e5
     return f"{x:.4f}" if fixed else f"{x:.3e}"

@@ -6,19 +6,31 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from math import inf
-from threading import RLock, get_ident
 from time import perf_counter
-from typing import Any
-from weakref import WeakValueDictionary
+from typing import Any, Self
 
 from micrograd_like._internal.arguments import generator, switch, whole
-from micrograd_like._internal.interrupts import uninterrupted
+from micrograd_like._internal.interrupts import Interrupts, uninterrupted
 from micrograd_like.engine import Value
-from micrograd_like.training.batches import Outputs, choose, numbers
+from micrograd_like.training.alone import alone
+from micrograd_like.training.batches import AsProgram, OnValues, Outputs, Way, numbers
+from micrograd_like.training.choice import Work, choose, same_example
 from micrograd_like.training.history import Best, History, Row
 from micrograd_like.training.metrics import Loss, Metric, read_metrics
 from micrograd_like.training.progress import reporter
-from micrograd_like.training.reading import Examples, Targets, read_examples
+from micrograd_like.training.reading import (
+    Targets,
+    read_examples,
+    read_validation,
+    without_brackets,
+)
+from micrograd_like.training.trouble import (
+    REMEDY,
+    first_not_finite,
+    names_of_parameters,
+    require_paths,
+    warn_caller,
+)
 
 Callback = Callable[[Any, Row], object]
 
@@ -41,215 +53,335 @@ def fit(
     patience: int | None = None,
     callbacks: Iterable[Callback] = (),
     history: History | None = None,
+    allow_unused: bool = False,
 ) -> History:
     """Train `model` by mini-batch descent for `epochs` passes over the data; return the history.
 
-    An epoch shuffles the examples and cuts them into batches of `batch_size`, the last one shorter
-    where that does not divide; None is one batch of all. A batch is one optimiser step on
-    `loss(outputs, targets)`. Loss and metrics of an epoch are measured on each batch just before
-    its step and averaged over the examples; those of `validation` at the end of the epoch.
+    - `model`: a Module, or another callable from a row to a Value or a list, with parameters().
+    - `X`, `y`: rows of numbers, and for each a target: a number or several. DataFrames will do.
+    - `loss`: from a list of outputs and a list of targets to a Value, of which each step is one.
+    - `batch_size`: examples in a step; None is all. `shuffle`: anew in every epoch, by `rng`.
+    - `validation`: a pair (X, y) that is only measured.
+    - `metrics`: "accuracy", and functions of a list of outputs and a list of targets.
+    - `compile`: True, a program; False, Values; "auto", what takes less time. Same history.
+    - `progress`: None, a bar on a terminal and else a row an epoch; True, a bar; False, silence.
+    - `patience`: stop so many epochs after the best `validation` loss, and restore its parameters.
+    - `callbacks`: functions of model and row, called after each epoch; one may return "stop".
+    - `history`: one to continue. `allow_unused`: take parameters that nothing leads to.
 
-    - `model`: a callable with `parameters()`, from a row to a Value or to a list of them.
-    - `X`, `y`: rows of numbers of one length, and a target for each: a number or a sequence.
-    - `loss`: a function of a list of outputs and a list of targets; a Value, the mean over them.
-    - `validation`: a pair (X, y) to measure on; nothing is learned from it.
-    - `metrics`: "accuracy", and functions of a list of outputs, as numbers, and a list of targets.
-    - `compile`: True runs a compiled program, False Values, batch by batch; "auto" is True where
-      the extra is installed, and where model or loss can't be compiled, a RuntimeWarning says why.
-    - `progress`: None shows a bar on a terminal, with tqdm, and one row an epoch elsewhere; True
-      shows the bar anywhere, False nothing.
-    - `rng`: who shuffles; None is the module `random`. The same seed gives the same history.
-    - `patience`: stop after so many epochs without a new lowest validation loss, and at the end
-      restore the parameters of the epoch that had it. Without `validation`, the loss on the
-      training data is measured for this at the end of every epoch.
-    - `callbacks`: functions of the model and the new row, called after every epoch; one that saves
-      a checkpoint lets the training survive a kill, see below.
-    - `history`: the one to continue, which callbacks can read meanwhile: new rows are added to it,
-      and epochs count on. `epochs` is how many are still to come.
-
-    Accuracy is the share of right answers. Several outputs answer with the index of the greatest;
-    the target is that index, or a list of probabilities. One output answers with one of two
-    classes, 0 and 1 or −1 and +1, by a threshold of 0 or ½: the one at which the loss costs the
-    same for both classes. So it is 0 for logits and margins and ½ for probabilities, and for
-    mse_loss halfway between the classes. For other targets and losses accuracy is None.
-
-    Ctrl-C ends the training and returns the history so far. Whatever else is raised, in a callback
-    say, passes through, with the history as its attribute `history`. Either way model and optimiser
-    have done whole steps only. Bad arguments raise TypeError or ValueError before anything changes,
-    bad targets too: the loss is tried on every target first. A model that another thread is
-    training raises RuntimeError.
-
-    >>> from micrograd_like import MLP, SGD, binary_cross_entropy_with_logits, xor
-    >>> rng = random.Random(1)
-    >>> model = MLP(2, [8, 1], activation="tanh", init="glorot", rng=rng)
-    >>> history = fit(model, *xor(), loss=binary_cross_entropy_with_logits, epochs=60,
-    ...               optimizer=SGD(model.parameters(), lr=1.0), rng=rng, progress=False)
-    >>> history.rows[-1]["accuracy"], history.stopped
-    (1.0, 'epochs')
-
-    This training can be killed at any moment and called again, and comes to the bits of one that
-    ran through, in everything but the seconds:
-
-    >>> import os, tempfile
-    >>> from micrograd_like import load_checkpoint, mse_loss, save
-    >>> path = os.path.join(tempfile.mkdtemp(), "checkpoint.json")
-    >>> def train(epochs):
-    ...     if os.path.exists(path):
-    ...         model, state, history, rng = load_checkpoint(path)
-    ...     else:
-    ...         rng = random.Random(1)
-    ...         model, state, history = MLP(1, [3, 1], rng=rng), None, History()
-    ...     optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
-    ...     if state:
-    ...         optimizer.load_state_dict(state)
-    ...     def keep(model, row):
-    ...         save(model, path, optimizer=optimizer, history=history, rng=rng)
-    ...     return fit(model, [[0], [1], [2]], [1, 3, 5], loss=mse_loss, optimizer=optimizer,
-    ...                epochs=epochs - len(history.rows), batch_size=2, rng=rng,
-    ...                callbacks=[keep], history=history, progress=False)
-    >>> train(2).rows[-1]["epoch"], train(5).rows[-1]["epoch"]
-    (2, 5)
+    Ctrl-C ends it after the step, and a loss of nan after the epoch. Bad arguments raise TypeError
+    or ValueError before anything changes. More: docs/training.md, docs/resuming.md.
     """
-    examples = read_examples(X, y)
-    held_out = _read_validation(validation, examples)
-    size = whole("batch_size", len(examples.rows) if batch_size is None else batch_size, 1)
-    epochs = whole("epochs", epochs, 0)
-    wait = inf if patience is None else whole("patience", patience, 1)
-    shuffle = switch("shuffle", shuffle)
-    shuffler = generator(rng)
-    callbacks = _read_callbacks(callbacks)
-    parameters = _read_parameters(model, optimizer)
-    history = _read_history(history, parameters)
-    with _Alone(parameters):
-        output = _try(model, loss, (examples, held_out), size)
-        measures = read_metrics(metrics, loss, output, examples.targets + held_out.targets)
-        run = choose(compile, model, loss, optimizer, examples)
-        data, held_out_data, targets = run.read(examples), run.read(held_out), examples.targets
-        report = reporter(progress, epochs * -(-len(examples.rows) // size))
+    training = Training(**locals())
+    with alone(training.parameters), Interrupts() as interrupts:
+        training.try_out()
+        with training.begun(interrupts):
+            while training.goes_on():
+                training.epoch()
+                training.keep_best()
+                training.tell()
+    return training.history
 
-        epoch = history.rows[-1]["epoch"] if history.rows else 0
-        last = epoch + epochs
+
+class Training:
+    """A call of `fit`: what it was given, read and checked, and how far it is.
+
+    As a context manager it puts in order what it leaves: the best parameters, why it stopped.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        X: Any,
+        y: Any,
+        *,
+        loss: Any,
+        optimizer: Any,
+        epochs: Any,
+        batch_size: Any,
+        shuffle: Any,
+        validation: Any,
+        metrics: Any,
+        compile: Any,
+        progress: Any,
+        rng: Any,
+        patience: Any,
+        callbacks: Any,
+        history: Any,
+        allow_unused: Any,
+    ) -> None:
+        self._clock = perf_counter()
+        self._examples = read_examples(X, y)
+        self._held_out = read_validation(validation, self._examples)
+        count = len(self._examples.rows)
+        self._size = whole("batch_size", count if batch_size is None else batch_size, 1)
+        self._epochs = whole("epochs", epochs, 0)
+        self._patience = inf if patience is None else whole("patience", patience, 1)
+        self._shuffle = switch("shuffle", shuffle)
+        self._allow_unused = switch("allow_unused", allow_unused)
+        self._rng = generator(rng)
+        self._callbacks = _read_callbacks(callbacks)
+        if compile is not True and compile is not False and compile != "auto":
+            raise ValueError(f"compile is True, False or 'auto', got {compile!r:.80}")
+        if isinstance(loss, str) or not callable(loss):
+            raise TypeError(f"loss is a function such as mse_loss, got {loss!r:.80}")
+        self.model, self._loss, self._optimizer, self._compile = model, loss, optimizer, compile
+        self.parameters = _read_parameters(model, optimizer)
+        self.history = _read_history(history, self.parameters)
+        self._metrics, self._progress = metrics, progress
+        self._nan: list[tuple[Sequence[int], Sequence[float]]] = []
+        self._steps = [((), ()), ((), ())]
+        self._over = ""
+
+    def try_out(self) -> None:
+        """Run the model on one example, and try the loss on every target; nothing changes."""
+        output = self.model(self._examples.rows[0])
+        values = [output] if isinstance(output, Value) else output
+        listed = isinstance(values, list | tuple) and len(values) > 0
+        if not listed or not all(isinstance(value, Value) for value in values):
+            raise TypeError(f"model returns a Value or a list of them, got {output!r:.80}")
+        if isinstance(output, Value):
+            self._examples = without_brackets(self._examples)
+            self._held_out = without_brackets(self._held_out)
+        costs = []
+        for examples in (self._examples, self._held_out):
+            for i in range(0, len(examples.targets), self._size):
+                targets = examples.targets[i : i + self._size]
+                cost = self._loss([output] * len(targets), targets)
+                if not isinstance(cost, Value):
+                    raise TypeError(
+                        f"loss returns a Value, got {type(cost).__name__}: {cost!r:.80}"
+                    )
+                costs.append(cost)
+        if not self._allow_unused:
+            moved = getattr(self._optimizer, "params", self.parameters)
+            more = (self.model(row) for row in self._examples.rows[1:])
+            graphs = ([x] if isinstance(x, Value) else x for x in more)
+            names = names_of_parameters(self.model, self._optimizer)
+            require_paths(_chained(costs[:1], graphs), moved, names)
+        targets = self._examples.targets + self._held_out.targets
+        self._measures = read_metrics(self._metrics, self._loss, numbers(output), targets)
+        steps = self._epochs * -(-len(self._examples.rows) // self._size)
+        self._report = reporter(self._progress, steps)
+
+    def begun(self, interrupts: Interrupts) -> Self:
+        """The training, from here on responsible for what it leaves behind."""
+        self._interrupts = interrupts
+        history = self.history
+        self._epoch = history.rows[-1]["epoch"] if history.rows else 0
+        self._last = self._epoch + self._epochs
         if history.stopped in ("epochs", "patience"):
-            history.since = epoch  # else the run goes on where it was cut short
-        try:
-            history.stopped = ""
-            while epoch < last and epoch - history.since < wait:
-                epoch += 1
-                begin = perf_counter()
-                order = list(range(len(examples.rows)))
-                if shuffle:
-                    shuffler.shuffle(order)
-                row: Row = {"epoch": epoch}
-                row |= _measure(run.step, data, targets, order, size, measures, report.step)
-                every = range(len(held_out.rows))
-                scores = _measure(
-                    run.evaluate, held_out_data, held_out.targets, every, size, measures
-                )
-                row |= {f"val_{name}": score for name, score in scores.items()}
-                watched = row["val_loss"]
-                if patience is not None and validation is None:
-                    watched = _measure(run.evaluate, data, targets, order, size, {})["loss"]
-                if callbacks or patience is not None:
-                    run.sync()  # from here on others look at the model, and may change it
-                row["seconds"] = perf_counter() - begin
-                if patience is None:
-                    # Keeping Ctrl-C waiting takes some 9 µs, and it only comes behind a call.
-                    history.since = epoch
-                    history.rows.append(row)
-                else:
-                    with uninterrupted():
-                        if watched < (history.best.loss if history.best else inf):
-                            history.best = Best(epoch, watched, [p.data for p in parameters])
-                            history.since = epoch
-                        history.rows.append(row)
-                report.epoch(row)
-                for callback in callbacks:
-                    callback(model, row)
-            with uninterrupted():
-                run.sync()
-                if patience is not None and history.best:
-                    for parameter, best in zip(parameters, history.best.parameters, strict=True):
-                        parameter.data = best
-                history.stopped = "epochs" if epoch - history.since < wait else "patience"
-        except KeyboardInterrupt:
-            history.stopped = "interrupt"
-            run.sync()  # here too, for a second Ctrl-C may come before the one below
-        except BaseException as error:
-            history.stopped = "error"
-            with suppress(AttributeError):  # some exceptions take no attributes
-                error.history = history  # type: ignore[attr-defined]
-                error.add_note(f"fit: the model has done whole steps only; .history is {history!r}")
-            raise
-        finally:
-            run.sync()
-            report.close()
-    return history
+            history.since = self._epoch  # else the run goes on where it was cut short
+        return self
 
+    def __enter__(self) -> Self:
+        self.history.stopped = ""
+        self._run: Way = OnValues(self.model, self._loss, self._optimizer)
+        return self
 
-class _Alone:
-    """Keeps parameters for this thread: two at once would spoil each other's gradients unseen."""
+    def goes_on(self) -> bool:
+        """Whether there is another epoch to come."""
+        waited = self._epoch - self.history.since
+        return self._epoch < self._last and waited < self._patience and not self._over
 
-    def __init__(self, parameters: list[Value]) -> None:
-        self.parameters, self.thread = parameters, get_ident()
-
-    def __enter__(self) -> None:
-        with _changing:
-            found = [_trained_by[p].thread for p in self.parameters if p in _trained_by]
-            if any(thread != self.thread for thread in found):
-                raise RuntimeError(
-                    "another thread is training this model: give each thread a model of its own"
-                )
-            for parameter in self.parameters:
-                _trained_by.setdefault(parameter, self)
-
-    def __exit__(self, *error: object) -> None:
-        with _changing:
-            for parameter in self.parameters:
-                if _trained_by.get(parameter) is self:  # and not a `fit` around this one
-                    del _trained_by[parameter]
-
-
-# Weak, for Ctrl-C may come where nothing has been deleted yet.
-_trained_by: WeakValueDictionary[Value, _Alone] = WeakValueDictionary()
-_changing = RLock()
-
-
-def _measure(
-    run: Callable[[Any, Sequence[int]], tuple[float, Outputs]],
-    data: Any,
-    targets: Targets,
-    order: Sequence[int],
-    size: int,
-    metrics: dict[str, Metric],
-    tick: Callable[[], None] = lambda: None,
-) -> dict[str, float | None]:
-    """Loss and metrics over the examples `order`, `size` at a time; None of no example."""
-    if not order:
-        return dict.fromkeys(["loss", *metrics])
-    total, outputs = 0.0, []
-    for i in range(0, len(order), size):
-        batch = order[i : i + size]
-        cost, found = run(data, batch)
-        total += cost * (len(batch) / len(order))  # of a single batch, its loss to the bit
-        outputs += found
-        tick()
-    shown = [targets[i] for i in order] if metrics else []
-    return {"loss": total} | {name: metric(outputs, shown) for name, metric in metrics.items()}
-
-
-def _read_validation(validation: Any, examples: Examples) -> Examples:
-    if validation is None:
-        return Examples([], [])
-    if not isinstance(validation, tuple | list) or len(validation) != 2:
-        raise TypeError(f"validation is a pair (X, y), got {validation!r:.80}")
-    X, y = validation
-    held_out = read_examples(X, y, "validation ")
-    if len(held_out.rows[0]) != len(examples.rows[0]):
-        raise ValueError(
-            f"validation X has rows of {len(held_out.rows[0])} number(s), X of "
-            f"{len(examples.rows[0])}: give both the same"
+    def _choose(self, epochs: int) -> None:
+        work = Work(self._examples, self._held_out, self._size, epochs)
+        self._run = choose(
+            self._compile, self.model, self._loss, self._optimizer, work, self._report.compiling
         )
-    return held_out
+        self._chosen = self._epoch
+        self._data = self._run.read(self._examples)
+        self._held_out_data = self._run.read(self._held_out)
+
+    def epoch(self) -> None:
+        """Take a step on every batch, and add what was measured on the way to the history."""
+        if not hasattr(self, "_data"):
+            self._choose(self._epochs)
+        self._interrupts.look()
+        order = list(range(len(self._examples.rows)))
+        if self._shuffle:
+            self._rng.shuffle(order)
+            _require_permutation(order, self._rng)
+        self._epoch += 1
+        self._order = order
+        row: Row = {"epoch": self._epoch}
+        row |= self._measure(self._step, self._data, self._examples.targets, order, self._measures)
+        every = range(len(self._held_out.rows))
+        data, targets = self._held_out_data, self._held_out.targets
+        scores = self._measure(self._run.evaluate, data, targets, every, self._measures)
+        row |= {f"val_{name}": score for name, score in scores.items()}
+        self._row = row
+        if row["loss"] != row["loss"]:
+            self._over = "nan"
+
+    def _step(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
+        cost, outputs = self._run.step(data, batch)
+        self._report.step()
+        self._steps = [self._steps[1], (batch, self._run.before)]  # type: ignore[list-item]
+        if cost != cost and not self._nan:
+            self._nan = list(self._steps)
+        return cost, outputs
+
+    def _measure(
+        self,
+        run: Callable[[Any, Sequence[int]], tuple[float, Outputs]],
+        data: Any,
+        targets: Targets,
+        order: Sequence[int],
+        metrics: dict[str, Metric],
+    ) -> dict[str, float | None]:
+        """Loss and metrics over the examples `order`, batch by batch; None of no example."""
+        if not order:
+            return dict.fromkeys(["loss", *metrics])
+        total, outputs = 0.0, []
+        for i in range(0, len(order), self._size):
+            batch = order[i : i + self._size]
+            cost, found = run(data, batch)
+            total += cost * (len(batch) / len(order))  # of a single batch, its loss to the bit
+            outputs += found
+            self._interrupts.look()
+        shown = [targets[i] for i in order] if metrics else []
+        return {"loss": total} | {name: metric(outputs, shown) for name, metric in metrics.items()}
+
+    def keep_best(self) -> None:
+        """Add the epoch to the history, and with patience keep its parameters if it is the best."""
+        history, row = self.history, self._row
+        watched = row["val_loss"]
+        if self._patience < inf and not self._held_out.rows:
+            run, targets = self._run.evaluate, self._examples.targets
+            watched = self._measure(run, self._data, targets, self._order, {})["loss"]
+        if self._callbacks or self._patience < inf:
+            self._run.sync()  # from here on others look at the model, and may change it
+        with uninterrupted():
+            row["seconds"] = self._lap()
+            if self._patience == inf:
+                history.since = self._epoch
+            elif watched < (history.best.loss if history.best else inf):
+                history.best = Best(self._epoch, watched, [p.data for p in self.parameters])
+                history.since = self._epoch
+            history.rows.append(row)
+
+    def _lap(self) -> float:
+        """Seconds since it was asked last, or since `fit` was called."""
+        now = perf_counter()
+        seconds, self._clock = now - self._clock, now
+        return seconds
+
+    def tell(self) -> None:
+        """Show the epoch, call the callbacks, and see whether they changed what is computed."""
+        self._report.epoch(self._row)
+        for callback in self._callbacks:
+            if callback(self.model, self._row) == "stop":
+                self._over = self._over or "callback"
+            self._interrupts.look()
+        if isinstance(self._run, AsProgram):
+            self._follow(self._run)
+        if self._callbacks:
+            self._row["seconds"] += self._lap()
+
+    def _follow(self, program: AsProgram) -> None:
+        """Compile anew where a callback changed model, loss or optimiser.
+
+        One example is computed in both ways, another one each time. Without callbacks only a branch
+        on a parameter can change anything: then less and less often, and after the last epoch.
+        """
+        done, last = self._epoch - self._chosen, not self.goes_on()
+        if not self._callbacks and done & (done - 1) and not last:
+            return
+        examples, i = self._examples, self._epoch * 7919 % len(self._examples.rows)
+        moved = program.follows(self._optimizer)
+        if moved and same_example(program, self._on_values(), examples, self._data, i):
+            return
+        program.sync()
+        if not self._callbacks:
+            why = (
+                f"example {i} is no longer computed as it was after epoch {self._chosen}, so model "
+                "or loss decides something by the numbers of parameters, and the epochs since then "
+                "may be other than with Values; they do the rest: use compile=False"
+            )
+            warn_caller(why)
+            self._compile = False
+        if not last:
+            # Who changes something once may well do it again after as many epochs.
+            self._choose(min(done, self._last - self._epoch))
+
+    def _on_values(self) -> OnValues:
+        return OnValues(self.model, self._loss, self._optimizer)
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> bool:
+        history = self.history
+        try:
+            if error is None:
+                self._finish()
+        except KeyboardInterrupt as late:
+            error = late
+        finally:
+            self._run.sync()  # here too, for a second Ctrl-C may come before the one below
+        try:
+            if isinstance(error, KeyboardInterrupt):
+                history.stopped = "interrupt"
+                return True
+            if error is not None:
+                history.stopped = "error"
+                with suppress(AttributeError):  # some exceptions take no attributes
+                    error.history = history  # type: ignore[attr-defined]
+                    error.add_note(
+                        f"fit: the model has done whole steps only; .history is {history!r}"
+                    )
+        finally:
+            self._run.sync()
+            self._report.close()
+        return False
+
+    def _finish(self) -> None:
+        history = self.history
+        with uninterrupted():
+            self._run.sync()
+            if self._patience < inf and history.best:
+                for parameter, best in zip(self.parameters, history.best.parameters, strict=True):
+                    parameter.data = best
+            waited = self._epoch - history.since
+            history.stopped = self._over or ("epochs" if waited < self._patience else "patience")
+        if self._over == "nan":
+            warn_caller(self._origin_of_nan())
+        self._interrupts.look()
+
+    def _origin_of_nan(self) -> str:
+        """Where the loss became nan, and what to try: the two batches it can be are run again."""
+        names = names_of_parameters(self.model, self._optimizer)
+        run, parameters = self._on_values(), self._run.parameters
+        kept = [(parameter, parameter.data, parameter.grad) for parameter in parameters]
+        found = ""
+        try:
+            for batch, before in self._nan:
+                if len(batch) and not found:
+                    for parameter, x in zip(parameters, before, strict=True):
+                        parameter.data, parameter.grad = float(x), 0.0
+                    cost, _ = run.graph(self._examples, batch)
+                    cost.backward()
+                    found = first_not_finite(cost, names)
+                    if found:
+                        found = f": in a batch with example {batch[0]}, {found}"
+        finally:
+            for parameter, x, grad in kept:
+                parameter.data, parameter.grad = x, grad
+        return f"the loss became nan in epoch {self._epoch}{found}; {REMEDY}"
+
+
+def _chained(first: Any, rest: Iterable[Any]) -> Iterable[Any]:
+    yield first
+    yield from rest
+
+
+def _require_permutation(order: list[int], rng: Any) -> None:
+    """Raise ValueError where a shuffle of the user's own made other numbers than it was given."""
+    if getattr(rng.shuffle, "__func__", None) is random.Random.shuffle:
+        return
+    if sorted(order) != list(range(len(order))):
+        raise ValueError(
+            f"rng.shuffle made {order!r:.80} of the numbers of {len(order)} examples: a shuffle "
+            "keeps each of them once"
+        )
 
 
 def _read_history(history: Any, parameters: list[Value]) -> History:
@@ -285,21 +417,3 @@ def _read_parameters(model: Any, optimizer: Any) -> list[Value]:
     if not any(parameter in moved for parameter in parameters):
         raise ValueError("optimizer has none of the model's parameters: give it this model's")
     return parameters
-
-
-def _try(model: Any, loss: Any, data: Iterable[Examples], size: int) -> Any:
-    """One output of the model as numbers, after the loss was tried on every target."""
-    if isinstance(loss, str) or not callable(loss):
-        raise TypeError(f"loss is a function such as mse_loss, got {loss!r:.80}")
-    output = model(next(iter(data)).rows[0])
-    values = [output] if isinstance(output, Value) else output
-    listed = isinstance(values, list | tuple) and len(values) > 0
-    if not listed or not all(isinstance(value, Value) for value in values):
-        raise TypeError(f"model returns a Value or a list of them, got {output!r:.80}")
-    for examples in data:
-        for i in range(0, len(examples.targets), size):
-            targets = examples.targets[i : i + size]
-            cost = loss([output] * len(targets), targets)
-            if not isinstance(cost, Value):
-                raise TypeError(f"loss returns a Value, got {type(cost).__name__}: {cost!r:.80}")
-    return numbers(output)

@@ -16,6 +16,9 @@ class Silent:
     def step(self) -> None:
         """An optimiser step is done."""
 
+    def compiling(self, nodes: int, seconds: float) -> None:
+        """A graph of so many nodes is about to be compiled, which takes some seconds."""
+
     def epoch(self, row: Row) -> None:
         """An epoch is done."""
 
@@ -26,8 +29,13 @@ class Silent:
 class Table(Silent):
     """Prints a heading and then a line an epoch, at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, terminal: bool = False) -> None:
         self._columns: list[str] = []
+        self._terminal = terminal
+
+    def compiling(self, nodes: int, seconds: float) -> None:
+        if self._terminal:
+            print(compiling_text(nodes, seconds), flush=True)
 
     def epoch(self, row: Row) -> None:
         if not self._columns:
@@ -43,6 +51,9 @@ class Bar(Silent):
         tqdm = load("tqdm", "demos").tqdm
         self._bar: Any = tqdm(total=steps, unit="step", file=sys.stdout, dynamic_ncols=True)
 
+    def compiling(self, nodes: int, seconds: float) -> None:
+        self._bar.set_description(compiling_text(nodes, seconds))
+
     def step(self) -> None:
         self._bar.update()
 
@@ -53,6 +64,15 @@ class Bar(Silent):
 
     def close(self) -> None:
         self._bar.close()
+
+
+def compiling_text(nodes: int, seconds: float) -> str:
+    """A line to read while nothing else moves.
+
+    >>> compiling_text(2700, 1.4)
+    'compiling 2,700 operations, about 1 s'
+    """
+    return f"compiling {nodes:,} operations, about {max(1, round(seconds))} s"
 
 
 def reporter(progress: bool | None, steps: int) -> Silent:
@@ -66,4 +86,4 @@ def reporter(progress: bool | None, steps: int) -> Silent:
     terminal = sys.stdout is not None and sys.stdout.isatty()
     if progress or (terminal and installed("tqdm")):
         return Bar(steps)
-    return Table()
+    return Table(terminal)

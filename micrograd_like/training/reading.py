@@ -55,7 +55,37 @@ def read_examples(X: Any, y: Any, name: str = "") -> Examples:
     return Examples(rows, targets)
 
 
+def read_validation(validation: Any, examples: Examples) -> Examples:
+    """The pair `validation` as examples with rows as long as those of `examples`; None is none."""
+    if validation is None:
+        return Examples([], [])
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise TypeError(f"validation is a pair (X, y), got {validation!r:.80}")
+    X, y = validation
+    held_out = read_examples(X, y, "validation ")
+    if len(held_out.rows[0]) != len(examples.rows[0]):
+        raise ValueError(
+            f"validation X has rows of {len(held_out.rows[0])} number(s), X of "
+            f"{len(examples.rows[0])}: give both the same"
+        )
+    return held_out
+
+
+def without_brackets(examples: Examples) -> Examples:
+    """The examples with each target [t] as t, as a model of one output wants them.
+
+    >>> without_brackets(Examples([[1.0], [2.0]], [[0.5], [2.5]])).targets
+    [0.5, 2.5]
+    """
+    rows, targets = examples
+    if all(isinstance(target, list) and len(target) == 1 for target in targets):
+        targets = [x for [x] in targets]
+    return Examples(rows, targets)
+
+
 def _plain(x: Any) -> Any:
+    if hasattr(x, "to_numpy"):
+        x = x.to_numpy()  # tables and columns of pandas, and their like
     return x.tolist() if hasattr(x, "tolist") else x  # numpy arrays and scalars, and their like
 
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
+from typing import Any
 
 import pytest
 
-from micrograd_like._internal.interrupts import uninterrupted
+from micrograd_like._internal.interrupts import Interrupts, raised_by_a_handler, uninterrupted
+
+
+def press(times: int = 1) -> None:
+    for _ in range(times):
+        signal.raise_signal(signal.SIGINT)
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +33,7 @@ def test_ctrl_c_comes_when_the_block_is_done() -> None:
     def block() -> None:
         with uninterrupted():
             done.append(1)
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
+            press(2)
             done.append(2)
         done.append(3)
 
@@ -35,13 +42,50 @@ def test_ctrl_c_comes_when_the_block_is_done() -> None:
     assert done == [1, 2]
 
 
-def test_blocks_within_each_other() -> None:
+def test_ctrl_c_comes_when_it_is_looked_at() -> None:
+    done: list[int] = []
+
+    def block() -> None:
+        with Interrupts() as interrupts:
+            interrupts.look()
+            press()
+            done.append(1)
+            interrupts.look()
+            done.append(2)
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == [1]
+
+
+def test_a_second_ctrl_c_raises_at_once() -> None:
+    done: list[int] = []
+
+    def block() -> None:
+        with Interrupts():
+            press()
+            done.append(1)
+            press()
+            done.append(2)
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == [1]
+
+
+def test_ctrl_c_that_nobody_looked_at_comes_at_the_end() -> None:
+    with pytest.raises(KeyboardInterrupt), Interrupts():
+        press()
+
+
+@pytest.mark.parametrize("outer", [Interrupts, uninterrupted])
+def test_blocks_within_each_other(outer: type[Interrupts]) -> None:
     done: list[int] = []
 
     def blocks() -> None:
-        with uninterrupted():
+        with outer():
             with uninterrupted():
-                signal.raise_signal(signal.SIGINT)
+                press()
             done.append(1)
 
     with pytest.raises(KeyboardInterrupt):
@@ -71,7 +115,75 @@ def test_ctrl_c_that_is_ignored_stays_so() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with uninterrupted():
-            signal.raise_signal(signal.SIGINT)
+            press()
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+class TimeIsUpError(Exception):
+    pass
+
+
+def time_is_up(*_: Any) -> None:
+    raise TimeIsUpError
+
+
+@pytest.mark.parametrize("kind", [Interrupts, uninterrupted])
+def test_a_handler_that_raises_at_any_line_leaves_ctrl_c_alive(kind: type[Interrupts]) -> None:
+    """A trace function raises where the handler of another signal could."""
+
+    def block() -> None:
+        with kind():
+            pass
+
+    lines, wanted = 0, 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal lines
+        if frame.f_code.co_filename != sys.modules[Interrupts.__module__].__file__:
+            return trace if frame.f_code is block.__code__ else None
+        if event == "line":
+            lines += 1
+            if lines == wanted:
+                raise TimeIsUpError
+        return trace
+
+    before, tracer = signal.getsignal(signal.SIGINT), sys.gettrace()
+    while lines >= wanted:
+        wanted, lines = wanted + 1, 0
+        sys.settrace(trace)
+        try:
+            block()
+        except TimeIsUpError:
+            pass
+        finally:
+            sys.settrace(tracer)
+        with pytest.raises(KeyboardInterrupt):
+            press()
+        with uninterrupted():
+            pass
+        assert signal.getsignal(signal.SIGINT) is before
+    assert wanted > 10
+
+
+def test_what_a_handler_raised_is_told_from_what_the_code_raised() -> None:
+    class Called:
+        def __call__(self, *_: Any) -> None:
+            raise TimeIsUpError
+
+        def method(self, *_: Any) -> None:
+            raise TimeIsUpError
+
+    before = signal.getsignal(signal.SIGTERM)
+    for handler in (time_is_up, Called(), Called().method, lambda *_: time_is_up()):
+        signal.signal(signal.SIGTERM, handler)
+        try:
+            with pytest.raises(TimeIsUpError) as by_signal:
+                signal.raise_signal(signal.SIGTERM)
+            assert raised_by_a_handler(by_signal.value)
+            with pytest.raises(ZeroDivisionError) as by_code:
+                1 / 0  # noqa: B018
+            assert not raised_by_a_handler(by_code.value)
+        finally:
+            signal.signal(signal.SIGTERM, before)

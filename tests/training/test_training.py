@@ -18,6 +18,7 @@ from micrograd_like import (
     moons,
     mse_loss,
 )
+from tests.support import trainings
 from tests.support.trainings import (
     X5,
     Y5,
@@ -289,15 +290,25 @@ def test_patience_without_validation_watches_the_training_loss(compile: bool) ->
     assert (model.w.data, len(history.rows), history.stopped) == (-1.5, 4, "patience")
 
 
-def test_a_loss_of_nan_is_never_the_best() -> None:
+@both_ways
+@pytest.mark.parametrize("patience", [None, 4])
+def test_a_loss_of_nan_ends_the_training_and_is_never_the_best(
+    patience: int | None, compile: bool
+) -> None:
     model = Scale(1.0)
     options: dict[str, Any] = {
         "loss": lambda outputs, targets: (outputs[0] + targets[0]).log(),
-        "patience": 4,
+        "patience": patience,
+        "compile": compile,
     }
-    history = train(model, [[1.0]], [-5.0], SGD([model.w], lr=0.1), 50, **options)
+    says = (
+        r"became nan in epoch 1: in a batch with example 0, log of -4\.0 gives nan; try a smaller"
+    )
+    with pytest.warns(RuntimeWarning, match=says) as caught:
+        history = train(model, [[1.0]], [-5.0], SGD([model.w], lr=0.1), 50, **options)
+    assert [warning.filename for warning in caught] == [trainings.__file__]  # who called fit
     assert math.isnan(history.rows[0]["loss"])
-    assert (len(history.rows), history.stopped, history.best) == (4, "patience", None)
+    assert (len(history.rows), history.stopped, history.best) == (1, "nan", None)
 
 
 # Going on
@@ -363,7 +374,7 @@ def test_patience_starts_afresh_where_a_finished_history_goes_on() -> None:
 @pytest.mark.parametrize("cut", [1, 3, 4])
 def test_patience_is_not_renewed_by_a_break_before_anything_was_best(cut: int) -> None:
     options: dict[str, Any] = {
-        "loss": lambda outputs, targets: (outputs[0] + targets[0]).log(),
+        "loss": lambda outputs, targets: outputs[0] * 0.0 + math.inf,
         "patience": 4,
         "history": History(),
     }

@@ -1,0 +1,234 @@
+"""Whether a training runs on Values or as a program: what each costs, and whether they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from math import isclose
+from typing import Any, NamedTuple
+
+from micrograd_like._internal.extras import installed
+from micrograd_like._internal.interrupts import raised_by_a_handler
+from micrograd_like.engine import Value
+from micrograd_like.operation import AnomalyError
+from micrograd_like.training.batches import (
+    AsProgram,
+    OnValues,
+    Outputs,
+    Trace,
+    Way,
+    is_kept,
+    leaves,
+)
+from micrograd_like.training.metrics import Loss
+from micrograd_like.training.reading import Examples
+from micrograd_like.training.trouble import warn_caller
+
+# Seconds, on a core of 2024, in the two forms of the engine. All that matters is their ratio.
+_NATIVE = not hasattr(Value.backward, "__code__")
+NODE = 0.25e-6 if _NATIVE else 2.2e-6
+"""A node of a graph, built and differentiated; half of it is the building."""
+PARAMETER = 1.2e-6
+"""A parameter in a step of an optimiser that works on Values."""
+STEP = 40e-6
+"""A step of a program, beside its arithmetic."""
+COMPILED_NODE = 4e-9
+"""A node for one example in machine code, with its derivatives."""
+FIRST_PROGRAM, LINE = 0.35, 110e-6
+"""To import and start the compiler, and to compile a node with its derivatives."""
+
+CHECKED_NODES = 2_000_000
+"""A program is compared with Values on every example, until their graphs have so many nodes."""
+CHECKED_BATCHES = 4096
+"""Examples in the batches for which the loss is compared with the mean of its examples."""
+
+
+class Work(NamedTuple):
+    """What there is to do: examples, of which `size` are a batch, `held_out` ones, and epochs."""
+
+    examples: Examples
+    held_out: Examples
+    size: int
+    epochs: int
+
+    @property
+    def steps(self) -> int:
+        return self.epochs * -(-len(self.examples.rows) // self.size)
+
+
+def on_values_seconds(work: Work, nodes: int, parameters: int) -> float:
+    """An estimate of the time that `work` takes with Values."""
+    each = len(work.examples.rows) + len(work.held_out.rows) / 2
+    return work.epochs * each * nodes * NODE + work.steps * parameters * PARAMETER
+
+
+def as_program_seconds(work: Work, nodes: int, kept: bool) -> float:
+    """An estimate of the time that `work` takes as a program, compiled first unless it is kept."""
+    each = len(work.examples.rows) + len(work.held_out.rows)
+    checked = min(each * nodes, CHECKED_NODES)
+    run = work.epochs * each * nodes * COMPILED_NODE + work.steps * STEP
+    return (0.0 if kept else compiling_seconds(nodes)) + checked * NODE / 2 + run
+
+
+def compiling_seconds(nodes: int) -> float:
+    """An estimate of the time it takes to make a program of a graph of so many nodes."""
+    return FIRST_PROGRAM + nodes * LINE
+
+
+def choose(
+    compile: bool | str,
+    model: Any,
+    loss: Loss,
+    optimizer: Any,
+    work: Work,
+    tell: Callable[[int, float], None] = lambda nodes, seconds: None,
+) -> Way:
+    """A program if `compile` is True, or if it is "auto" and that saves time; else Values.
+
+    Where a program would compute something else, True raises ValueError, and for "auto" a
+    RuntimeWarning at whoever called `fit` says why. `tell` is called before compiling, with the
+    nodes of the graph and a guess at the seconds.
+    """
+    on_values = OnValues(model, loss, optimizer)
+    if not compile or (compile == "auto" and not installed("numpy", "llvmlite")):
+        return on_values
+    try:
+        trace = Trace(model, loss, optimizer, work.examples)
+        kept, nodes = is_kept(model, trace), len(trace.nodes)
+        if compile == "auto" and as_program_seconds(work, nodes, kept) > on_values_seconds(
+            work, nodes, len(trace.parameters)
+        ):
+            return on_values
+        if not kept:
+            tell(nodes, compiling_seconds(nodes))
+        program = AsProgram(model, trace, optimizer)
+        require_same(program, on_values, work, nodes)
+    except Exception as error:
+        if compile != "auto" or raised_by_a_handler(error):
+            raise
+        why = f'compile="auto" is False here, which is slower: {type(error).__name__}: {error}'
+        warn_caller(why)
+        return on_values  # with Values it works: that has been tried before
+    return program
+
+
+def require_same(program: AsProgram, on_values: OnValues, work: Work, nodes: int) -> None:
+    """Raise ValueError unless `program` computes what Values do, for examples and for batches.
+
+    A program is the graph of one example, and the loss of a batch the mean over its examples. So
+    every example is computed in both ways, or where that would take long as many as `CHECKED_NODES`
+    allow, spread over the data; and the loss of batches of every size that occurs is compared with
+    the mean over their examples.
+    """
+    most = max(16, CHECKED_NODES // nodes)
+    for examples in (work.examples, work.held_out):
+        if not examples.rows:
+            continue
+        data = program.read(examples)
+        for i in _spread(range(len(examples.rows)), most):
+            if not same_example(program, on_values, examples, data, i):
+                raise ValueError(
+                    f"example {i} is computed in another way than example 0, so model or loss "
+                    "decides something in Python: use compile=False"
+                )
+        costs, outputs = program.each(data)
+        seen: set[int] = set()
+        for batch in _batches(examples, work.size):
+            _require_mean(on_values, examples, batch, costs, outputs, len(batch) not in seen)
+            seen.add(len(batch))
+
+
+def same_example(
+    program: AsProgram, on_values: OnValues, examples: Examples, data: Any, i: int
+) -> bool:
+    """Whether `program` computes what Values do for example `i`; `data` is what it reads.
+
+    Where the numbers differ, it may be by rounding: then the graph of that example decides.
+    """
+    costs, outputs = program.each(data, [i])
+    program.sync()
+    try:
+        cost, [output] = on_values.evaluate(examples, [i])
+        pairs = zip([cost, *_listed(output)], [costs[0], *_listed(outputs[0])], strict=True)
+        if all(_close(a, b, 1e-12 * abs(a)) for a, b in pairs):
+            return True
+        other = Trace(on_values.model, on_values.loss, on_values.optimizer, examples, i)
+    except AnomalyError:
+        return True  # it comes up again when its turn comes, and says which row it is
+    return other.digest == program.digest
+
+
+def _require_mean(
+    on_values: OnValues,
+    examples: Examples,
+    batch: Sequence[int],
+    costs: Sequence[float],
+    outputs: Outputs,
+    gradient: bool,
+) -> None:
+    """Raise ValueError unless a batch's loss, and its gradient, are the means over its examples."""
+    targets = [examples.targets[i] for i in batch]
+    slopes: list[float] = []
+    expected: list[float] = []
+    try:
+        found = [leaves(outputs[i]) for i in batch]
+        cost = on_values.loss(found, targets).data
+        if gradient:
+            slopes = _slopes(on_values, found, targets)
+            for output, target in zip(found, targets, strict=True):
+                expected += [x / len(batch) for x in _slopes(on_values, [output], [target])]
+    except AnomalyError:
+        return  # it comes up again when its turn comes
+    parts = [costs[i] / len(batch) for i in batch]
+    mean = sum(parts)
+    greatest = max(map(abs, expected), default=0.0)
+    fits = _close(cost, mean, 1e-10 * sum(map(abs, parts)))
+    if not fits or not all(
+        _close(a, b, 1e-10 * greatest) for a, b in zip(slopes, expected, strict=True)
+    ):
+        raise ValueError(
+            f"the loss of {len(batch)} examples is {cost!r} and the mean of their losses {mean!r}"
+            f"{', but their gradients differ' if fits else ''}: a program computes means over "
+            "examples only, so use compile=False"
+        )
+
+
+def _close(a: float, b: float, most: float) -> bool:
+    return a == b or (a != a and b != b) or isclose(a, b, rel_tol=0.0, abs_tol=most)
+
+
+def _slopes(on_values: OnValues, outputs: list[Any], targets: list[Any]) -> list[float]:
+    """The gradient of the loss by all outputs, which must be leaves; parameters keep theirs."""
+    listed = [value for output in outputs for value in _listed(output)]
+    kept = [(parameter, parameter.grad) for parameter in on_values.parameters]
+    for value in listed:
+        value.grad = 0.0
+    try:
+        on_values.loss(outputs, targets).backward()
+    finally:
+        for parameter, grad in kept:
+            parameter.grad = grad
+    return [value.grad for value in listed]
+
+
+def _batches(examples: Examples, size: int) -> Iterator[Sequence[int]]:
+    """Batches of both sizes that occur, of examples from all over the data."""
+    count = len(examples.rows)
+    order = _spread(range(count), min(count, CHECKED_BATCHES))
+    stride = max(1, round(len(order) ** 0.5))
+    mixed = [i for start in range(stride) for i in order[start::stride]]  # not neighbours
+    for length in {min(size, count), count % size or min(size, count)}:
+        whole = mixed if len(mixed) >= length else list(range(count))
+        for start in range(0, len(whole) - length + 1, length):
+            yield whole[start : start + length]
+
+
+def _spread(numbers: Sequence[int], most: int) -> list[int]:
+    """At most so many of them, evenly from the first to the last."""
+    count = min(most, len(numbers))
+    if count < 2:
+        return list(numbers[:count])
+    return [numbers[i * (len(numbers) - 1) // (count - 1)] for i in range(count)]
+
+
+def _listed(output: Any) -> list[Any]:
+    return output if isinstance(output, list) else [output]
