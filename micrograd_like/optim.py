@@ -105,6 +105,7 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter by the rule, from its `grad`; if anything raises, none."""
+        self.take_in_new()
         rule = self.rule(self.steps)
         before = [parameter.data for parameter in self.params]
         gradient = [parameter.grad for parameter in self.params]
@@ -120,6 +121,11 @@ class Optimizer:
                 parameter.data = number
             self.buffers, self.steps = kept
             raise
+
+    def take_in_new(self) -> None:
+        """Let the buffers of parameters that were added to the end of `params` start at 0."""
+        for buffer in self.buffers:
+            buffer += [0.0] * (len(self.params) - len(buffer))
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0; `backward` adds to what is there."""

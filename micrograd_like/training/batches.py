@@ -173,6 +173,11 @@ class AsProgram:
         ]
         return self._numpy.array(rows, dtype=float).reshape(len(rows), self._tape.inputs)
 
+    def is_of(self, trace: Trace) -> bool:
+        """Whether this is the program of that graph, with the same Values as its parameters."""
+        pairs = zip(self.parameters, trace.parameters, strict=False)
+        return self.digest == trace.digest and all(a is b for a, b in pairs)
+
     def follows(self, optimizer: Any) -> bool:
         """Whether the optimiser still moves what it moved when this was compiled."""
         moved = getattr(optimizer, "params", self._moved) if self._by_rule else self._moved
@@ -181,6 +186,8 @@ class AsProgram:
     def _now(self) -> _State:
         if self._state is None:
             array = self._numpy.array
+            if self._by_rule:
+                self._optimizer.take_in_new()
             buffers = self._optimizer.buffers if self._by_rule else []
             self._state = _State(
                 array([parameter.data for parameter in self.parameters]),

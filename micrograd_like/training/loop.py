@@ -201,7 +201,7 @@ class Training:
         order = list(range(len(self._examples.rows)))
         if self._shuffle:
             self._rng.shuffle(order)
-            _require_permutation(order, self._rng)
+            _require_permutation(order, len(self._examples.rows), self._rng)
         self._epoch += 1
         self._order = order
         row: Row = {"epoch": self._epoch}
@@ -326,7 +326,8 @@ class Training:
                 with suppress(AttributeError):  # some exceptions take no attributes
                     error.history = history  # type: ignore[attr-defined]
                     error.add_note(
-                        f"fit: the model has done whole steps only; .history is {history!r}"
+                        "fit: the model has done whole steps only; .history has the "
+                        f"{len(history.rows)} epoch(s) that were finished"
                     )
         finally:
             self._run.sync()
@@ -373,13 +374,13 @@ def _chained(first: Any, rest: Iterable[Any]) -> Iterable[Any]:
     yield from rest
 
 
-def _require_permutation(order: list[int], rng: Any) -> None:
+def _require_permutation(order: list[int], count: int, rng: Any) -> None:
     """Raise ValueError where a shuffle of the user's own made other numbers than it was given."""
     if getattr(rng.shuffle, "__func__", None) is random.Random.shuffle:
         return
-    if sorted(order) != list(range(len(order))):
+    if sorted(order) != list(range(count)):
         raise ValueError(
-            f"rng.shuffle made {order!r:.80} of the numbers of {len(order)} examples: a shuffle "
+            f"rng.shuffle made {order!r:.80} of the numbers of {count} examples: a shuffle "
             "keeps each of them once"
         )
 

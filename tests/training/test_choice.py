@@ -1,0 +1,497 @@
+"""Values or a program: the same history whatever the loss of a batch is, and what is chosen."""
+
+from __future__ import annotations
+
+import math
+import random
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from micrograd_like import (
+    MLP,
+    SGD,
+    Adam,
+    Value,
+    binary_cross_entropy_with_logits,
+    fit,
+    maximum,
+    mse_loss,
+    programs,
+)
+from micrograd_like.training import batches, choice
+from micrograd_like.training.batches import AsProgram, OnValues
+from micrograd_like.training.choice import Work, choose
+from micrograd_like.training.reading import Examples
+from tests.support.commands import environment
+from tests.support.trainings import (
+    Scale,
+    needs_compiled,
+    numbers_in,
+    numbers_of,
+    train,
+    without_seconds,
+)
+
+pytestmark = needs_compiled
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that cost nothing, so that "auto" compiles what is small."""
+    monkeypatch.setattr(choice, "as_program_seconds", lambda *_: 0.0)
+
+
+# Losses of a batch: those that are means over its examples are programs, the others are refused.
+
+
+def squares(outputs: list[Any], targets: list[Any]) -> list[Any]:
+    return [(o - t) ** 2 for o, t in zip(outputs, targets, strict=True)]
+
+
+def weighted(outputs: list[Any], targets: list[Any]) -> Any:
+    weights = [3.0 * t + 1.0 for t in targets]
+    terms = [w * s for w, s in zip(weights, squares(outputs, targets), strict=True)]
+    return reduce(add, terms) / reduce(add, weights)
+
+
+def spread(outputs: list[Any], targets: list[Any]) -> Any:
+    mean = reduce(add, outputs) / len(outputs)
+    return mse_loss(outputs, targets) + reduce(add, [(o - mean) ** 2 for o in outputs])
+
+
+def coupled_slope(outputs: list[Any], targets: list[Any]) -> Any:
+    """The mean of the squares, with the gradient of another loss beside it."""
+    other = reduce(add, outputs) ** 2
+    return mse_loss(outputs, targets) + (other - other.detach()) * (len(outputs) > 1)
+
+
+MEANS: dict[str, Callable[..., Any]] = {
+    "mean": mse_loss,
+    "mean of roots": lambda o, t: reduce(add, [(s + 1).sqrt() for s in squares(o, t)]) / len(o),
+    "with a constant": lambda o, t: mse_loss(o, t) + 0.25,
+}
+OTHERS: dict[str, Callable[..., Any]] = {
+    "root of the mean": lambda o, t: (mse_loss(o, t) + 1e-3).sqrt(),
+    "sum": lambda o, t: reduce(add, squares(o, t)),
+    "sum over the wanted size": lambda o, t: reduce(add, squares(o, t)) / 4,
+    "maximum": lambda o, t: reduce(maximum, squares(o, t)),
+    "weighted mean": weighted,
+    "spread": spread,
+    "neighbours": lambda o, t: mse_loss(o, t) + (o[0] - o[-1]) ** 2,
+    "gradient alone": coupled_slope,
+    "logarithm": lambda o, t: (mse_loss(o, t) + 1.0).log(),
+}
+
+
+def regression(compile: bool | str, loss: Any, **more: Any) -> list[float]:
+    rng = random.Random(3)
+    X = [[rng.gauss(0, 1), rng.gauss(0, 1)] for _ in range(11)]
+    y = [float(a > b) for a, b in X]
+    model = MLP(2, [3, 1], activation="tanh", rng=rng)
+    options: dict[str, Any] = {"batch_size": 4, "rng": rng, "compile": compile} | more
+    optimizer = SGD(model.parameters(), lr=0.05)
+    history = train(model, X, y, optimizer, 3, loss=loss, **options)
+    return numbers_in(history) + numbers_of(model)
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize("loss", MEANS.values(), ids=MEANS)
+def test_a_mean_over_examples_is_a_program_with_the_same_history(loss: Any) -> None:
+    expected = regression(False, loss)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for compile in (True, "auto"):
+            assert regression(compile, loss) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize("loss", OTHERS.values(), ids=OTHERS)
+def test_another_loss_of_a_batch_is_refused_or_runs_on_values(loss: Any) -> None:
+    with pytest.raises(ValueError, match="a program computes means over examples only"):
+        regression(True, loss)
+    with pytest.warns(RuntimeWarning, match="a program computes means over examples only"):
+        found = regression("auto", loss)
+    assert found == regression(False, loss)
+
+
+def test_a_loss_that_is_a_mean_for_whole_batches_alone_is_refused() -> None:
+    loss = OTHERS["sum over the wanted size"]
+    with pytest.raises(ValueError, match="the loss of 3 examples is"):
+        regression(True, loss)  # 11 examples in batches of 4
+
+
+@pytest.mark.parametrize("compile", [False, "auto", True])
+def test_a_loss_that_no_batch_of_one_shows(compile: bool | str) -> None:
+    """√(mean of 0² and 2²) is √2, and the mean of the roots 1."""
+    model = Scale(1.0)
+    data = [[0.0], [2.0]], [0.0, 0.0], SGD([model.w], lr=0.0)
+    options: dict[str, Any] = {"loss": lambda o, t: mse_loss(o, t).sqrt(), "compile": compile}
+    if compile is True:
+        with pytest.raises(ValueError, match=r"2 examples is 1\.41421"):
+            train(model, *data, **options)
+    else:
+        assert train(model, *data, **options).rows[0]["loss"] == math.sqrt(2)
+
+
+# Decisions in Python, and what changes
+
+
+class Decides(Scale):
+    """w · x, or for some x, by `decide`, w · x²."""
+
+    def __init__(self, decide: Callable[[Any], bool]) -> None:
+        super().__init__(1.0)
+        self.decide = decide
+
+    def __call__(self, x: Any) -> Any:
+        return self.w * x[0] * x[0] if self.decide(x) else self.w * x[0]
+
+
+DECISIONS: dict[str, Callable[[Any], bool]] = {
+    "float": lambda x: float(x[0]) > 100,
+    "equal": lambda x: x[0] == 101.0,
+    "text": lambda x: f"{float(x[0]):g}" == "101",
+}
+
+
+@pytest.mark.parametrize("place", [0, 1, 17, 60])
+@pytest.mark.parametrize("decide", DECISIONS.values(), ids=DECISIONS)
+def test_one_row_of_61_that_takes_another_branch_is_seen(
+    decide: Callable[[Any], bool], place: int
+) -> None:
+    X = [[k / 30] for k in range(60)]
+    X.insert(place, [101.0])
+    model = Decides(decide)
+    optimizer = SGD([model.w], lr=1e-9)
+    with pytest.raises(ValueError, match="in another way than example 0"):
+        train(model, X, [0.0] * 61, optimizer, compile=True, batch_size=10)
+    assert (model.w.data, optimizer.steps) == (1.0, 0)
+
+
+def test_one_row_of_the_validation_data_that_takes_another_branch_is_seen() -> None:
+    model = Decides(DECISIONS["float"])
+    held_out = [[1.0], [101.0], [2.0]], [0.0] * 3
+    with pytest.raises(ValueError, match="example 1 is computed in another way"):
+        train(model, [[1.0]], [0.0], SGD([model.w], lr=0.1), compile=True, validation=held_out)
+
+
+class Changing:
+    """A small network with things that a callback can change."""
+
+    def __init__(self) -> None:
+        self.net = MLP(1, [3, 1], activation="tanh", rng=random.Random(1))
+        self.scale, self.temperature = 1.0, Value(1.0)
+        self.optimizer: Any = None
+
+    def parameters(self) -> list[Value]:
+        return self.net.parameters()
+
+    def __call__(self, x: Any) -> Any:
+        return self.net(x) * self.scale * self.temperature
+
+    def swap(self) -> None:
+        for neuron in self.net.layers[0].neurons:
+            neuron.activation = "sigmoid"
+
+    def unfreeze(self) -> None:
+        self.optimizer.params = self.parameters()
+
+
+CHANGES: dict[str, Callable[[Changing], object]] = {
+    "coefficient": lambda model: setattr(model, "scale", 0.5),
+    "a small coefficient": lambda model: setattr(model, "scale", 1 + 1e-10),
+    "a new leaf": lambda model: setattr(model, "temperature", Value(0.5)),
+    "a leaf's number": lambda model: setattr(model.temperature, "data", 0.5),
+    "activation": Changing.swap,
+    "unfreezing": Changing.unfreeze,
+    "a parameter": lambda model: setattr(model.parameters()[0], "data", 0.125),
+    "learning rate": lambda model: setattr(model.optimizer, "lr", 0.001),
+}
+
+
+def train_changing(compile: bool, change: Callable[[Changing], object]) -> list[float]:
+    model = Changing()
+
+    def callback(_: Any, row: dict[str, Any]) -> None:
+        if row["epoch"] == 2:
+            change(model)
+
+    model.optimizer = Adam(model.parameters()[:4], lr=0.05)
+    options: dict[str, Any] = {"callbacks": [callback], "batch_size": 2, "compile": compile}
+    X, y = [[k / 3] for k in range(-3, 4)], [float(k) for k in range(7)]
+    history = train(model, X, y, model.optimizer, 5, shuffle=False, **options)
+    return numbers_in(history) + numbers_of(model)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_in_a_callback_is_followed(change: Callable[[Changing], object]) -> None:
+    expected = train_changing(False, change)
+    assert train_changing(True, change) == pytest.approx(expected, rel=1e-11)
+
+
+def test_a_branch_on_a_parameter_is_seen_and_said() -> None:
+    class Turning(Scale):
+        def __call__(self, x: Any) -> Any:
+            return self.w * x[0] if self.w.data > 0.5 else self.w * x[0] * 0.5
+
+    model = Turning(0.9)
+    with pytest.warns(RuntimeWarning, match="by the numbers of parameters"):
+        train(model, [[1.0]], [0.0], SGD([model.w], lr=0.1), 40, compile=True)
+
+
+# The choice
+
+
+def work(rows: int, epochs: int, size: int = 10) -> Work:
+    return Work(Examples([[0.0]] * rows, [0.0] * rows), Examples([], []), size, epochs)
+
+
+def chosen(epochs: int, rows: int = 100) -> type:
+    model = MLP(1, [16, 16, 1], rng=random.Random(0))
+    optimizer = SGD(model.parameters(), lr=0.1)
+    return type(choose("auto", model, mse_loss, optimizer, work(rows, epochs)))
+
+
+def test_auto_compiles_what_is_long() -> None:
+    assert chosen(1, rows=4) is OnValues
+    assert chosen(10_000) is AsProgram
+
+
+def test_a_program_that_is_there_costs_no_compiling() -> None:
+    model = MLP(1, [16, 16, 1], rng=random.Random(0))
+    optimizer = SGD(model.parameters(), lr=0.1)
+
+    def way(epochs: int) -> type:
+        return type(choose("auto", model, mse_loss, optimizer, work(100, epochs)))
+
+    assert (way(5), way(10_000), way(5)) == (OnValues, AsProgram, AsProgram)
+
+
+def test_a_program_is_compiled_once_for_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    make = programs.make_runner
+
+    def counted(tape: Any, backend: str) -> Any:
+        made.append(backend)
+        return make(tape, backend)
+
+    monkeypatch.setattr(programs, "make_runner", counted)
+    model, rng = MLP(2, [3, 1], rng=random.Random(0)), random.Random(1)
+    optimizer = SGD(model.parameters(), lr=0.1)
+    for _ in range(4):
+        X = [[rng.random(), rng.random()] for _ in range(9)]
+        train(model, X, [0.5] * 9, optimizer, compile=True)
+    assert len(made) == 1
+    for k in range(2, 9):
+        train(
+            model, X, [0.5] * 9, optimizer, compile=True, loss=lambda o, t, k=k: k * mse_loss(o, t)
+        )
+    assert len(made) == 8
+    assert len(batches._kept[model]) == 4
+    count = len(batches._kept)
+    del model
+    assert len(batches._kept) == count - 1
+
+
+def test_a_model_that_is_no_key_is_trained_without_being_kept() -> None:
+    class Equal(Scale):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    model = Equal()
+    train(model, [[1.0]], [1.0], SGD([model.w], lr=0.25), compile=True)
+    assert model.w.data == 0.5
+
+
+# Ctrl-C, timeouts and forks
+
+
+@pytest.mark.usefixtures("free")
+def test_ctrl_c_while_compiling_returns_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = programs.make_runner
+
+    def pressed(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return make(*arguments)
+
+    monkeypatch.setattr(programs, "make_runner", pressed)
+    model = Scale(0.5)
+    optimizer = SGD([model.w], lr=0.1)
+    history = train(model, [[1.0]], [1.0], optimizer, 5, compile="auto")
+    assert (history.rows, history.stopped, model.w.data) == ([], "interrupt", 0.5)
+    assert optimizer.steps == 0
+
+
+class TimeIsUpError(Exception):
+    pass
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize("compile", [False, "auto", True])
+def test_a_timeout_while_the_model_runs_passes_and_leaves_ctrl_c_alive(compile: Any) -> None:
+    def time_is_up(*_: Any) -> None:
+        raise TimeIsUpError
+
+    class Rings(Scale):
+        calls = 0
+
+        def __call__(self, x: Any) -> Any:
+            self.calls += 1
+            if self.calls == 2:
+                signal.raise_signal(signal.SIGTERM)
+            return super().__call__(x)
+
+    model = Rings()
+    kept, ctrl_c = signal.signal(signal.SIGTERM, time_is_up), signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(TimeIsUpError):
+            train(model, [[1.0]], [1.0], SGD([model.w], lr=0.1), compile=compile)
+        assert signal.getsignal(signal.SIGINT) is ctrl_c
+    finally:
+        signal.signal(signal.SIGTERM, kept)
+
+
+FORK = """
+import os, threading
+from micrograd_like import MLP, SGD, fit, mse_loss
+model = MLP(1, [1])
+options = {"loss": mse_loss, "optimizer": SGD(model.parameters(), lr=0.1), "progress": False}
+inside, go_on = threading.Event(), threading.Event()
+
+def wait(model, row):
+    inside.set()
+    go_on.wait()
+
+data = [[1.0]], [1.0]
+thread = threading.Thread(target=lambda: fit(model, *data, epochs=1, callbacks=[wait], **options))
+thread.start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    print(len(fit(model, *data, epochs=2, compile=False, **options).rows), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+go_on.set()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(sys, "getswitchinterval") or sys.platform == "win32", reason="fork")
+def test_after_a_fork_the_child_may_train_what_a_thread_was_training(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORK]
+    run = subprocess.run(
+        command, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (run.stdout, run.stderr) == ("2\n", "")
+
+
+def test_a_shuffle_that_makes_other_numbers_is_refused_before_anything() -> None:
+    class Wild(random.Random):
+        def shuffle(self, x: Any) -> None:
+            x[:] = [10**9] * len(x)
+
+    bare = random.Random(1)
+    bare.shuffle = lambda x: x.pop()  # type: ignore[method-assign]
+    for rng in (Wild(), bare):
+        for compile in (False, True):
+            model = Scale(0.5)
+            with pytest.raises(ValueError, match="a shuffle keeps each of them once"):
+                train(
+                    model,
+                    [[1.0], [2.0]],
+                    [1.0, 2.0],
+                    SGD([model.w], lr=0.1),
+                    rng=rng,
+                    compile=compile,
+                )
+            assert model.w.data == 0.5
+
+
+# What is read, and what is refused
+
+
+def test_tables_columns_and_bracketed_targets_are_read() -> None:
+    numpy = pytest.importorskip("numpy")
+
+    class Table:
+        def __init__(self, data: Any) -> None:
+            self.data = numpy.array(data)
+
+        def to_numpy(self) -> Any:
+            return self.data
+
+        def __iter__(self) -> Any:
+            return iter("columns")
+
+    X, y = [[0.0], [1.0], [2.0]], [1.0, 0.0, 1.0]
+    histories = []
+    for rows, targets in (
+        (X, y),
+        (Table(X), Table(y)),
+        (numpy.array(X), numpy.array(y).reshape(-1, 1)),
+        (Table(X), [[t] for t in y]),
+    ):
+        for compile in (False, True):
+            model = Scale(0.25)
+            options: dict[str, Any] = {"compile": compile, "shuffle": numpy.True_}
+            options |= {"rng": random.Random(1), "validation": (rows, targets)}
+            optimizer = SGD([model.w], lr=0.1)
+            loss = binary_cross_entropy_with_logits
+            history = train(model, rows, targets, optimizer, 2, loss=loss, **options)
+            histories.append([row["accuracy"] for row in without_seconds(history)])
+            histories.append([round(x, 12) for x in numbers_in(history)])
+    assert histories[0::2] == [histories[0]] * 8
+    assert histories[1::2] == [histories[1]] * 8
+
+
+class Cut(MLP):
+    """A first layer whose outputs are plain numbers to the second."""
+
+    def __call__(self, x: Any) -> Any:
+        first, second = self.layers
+        return second([float(out) for out in first(x)])
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_parameter_that_no_path_leads_to_is_named(compile: bool) -> None:
+    model: Any = Cut(1, [2, 1], rng=random.Random(1))
+    arguments: dict[str, Any] = {"loss": mse_loss, "epochs": 1, "progress": False}
+    arguments["optimizer"] = SGD(model.parameters(), lr=0.1)
+    before = numbers_of(model)
+    says = r"no path leads from the loss to layers\.0\.neurons\.0\.w\.0, .* and 1 more"
+    with pytest.raises(ValueError, match=says):
+        fit(model, [[1.0]], [1.0], compile=compile, **arguments)
+    assert numbers_of(model) == before
+    fit(model, [[1.0]], [1.0], compile=False, allow_unused=True, **arguments)
+    assert numbers_of(model) != before
+    arguments["optimizer"] = SGD(model.layers[1].parameters(), lr=0.1)
+    fit(model, [[1.0]], [1.0], compile=False, **arguments)  # the first layer is frozen anyway
+
+
+def test_a_parameter_that_only_some_examples_use_is_used() -> None:
+    class Table(Scale):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rows = [Value(0.0), Value(0.0), Value(0.0)]
+
+        def parameters(self) -> list[Value]:
+            return self.rows
+
+        def __call__(self, x: Any) -> Any:
+            return self.rows[int(float(x[0]))] * 1.0
+
+    model = Table()
+    train(model, [[0], [1], [2]], [1.0, 2.0, 3.0], SGD(model.rows, lr=0.5), 40)
+    with pytest.raises(ValueError, match=r"to parameters\(\)\[1\], so training"):
+        train(model, [[0], [2]], [1.0, 3.0], SGD(model.rows, lr=0.5))
