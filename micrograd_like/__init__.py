@@ -35,7 +35,16 @@ if TYPE_CHECKING:
     from micrograd_like.optim import SGD, Adam, AdamW
     from micrograd_like.programs import Program, compile
     from micrograd_like.render import Drawing, Player, draw, explore
-    from micrograd_like.stepping import Step, Stepper, debug, explain
+    from micrograd_like.stepping import (
+        Exercise,
+        Step,
+        Stepper,
+        debug,
+        descend,
+        exercise,
+        explain,
+        nudge,
+    )
     from micrograd_like.training import (
         Checkpoint,
         History,
@@ -58,7 +67,7 @@ _HOME = {
         "nn": "MLP Layer Module Neuron",
         "optim": "SGD Adam AdamW",
         "render": "Drawing Player draw explore",
-        "stepping": "Step Stepper debug explain",
+        "stepping": "Exercise Step Stepper debug descend exercise explain nudge",
         "training": "Checkpoint History ModelFileError fit load load_checkpoint save",
     }.items()
     for name in names.split()
@@ -73,6 +82,7 @@ __all__ = [
     "AnomalyError",
     "Checkpoint",
     "Drawing",
+    "Exercise",
     "GradcheckError",
     "History",
     "Layer",
@@ -92,9 +102,11 @@ __all__ = [
     "compile",
     "cross_entropy",
     "debug",
+    "descend",
     "detect_anomaly",
     "digits",
     "draw",
+    "exercise",
     "explain",
     "explore",
     "first_names",
@@ -110,6 +122,7 @@ __all__ = [
     "minimum",
     "moons",
     "mse_loss",
+    "nudge",
     "register",
     "save",
     "softmax",

@@ -2,7 +2,18 @@
 
 from micrograd_like.stepping.explanation import explain
 from micrograd_like.stepping.prompt import debug
+from micrograd_like.stepping.questions import Exercise, descend, exercise, nudge
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
 from micrograd_like.stepping.steps import Step
 
-__all__ = ["ForwardStepper", "Step", "Stepper", "debug", "explain"]
+__all__ = [
+    "Exercise",
+    "ForwardStepper",
+    "Step",
+    "Stepper",
+    "debug",
+    "descend",
+    "exercise",
+    "explain",
+    "nudge",
+]

@@ -103,12 +103,14 @@ class Explainer:
     `grad` is only read, to tell whether it holds the same.
     """
 
-    def __init__(self, root: Value, names: Mapping[Value, str], done: int | None = None) -> None:
+    def __init__(
+        self, root: Value, names: Mapping[Value, str], done: int | None = None, seed: float = 0.0
+    ) -> None:
         self.root = root
         self.names = names
         self.changes = changes_of(list(names))
         self.ran = root.grad != 0.0 or not root.op
-        self.seed = root.grad if root.op and self.ran else 1.0
+        self.seed = seed or (root.grad if root.op and self.ran else 1.0)
         steps = [node for node in reversed(topological_order(root)) if node.op]
         self.done, self.coming = steps[:done], steps[len(steps) if done is None else done :]
         self.sums = {root: self.seed}
@@ -116,6 +118,10 @@ class Explainer:
             amounts = contributions_of(node, self.sums[node])
             for parent, amount in zip(node.parents, amounts, strict=True):
                 self.sums[parent] = self.sums.get(parent, 0.0) + amount
+
+    def slope(self, value: Value) -> float:
+        """∂root/∂value, whatever the seed of the last pass was."""
+        return Explainer(self.root, self.names, seed=1.0).sums.get(value, 0.0)
 
     def text(self, value: Value, paths: bool = False) -> Text:
         """What `explain` returns."""

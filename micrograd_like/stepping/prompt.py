@@ -16,7 +16,8 @@ from micrograd_like._internal.text import aligned, encodable, number, quoted
 from micrograd_like.engine import Value
 from micrograd_like.graph import Model, given_names
 from micrograd_like.operation import AnomalyError
-from micrograd_like.stepping.stepper import Stepper
+from micrograd_like.stepping.questions import descended, nudged
+from micrograd_like.stepping.stepper import ForwardStepper, Stepper
 from micrograd_like.stepping.steps import Step, forward_step, table
 from micrograd_like.stepping.tree import tree
 
@@ -37,6 +38,8 @@ _VERBS = {
     "forward": ("f", "", "how each number was computed"),
     "set": ("s", "LEAF NUMBER", "give a leaf another number; values and gradients follow"),
     "restore": ("", "", "take all steps back, and put back what an earlier pass had left"),
+    "nudge": ("", "LEAF [BY]", "move a leaf by 0.001, or BY: what the root does, and the gradient"),
+    "descend": ("", "[RATE]", "a step of gradient descent, 0.1 or RATE times each gradient down"),
     "predict": ("", "[on|off]", "be asked for each contribution before it is shown"),
     "help": ("h", "", "this list"),
     "quit": ("q", "", "leave; the gradients stay as they are"),
@@ -225,20 +228,31 @@ class Prompt(Cmd):
 
     def do_set(self, setting: str) -> None:
         name, _, data = setting.replace("=", " ").strip().rpartition(" ")
-        try:
-            value = float(data)
-        except ValueError:
-            raise ValueError(f"{quoted(data)} is not a number: write one, as in set a 3") from None
-        self.stepper.set(name.strip(), value)
+        self.stepper.set(name.strip(), _real(data, "set a 3"))
         self._line_up()
         if self.beside:
             self.do_forward("")
         self.do_where("")
 
+    def do_nudge(self, operands: str) -> None:
+        name, _, by = operands.strip().rpartition(" ")
+        if not name:
+            name, by = by, "0.001"
+        stepper = self.stepper
+        forward = ForwardStepper(stepper.root, names=stepper.variables, model=stepper.model)
+        self._say(*nudged(forward, name, _real(by, "nudge a 0.001")).split("\n"))
+
+    def do_descend(self, rate: str) -> None:
+        said = descended(self.stepper, None, _real(rate.strip() or "0.1", "descend 0.1"))
+        self._say(*said.split("\n"))
+        self._line_up()
+        self.do_where("")
+
     def do_predict(self, state: str) -> None:
         if not state:
             now, other = ("on", "off") if self.asking else ("off", "on")
-            self._say(f"predict is {now}; predict {other} turns it {other}")
+            score = f", {self.right} right of {self.asked} so far" if self.asked else ""
+            self._say(f"predict is {now}{score}; predict {other} turns it {other}")
             return
         if state not in ("on", "off"):
             raise ValueError(f"predict takes on or off, got {quoted(state)}")
@@ -250,6 +264,8 @@ class Prompt(Cmd):
         self._say("An empty line repeats the last command, and skips a question that predict asks.")
 
     def do_quit(self, _: str) -> bool:
+        if self.asked and self.prompt:  # not where commands come from a pipe
+            self._say(f"predicted: {self.right} right of {self.asked}")
         return True
 
     def _end(self) -> None:
@@ -307,6 +323,13 @@ class Prompt(Cmd):
         verdict = "right" if right else f"no, {number(amount)}"
         self._say(f"{verdict}: {self.right} of {self.asked} so far")
         return True
+
+
+def _real(text: str, example: str) -> float:
+    try:
+        return float(expressions.typed(text))
+    except ValueError:
+        raise ValueError(f"{quoted(text)} is not a number: write one, as in {example}") from None
 
 
 def _count(text: str) -> int:

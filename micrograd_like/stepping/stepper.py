@@ -58,7 +58,7 @@ class _Walk(ABC, Generic[S]):
     ) -> None:
         check_root(root)
         self.root = root
-        self._given = names, model
+        self.variables, self.model = names, model  # what names nodes without a label
         self.nodes: list[Value] = []
         self._position = 0
         self._undo = array("d")  # what the steps done have overwritten
@@ -106,7 +106,7 @@ class _Walk(ABC, Generic[S]):
     @cached_property
     def names(self) -> dict[Value, str]:
         """The name of every node of the graph; no two are alike."""
-        return distinct_names(nodes_of(self.root), *self._given)
+        return distinct_names(nodes_of(self.root), self.variables, self.model)
 
     @cached_property
     def _named(self) -> dict[str, Value]:

@@ -95,6 +95,51 @@ def test_forward_and_set() -> None:
     assert talk("n", "s a = 1.5") == talk("n", "set a=1.5") == FIRST + expected
 
 
+def test_nudge() -> None:
+    said = talk("nudge a", "w")
+    assert said.startswith("a 1.0 → 1.001 (+0.001)\nv3 −0.761594156 → ")
+    assert "the gradient says  0.8399\n" in said
+    assert said.endswith(talk("w"))
+    assert talk("nudge b −0.5").startswith("b −3.0 → −3.5 (−0.5)\n")
+
+
+def test_descend() -> None:
+    said = talk("n", "descend", "p a b", "w")
+    assert "parameter  gradient  0.1·gradient  before  after\n" in said
+    assert "a   data 0.916" in said
+    assert said.endswith("0 of 3 steps done; next v3 = tanh(v2), with v3.grad = 1.0\n")
+    assert "0.5·gradient" in talk("descend 0.5")
+
+
+def test_an_earlier_pass_is_put_aside_and_restored(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = Value(3.0, "a")
+    root = a * a
+    root.backward()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("p a\nr\nrestore\np a\nr\n"))
+    debug(root)
+    said = capsys.readouterr().out
+    assert "an earlier pass left a.grad = 6.0; this one starts from 0" in said
+    assert "grad 0.0   waits for root" in said
+    assert "grad 6.0   waits for root" in said
+    assert a.grad == 6.0
+
+
+def test_the_prompt_keeps_to_the_numbers_of_the_graph(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = Value(3.0, "a")
+    root = a * 2
+    a.data = 10.0
+    monkeypatch.setattr(sys, "stdin", io.StringIO("g\np a\n"))
+    debug(root)
+    said = capsys.readouterr().out
+    assert "root = a·2 = 3·2 = 6.0" in said
+    assert "the graph is older than its leaves: a was 3.0 and is 10.0 now" in said
+    assert said.count("data 3.0, now 10.0") == 2
+
+
 def test_help_has_every_verb() -> None:
     said = talk("h")
     assert said == talk("help") == talk("?")
@@ -124,6 +169,12 @@ def test_quit_stops_reading(verb: str) -> None:
         ("n -1", "COUNT is a whole number above 0, got '-1'"),
         ("n two", "COUNT is a whole number above 0, got 'two'"),
         ("predict maybe", "predict takes on or off, got 'maybe'"),
+        ("nudge", "no node is called ''"),
+        ("nudge a x", "'x' is not a number: write one, as in nudge a 0.001"),
+        ("nudge a 0", "by=0.0 does not move a = 1.0"),
+        ("nudge v1 1", "v1 = 2·a is computed: only a leaf can be nudged"),
+        ("descend fast", "'fast' is not a number: write one, as in descend 0.1"),
+        ("descend -1", "the rate is above 0 and finite, got -1.0"),
         ("list 3", "list takes nothing after it, got '3'"),
         ("reset all", "reset takes nothing after it, got 'all'"),
         ("! ls", "'!' is neither a verb nor a name"),

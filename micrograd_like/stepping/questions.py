@@ -1,0 +1,202 @@
+"""Questions of learners in one call: a nudge, a step of gradient descent, an exercise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from micrograd_like._internal.text import Text, aligned, folded, html_table, number, on_screen
+from micrograd_like.engine import Value
+from micrograd_like.graph import Model, given_names
+from micrograd_like.operation import real
+from micrograd_like.stepping.explanation import Explainer
+from micrograd_like.stepping.stepper import ForwardStepper, Stepper
+from micrograd_like.stepping.steps import forward_step, table
+
+
+def nudge(
+    leaf: Value,
+    root: Value,
+    by: float = 0.001,
+    *,
+    names: Mapping[str, object] | None = None,
+    model: Model | None = None,
+) -> Text:
+    """The effect on `root` of moving `leaf`, beside what the gradient says, as text.
+
+    The graph is computed twice, with `leaf` as it is and moved `by` that much, and nothing stays
+    changed. ValueError for a node that is no leaf of the graph, and for a `by` that moves nothing.
+
+    >>> a, b = Value(2.0, "a"), Value(-3.0, "b")
+    >>> L = a * a * b
+    >>> nudge(a, L)
+    a 2.0 → 2.001 (+0.001)
+    L −12.0 → −12.012003
+    ΔL/Δa              −12.0030
+    the gradient says  −12.0
+    """
+    return nudged(ForwardStepper(root, names=given_names(names), model=model), leaf, by)
+
+
+def nudged(forward: ForwardStepper, leaf: Value | str, by: Any) -> Text:
+    """The text of `nudge`, by a pass that is at its start and is there again afterwards."""
+    root, leaf, by = forward.root, forward.find(leaf), real(by)
+    here, there = forward.names[leaf], forward.names[root]
+    if leaf.op:
+        raise ValueError(f"{forward.title(leaf)} is computed: only a leaf can be nudged")
+    start = leaf.data
+    moved = start + by
+    if not math.isfinite(moved - start) or moved == start:
+        raise ValueError(f"by={by} does not move {here} = {start}: choose another number")
+    try:
+        forward.goto(len(forward))
+        before, slope = root.data, Explainer(root, forward.names).slope(leaf)
+        leaf.data = moved
+        forward.reset()
+        forward.goto(len(forward))
+        after = root.data
+    finally:
+        leaf.data = start
+        forward.reset()
+    measured = (after - before) / (moved - start)
+    sign = "+" if by > 0.0 else ""
+    rows = [[f"Δ{there}/Δ{here}", number(measured)], ["the gradient says", number(slope)]]
+    lines = [
+        f"{here} {_long(start)} → {_long(moved)} ({sign}{number(by)})",
+        f"{there} {_long(before)} → {_long(after)}",
+    ]
+    return Text("\n".join([*lines, *aligned(rows, "<  .")]))
+
+
+def _long(x: float) -> str:
+    text = f"{x:.10g}"
+    return (f"{text}.0" if text.lstrip("-").isdigit() else text).replace("-", "−")
+
+
+def descend(
+    root: Value,
+    optimizer: Any = None,
+    *,
+    rate: float = 0.1,
+    names: Mapping[str, object] | None = None,
+    model: Model | None = None,
+) -> Text:
+    """Make one step of gradient descent and show it as a table.
+
+    The backward pass starts from 0, `optimizer` takes its step (else each leaf, or each parameter
+    of `model`, goes `rate` · gradient down), and the graph is computed again. The table has a row
+    for each parameter: gradient, rate · gradient, the number before and after, and the optimiser's
+    buffers, such as Adam's two moments; below it stands `root` before and after.
+
+    >>> w = Value(3.0, "w")
+    >>> C = (w - 1) ** 2
+    >>> descend(C, rate=0.25)
+    parameter  gradient  0.25·gradient  before  after
+    w          4.0       1.0            3.0     2.0
+    C 4.0 → 1.0
+    """
+    return descended(Stepper(root, names=given_names(names), model=model), optimizer, rate)
+
+
+def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
+    """The step and the text of `descend`; `stepper` stands at its start afterwards."""
+    root, called = stepper.root, stepper.names
+    forward = ForwardStepper(root, names={})
+    forward.goto(len(forward))  # leaves may have changed
+    value = root.data
+    if optimizer is None:
+        if not 0.0 < (rate := real(rate)) < math.inf:
+            raise ValueError(f"the rate is above 0 and finite, got {rate}")
+        params = [node for node in stepper.before if not node.op]
+        if stepper.model is not None:
+            kept = {parameter for _, parameter in stepper.model.named_parameters()}
+            params = [node for node in params if node in kept]
+    else:
+        rate, params = optimizer.learning_rate(optimizer.steps), list(optimizer.params)
+    if not any(x in stepper.before for x in params):
+        raise ValueError(f"no gradient of {called[root]} reaches a parameter: nothing to step")
+    for parameter in params:
+        parameter.grad = 0.0
+    stepper.goto(0)
+    stepper.run()
+    before = [(x.data, x.grad) for x in params]
+    if optimizer is None:
+        for parameter in params:
+            parameter.data -= rate * parameter.grad
+    else:
+        optimizer.step()
+    ForwardStepper(root, names={}).goto(len(forward))
+    buffers = zip(*optimizer.buffers, strict=True) if optimizer and optimizer.buffers else None
+    extra = list(buffers) if buffers else [()] * len(params)
+    heading = ["parameter", "gradient", f"{number(rate)}·gradient", "before", "after"]
+    heading += optimizer.buffer_names if optimizer else ()
+    rows = [
+        [called[x], *map(number, (grad, rate * grad, data, x.data, *more))]
+        for x, (data, grad), more in zip(params, before, extra, strict=True)
+        if x in called
+    ]
+    told = f"{called[root]} {number(value)} → {number(root.data)}"
+    lines = [*aligned([heading, *rows], "  ".join("<" * len(heading))), told]
+    stepper.reset()
+    return Text("\n".join(lines), html_table(rows, heading) + f"<p>{told}</p>")
+
+
+class Exercise:
+    """A sheet of `questions` about a graph, and the `answers` apart; both are text.
+
+    At the REPL and in a notebook it shows the questions.
+    """
+
+    def __init__(self, questions: Sequence[str], answers: Sequence[str]) -> None:
+        self.questions = Text("\n".join(questions))
+        self.answers = Text("\n".join(answers))
+
+    def __repr__(self) -> str:
+        return on_screen(f"{self.questions[:]}\n(the answers are in .answers)")
+
+    def _repr_html_(self) -> str:
+        return self.questions._repr_html_()
+
+
+def exercise(
+    root: Value, *, names: Mapping[str, object] | None = None, model: Model | None = None
+) -> Exercise:
+    """Questions about the forward and the backward pass of `root`, to be answered on paper.
+
+    They ask for every number, for every local derivative and contribution, and for the gradients
+    of the leaves. Nothing in the graph changes.
+
+    >>> a, b = Value(2.0, "a"), Value(-3.0, "b")
+    >>> L = a * b
+    >>> exercise(L)
+    Given a = 2.0, b = −3.0.
+    1. Compute L = a·b.
+    2. L.grad = 1. Through L = a·b, what comes back to a, and to b?
+    3. Give a.grad, b.grad.
+    (the answers are in .answers)
+    """
+    stepper = Stepper(root, names=given_names(names), model=model)
+    called, changes = stepper.names, stepper.changes
+    leaves = [node for node in called if not node.op]
+    given = ", ".join(f"{called[x]} = {changes.text(x)}" for x in leaves)
+    questions, answers = [folded(f"Given {given}.")], []
+    made = [forward_step(node, called, node.data, changes) for node in called if node.op]
+    for step in made:
+        questions.append(f"{len(questions)}. Compute {step.operation}.")
+        answers.append(f"{len(questions) - 1}. {step}")
+    for back in stepper:
+        to = [f"{c.operation.operands[c.position]}" for c in back.contributions]
+        start = f"{back.name}.grad = 1. " if back.node is root else ""
+        asked = f"{start}Through {back.operation}, what comes back to {', and to '.join(to)}?"
+        questions.append(folded(f"{len(questions)}. {asked}"))
+        first, *rest = table([back])
+        answers.append("\n   ".join([f"{len(questions) - 1}. {first}", *rest]))
+    reached = [x for x in leaves if x in stepper.before]
+    if reached:
+        asked = ", ".join(f"{called[x]}.grad" for x in reached)
+        questions.append(folded(f"{len(questions)}. Give {asked}."))
+        told = ", ".join(f"{called[x]}.grad = {number(x.grad)}" for x in reached)
+        answers.append(folded(f"{len(questions) - 1}. {told}"))
+    stepper.restore()
+    return Exercise(questions, answers)

@@ -1,0 +1,155 @@
+"""Nudges against differences, descent steps against the optimisers' own, exercises."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+
+import pytest
+
+from micrograd_like import (
+    SGD,
+    Adam,
+    AdamW,
+    Exercise,
+    Neuron,
+    Value,
+    descend,
+    exercise,
+    mse_loss,
+    nudge,
+)
+from micrograd_like.graph import nodes_of
+from micrograd_like.optim import Optimizer
+from tests.support.random_graphs import bits, grad_bits
+
+
+def everything(root: Value) -> bytes:
+    nodes = nodes_of(root)
+    slopes = [slope for node in nodes for slope in node.local_grads]
+    return bits([node.data for node in nodes] + slopes) + grad_bits(nodes)
+
+
+def shown(text: str, start: str) -> float:
+    [found] = re.findall(rf"^{re.escape(start)} +([−\d.e+]+)$", text, re.MULTILINE)
+    return float(found.replace("−", "-"))
+
+
+def cost(a: float, b: float) -> float:
+    return a * a * b + 1 / a
+
+
+@pytest.mark.parametrize("by", [0.001, -0.25, 1e-6, 3])
+def test_a_nudge_is_the_difference_of_the_graph_built_anew(by: float) -> None:
+    a, b = Value(2.0, "a"), Value(-3.0, "b")
+    L = a * a * b + 1 / a
+    L.backward(5.0)
+    before = everything(L)
+    text = nudge(a, L, by)
+    measured = (cost(2.0 + by, -3.0) - cost(2.0, -3.0)) / by
+    assert shown(text, "ΔL/Δa") == pytest.approx(measured, rel=1e-3)
+    assert shown(text, "the gradient says") == pytest.approx(2 * 2.0 * -3.0 - 1 / 4, rel=1e-4)
+    assert everything(L) == before
+
+
+def test_a_nudge_of_an_older_graph_starts_from_the_present_numbers() -> None:
+    a = Value(2.0, "a")
+    L = a * a
+    a.data = 10.0
+    assert "L 100.0 → 100.020001" in nudge(a, L)
+    assert shown(nudge(a, L), "the gradient says") == 20.0
+    assert L.data == 4.0
+
+
+def test_a_nudge_shows_what_no_gradient_shows() -> None:
+    a = Value(2.0, "a")
+    text = nudge(a, a.detach() * a)
+    assert shown(text, "the gradient says") == 2.0
+    assert re.search(r"Δ.*/Δa +4\.0010", text)
+
+
+@pytest.mark.parametrize("by", [0, 1e-30, float("inf"), float("nan")])
+def test_a_nudge_that_moves_nothing_is_refused(by: float) -> None:
+    a = Value(2.0, "a")
+    L = a * 3
+    with pytest.raises(ValueError, match=r"does not move a = 2\.0"):
+        nudge(a, L, by)
+    with pytest.raises(ValueError, match=r"L = a·3 is computed: only a leaf can be nudged"):
+        nudge(L, L)
+    with pytest.raises(ValueError, match="is not in the graph of L"):
+        nudge(Value(1.0), L)
+    assert (a.data, L.data) == (2.0, 6.0)
+
+
+OPTIMIZERS: list[Callable[[list[Value]], Optimizer]] = [
+    lambda params: SGD(params, lr=0.1),
+    lambda params: SGD(params, lr=0.05, momentum=0.9, nesterov=True),
+    lambda params: Adam(params, lr=0.01),
+    lambda params: AdamW(params, lr=lambda step: 0.1 / (step + 1)),
+]
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS)
+def test_a_descent_step_is_the_step_of_the_optimizer(
+    make: Callable[[list[Value]], Optimizer],
+) -> None:
+    def built() -> tuple[Neuron, Value]:
+        neuron = Neuron(2, rng=random.Random(3))
+        return neuron, mse_loss(neuron([0.5, -1.0]) * 2 + 1, 3.0)
+
+    neuron, loss = built()
+    optimizer = make(neuron.parameters())
+    twin, _ = built()
+    other = make(twin.parameters())
+    for step in range(3):
+        text = descend(loss, optimizer, model=neuron)
+        expected = mse_loss(twin([0.5, -1.0]) * 2 + 1, 3.0)
+        other.zero_grad()
+        expected.backward()
+        other.step()
+        data = [x.data for x in neuron.parameters()]
+        assert bits(data) == bits([x.data for x in twin.parameters()])
+        assert loss.data == mse_loss(twin([0.5, -1.0]) * 2 + 1, 3.0).data
+        heading, *rows, told = text.splitlines()
+        assert heading.split()[:2] == ["parameter", "gradient"]
+        assert heading.split()[5:] == list(optimizer.buffer_names)
+        assert [row.split()[0] for row in rows] == [name for name, _ in neuron.named_parameters()]
+        assert told.startswith("loss ")
+        assert optimizer.steps == step + 1
+
+
+def test_a_descent_step_without_an_optimizer() -> None:
+    w, x = Value(3.0, "w"), Value(2.0, "x")
+    C = (w * x - 1) ** 2
+    w.grad = 7.0  # from another pass
+    text = descend(C, rate=0.025)
+    assert w.data == pytest.approx(3.0 - 0.025 * 2 * 5 * 2, rel=1e-12)
+    assert x.data == pytest.approx(2.0 - 0.025 * 2 * 5 * 3, rel=1e-12)
+    assert C.data == pytest.approx((w.data * x.data - 1) ** 2, rel=1e-12)
+    assert text.splitlines()[0] == "parameter  gradient  0.025·gradient  before  after"
+    assert text.splitlines()[-1].startswith("C 25.0 → ")
+    assert "<table>" in text._repr_html_()
+    for rate in (0.0, -1.0, float("inf")):
+        with pytest.raises(ValueError, match="the rate is above 0 and finite"):
+            descend(C, rate=rate)
+    with pytest.raises(ValueError, match="no gradient of C reaches a parameter"):
+        descend(C, SGD([Value(1.0)], lr=0.1))
+
+
+def test_an_exercise_asks_for_every_number_and_keeps_the_answers_apart() -> None:
+    a, b = Value(2.0, "a"), Value(-3.0, "b")
+    c = a * b
+    L = c.tanh() * a
+    L.backward()
+    before = everything(L)
+    sheet = exercise(L)
+    assert isinstance(sheet, Exercise)
+    assert everything(L) == before
+    questions, answers = sheet.questions.splitlines(), sheet.answers
+    assert questions[0] == "Given a = 2.0, b = −3.0."
+    assert len([line for line in questions if re.match(r"\d+\. ", line)]) == 3 + 3 + 1
+    assert len(re.findall(r"^\d+\. ", answers, re.MULTILINE)) == 7
+    assert "−6" not in sheet.questions
+    assert "1. c = a·b = 2·(−3) = −6.0" in answers
+    assert "the answers are in .answers" in repr(sheet)
