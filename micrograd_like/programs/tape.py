@@ -1,9 +1,9 @@
 """From a graph to a tape: a flat list of operations, the values first, then their derivatives.
 
 `Tape(outputs, inputs, parameters)` reads a graph of Values once. Every line holds one operation
-and what it is applied to: earlier lines by their number, constants as floats. Derivatives come
-from the partials in the table of operations, read on `Variable`s, which write a line where a
-Value would make a node. Lines are added in the order of the engine's own backward pass, so that
+and what it is applied to: earlier lines and constants. Derivatives come from the partials in the
+table of operations. Each partial is read once, into the steps that it takes, and these are written
+wherever it is needed. Lines are added in the order of the engine's own backward pass, so that
 whoever runs them in turn gets the engine's results to the bit.
 
 While lines are added, operations on constants alone are carried out, a line that stands there
@@ -15,16 +15,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, overload
 
 from micrograd_like import ops
 from micrograd_like.engine import Value, topological_order
-from micrograd_like.graph import nodes_of
+from micrograd_like.graph import check_root
 from micrograd_like.operation import AnomalyError, Op, evaluate, real
 from micrograd_like.operators import OPS, Operators
 
 Operand = int | float
 """The number of a line, or a constant; `type(operand) is float` tells them apart."""
+
+NONE = -1
+"""The key of an operand that is not there."""
+
+ONE = -2
+"""The key of 1.0, the first of the constants of every tape."""
 
 
 class Line(NamedTuple):
@@ -39,47 +46,60 @@ class Line(NamedTuple):
     label: str = ""
 
 
-class Variable(Operators):
-    """What stands for a line or a constant while an expression is read.
+class Passage(NamedTuple):
+    """Which lines, or constants, hold what the stepper shows of a node.
 
-    A comparison raises, because its answer would be frozen into the program.
+    - `value`: the node's value.
+    - `slopes`, `contributions`: for each of its operands the local derivative, and what the node
+      passes back to it; None for an operand that leads to no parameter.
+    - `gradient`: the terms whose sum, in this order, is the node's gradient; none where nothing
+      comes back. A node between has at most one, a parameter one for each use.
     """
 
-    __slots__ = ("operand", "tape")
-
-    def __init__(self, tape: Tape, operand: Operand) -> None:
-        self.tape = tape
-        self.operand = operand
-
-    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Variable:
-        read = [x.operand if isinstance(x, Variable) else real(x) for x in operands]
-        return Variable(self.tape, self.tape.add(op, *read))
-
-    def __eq__(self, other: object) -> bool:
-        raise TypeError("a compiled operation does not compare")
-
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__
-    __hash__ = None  # type: ignore[assignment]
-
-    def __bool__(self) -> bool:
-        raise TypeError("a compiled operation does not branch")
+    value: Operand
+    slopes: tuple[Operand | None, ...]
+    contributions: tuple[Operand | None, ...]
+    gradient: tuple[Operand, ...]
 
 
 class Tape:
-    """The lines of a graph: parameters, then inputs, then operations.
+    """The lines of a graph as columns: parameters, then inputs, then operations.
 
-    - `outputs`: for each output its line or constant.
-    - `gradients`: for each parameter, if asked to `differentiate`, the contributions to the
-      derivative of the first output, in the order in which `backward` adds them.
+    An operand is written as a *key*: k ≥ 0 is the result of line k, always an earlier one, k ≤ −2
+    is `constants[−2 − k]`, and −1 says that there is no such operand.
+
+    - `names`: for each line the name of its operation, "" for a parameter and an input. `ops` has
+      the operation of each name that occurs.
+    - `left`, `right`: for each line the keys of its operands. `third`: by line, the key of a third
+      one, which only a partial has that is ordinary Python: name "f.partials[0]".
+    - `constants`: floats, no two alike (0.0 and −0.0 are two, all nan are one).
+    - `parameters`, `inputs`: how many there are; they are the first lines, in that order.
+    - `output_keys`: for each output its key.
+    - `gradient_keys`: for each parameter, if asked to `differentiate`, the keys of the
+      contributions to the derivative of the first output, in the order in which `backward` adds
+      them; none for outputs alone.
+    - `contributions`: the lines, in order, that are a contribution and nothing else: upstream
+      gradient (`left`) times local derivative (`right`), by "mul", or by "gate" where the node's
+      operation selects. A line of the same operands that is something else is another line.
+    - `labels`: by line, the label of the node that it computes, if that has one.
+    - `origins`: for a line that holds a node's value, or what a node passes back, "forward" or
+      "backward" and the node's operation. Other lines, steps on the way, have None.
+    - `passages`: if asked to `follow`, a `Passage` for each node, in the order of
+      `nodes_of(*outputs)`; else empty.
+
+    `lines`, `outputs` and `gradients` show the same with constants as floats.
 
     >>> a, x = Value(3.0, label="a"), Value(2.0, label="x")
-    >>> print(Tape([a * x + 1], [x], [a]))
+    >>> tape = Tape([a * x + 1], [x], [a])
+    >>> print(tape)
     %0 = parameter 0  # a
     %1 = input 0  # x
     %2 = mul %0 %1
     %3 = add %2 1.0
     output 0: %3
     gradient 0: %1
+    >>> tape.names, tape.left, tape.right, tape.constants
+    (['', '', 'mul', 'add'], [-1, -1, 0, 2], [-1, -1, 1, -2], [1.0])
     """
 
     def __init__(
@@ -88,125 +108,86 @@ class Tape:
         inputs: Sequence[Value],
         parameters: Sequence[Value],
         differentiate: bool = True,
+        follow: bool = False,
     ) -> None:
         self.parameters, self.inputs = len(parameters), len(inputs)
-        self.lines = [Line(None, (), False, value.label) for value in parameters]
-        self.lines += [Line(None, (), True, value.label) for value in inputs]
-        # For a line that holds a node's value, or what a node passes back: "forward" or "backward"
-        # and the node's operation. Other lines are steps on the way, which may be infinite.
-        self.origins: dict[int, tuple[str, str]] = {}
-        self._known: dict[tuple[Any, ...], int] = {}
-        self._whole = set(_OPERATORS)  # functions that can't be read
-        self._read: dict[Value, Operand] = {
-            value: number for number, value in enumerate((*parameters, *inputs))
-        }
-        for node in nodes_of(*outputs):
-            if node.op:
-                operands = [self._operand(x) for x in node.operands]
-                self._read[node] = value = self.add(OPS[node.op], *operands, label=node.label)
-                self._note(value, "forward", node)
-        self.outputs = [self._operand(value) for value in outputs]
-        self.gradients: list[list[Operand]] = []
+        leaves = [*parameters, *inputs]
+        self.names = [""] * len(leaves)
+        self.ops: dict[str, Op] = {}
+        self.left, self.right = [NONE] * len(leaves), [NONE] * len(leaves)
+        self.third: dict[int, int] = {}
+        self.constants: list[float] = []
+        self.labels = {line: value.label for line, value in enumerate(leaves) if value.label}
+        self.origins: list[tuple[str, str] | None] = [None] * len(leaves)
+        self.contributions: list[int] = []
+        # The graph, which the writer holds, need not live as long as the tape.
+        writer = _Writer(self, leaves)
+        self.output_keys = writer.forward(outputs)
+        self.gradient_keys: list[list[int]] = []
+        passed: dict[Value, _Passed] | None = {} if follow else None
         if differentiate:
-            self._differentiate(outputs[0], parameters)
-        del self._known, self._whole, self._read  # the graph need not live as long as the tape
-        self._validate()
+            self.gradient_keys = writer.backward(outputs[0], parameters, passed)
+        self.passages: list[Passage] = []
+        if passed is not None:
+            gradients = dict(zip(parameters, self.gradient_keys, strict=False))
+            self.passages = writer.passages(passed, gradients)
 
-    def _operand(self, value: Value | float) -> Operand:
-        # A leaf that is neither a parameter nor an input is a constant from here on.
-        return self._read.get(value, value.data) if isinstance(value, Value) else value
+    @property
+    def lines(self) -> Lines:
+        """The lines as `Line`s, made when they are looked at."""
+        return Lines(self)
 
-    def _note(self, operand: Operand, direction: str, node: Value) -> None:
-        if type(operand) is int and self.lines[operand].op is not None:
-            self.origins.setdefault(operand, (direction, node.op))
+    @cached_property
+    def outputs(self) -> list[Operand]:
+        """For each output its line or constant."""
+        return self._operands(self.output_keys)
 
-    def add(self, op: Op, *operands: Operand, label: str = "") -> Operand:
-        """`op` of `operands`: a constant, a line that was there, or a new line.
+    @cached_property
+    def gradients(self) -> list[list[Operand]]:
+        """For each parameter the contributions to its derivative, as lines or constants."""
+        return [self._operands(keys) for keys in self.gradient_keys]
 
-        Where the forward function is itself an expression of operations, it is that expression.
-        """
-        numbers = [x for x in operands if type(x) is not float]
-        if not numbers:
-            return evaluate(op.forward, *operands)
-        shortcut = _SHORTCUTS.get(op.name)
-        if shortcut is not None and (short := shortcut(self, *operands)) is not None:
-            return short
-        # As text, 0.0 and −0.0 differ and nan is nan.
-        key = (op.name, *[str(x) if type(x) is float else x for x in operands])
-        if (known := self._known.get(key)) is not None:
-            return known
-        expanded = self._read_expression(op.name, op.forward, operands)
-        if expanded is not None:
-            return expanded
-        by_row = any(self.lines[int(number)].by_row for number in numbers)
-        self._known[key] = len(self.lines)
-        self.lines.append(Line(op, operands, by_row, label))
-        return len(self.lines) - 1
+    @cached_property
+    def by_row(self) -> list[bool]:
+        """For each line whether its result depends on an input."""
+        found = [False] * self.parameters + [True] * self.inputs
+        leaves, third = len(found), self.third
+        for a, b in zip(self.left[leaves:], self.right[leaves:], strict=True):
+            changes = (a >= 0 and found[a]) or (b >= 0 and found[b])
+            if third and (c := third.get(len(found), NONE)) >= 0:
+                changes = changes or found[c]
+            found.append(changes)
+        return found
 
-    def _slope(self, op: Op, side: int, operands: Sequence[Operand]) -> Operand:
-        """The partial derivative of `op` by its operand number `side`, from operands and output."""
-        name, partial = f"{op.name}.partials[{side}]", op.partials[side]
-        slope = self._read_expression(name, partial, operands)
-        return self.add(Op(name, op.symbol, partial, ()), *operands) if slope is None else slope
+    def operand(self, key: int) -> Operand:
+        """What stands behind a key: the number of a line, or a constant."""
+        return key if key >= 0 else self.constants[-2 - key]
 
-    def _read_expression(
-        self, name: str, expression: Callable[..., Any], operands: Iterable[Operand]
-    ) -> Operand | None:
-        if name in self._whole:
-            return None
-        mark = len(self.lines)
-        try:
-            result = expression(*[Variable(self, x) for x in operands])
-            return result.operand if isinstance(result, Variable) else real(result)
-        except Exception:  # noqa: BLE001  # ordinary Python, which will be called with floats
-            self._whole.add(name)
-            del self.lines[mark:]
-            self._known = {key: line for key, line in self._known.items() if line < mark}
-            return None
+    def _operands(self, keys: Iterable[int]) -> list[Operand]:
+        constants = self.constants
+        return [key if key >= 0 else constants[-2 - key] for key in keys]
 
-    def _differentiate(self, root: Value, parameters: Sequence[Value]) -> None:
-        """Add the lines of the engine's backward pass from `root`."""
-        self.gradients = [[] for _ in parameters]
-        places = {parameter: place for place, parameter in enumerate(parameters)}
-        order = topological_order(root)
-        leads = set(parameters)  # to a parameter; nothing else needs a derivative
-        leads.update(node for node in order if not leads.isdisjoint(node.parents))
-        upstreams: dict[Value, Operand] = {root: 1.0}
-        if root in places:
-            self.gradients[places[root]].append(1.0)
-        for node in reversed(order):
-            upstream = upstreams.get(node)
-            if not node.op or upstream is None:
-                continue
-            op, operands = OPS[node.op], node.operands
-            arguments = [*map(self._operand, operands), self._read[node]]
-            for side, operand in enumerate(operands):
-                if not isinstance(operand, Value) or operand not in leads:
-                    continue
-                slope = self._slope(op, side, arguments)
-                if op.selects and _is(slope, 0.0):
-                    continue
-                contribution = self.add(ops.gate if op.selects else ops.mul, upstream, slope)
-                self._note(contribution, "backward", node)
-                if operand in places:
-                    self.gradients[places[operand]].append(contribution)
-                elif operand in upstreams:
-                    upstreams[operand] = self.add(ops.add, upstreams[operand], contribution)
-                else:
-                    upstreams[operand] = contribution
+    def keys(self, line: int) -> list[int]:
+        """The keys of a line's operands."""
+        found = [self.left[line], self.right[line], self.third.get(line, NONE)]
+        return [key for key in found if key != NONE]
 
     def needed(self, results: Iterable[Operand]) -> list[int]:
         """The numbers of the lines that `results` are computed from, in order."""
-        wanted = [False] * len(self.lines)
+        wanted = [False] * (len(self.names) + 1)  # the last for constants and what is not there
         for x in results:
             if type(x) is int:
                 wanted[x] = True
-        for number in range(len(self.lines) - 1, -1, -1):
-            if wanted[number]:
-                for x in self.lines[number].operands:
-                    if type(x) is int:
-                        wanted[x] = True
-        return [number for number, want in enumerate(wanted) if want]
+        left, right, third = self.left, self.right, self.third
+        for line in range(len(left) - 1, -1, -1):
+            if wanted[line]:
+                if (key := left[line]) >= 0:
+                    wanted[key] = True
+                if (key := right[line]) >= 0:
+                    wanted[key] = True
+                if third and (key := third.get(line, NONE)) >= 0:
+                    wanted[key] = True
+        return [line for line, want in enumerate(wanted) if want]
 
     def results(self, gradient: bool) -> list[Operand]:
         """The outputs and, if wanted, every contribution to a gradient."""
@@ -215,20 +196,9 @@ class Tape:
 
     def unsupported(self, known: Container[str]) -> list[str]:
         """The operations that a backend which knows those can't run."""
-        lines = [self.lines[number] for number in self.needed(self.results(gradient=True))]
-        names = {line.op.name for line in lines if line.op}
+        lines = self.needed(self.results(gradient=True))
+        names = {self.names[line] for line in lines} - {""}
         return sorted({name.partition(".")[0] for name in names if name not in known})
-
-    def _validate(self) -> None:
-        leaves = self.parameters + self.inputs
-        for number, (op, operands, by_row, _) in enumerate(self.lines):
-            sources = [x for x in operands if type(x) is int]
-            rows = number >= self.parameters
-            if op is not None:
-                rows = any(self.lines[x].by_row for x in sources)
-            fits = (op is None) == (number < leaves) and all(0 <= x < number for x in sources)
-            if not fits or by_row != rows:
-                raise AssertionError(f"line {number} of a tape does not fit: {self.lines[number]}")
 
     def find_anomaly(
         self,
@@ -249,8 +219,8 @@ class Tape:
                     continue
                 taken = [values[x] if type(x) is int else x for x in operands]
                 values[number] = result = evaluate(op.forward, *taken)
-                if number in self.origins and not math.isfinite(result):
-                    direction, name = self.origins[number]
+                if (origin := self.origins[number]) and not math.isfinite(result):
+                    direction, name = origin
                     raise AnomalyError(
                         f"row {place}: {direction}: {name}{f' ({label!r})' if label else ''} gives "
                         f"{result}, as {op.name} of {', '.join(map(str, taken))}"
@@ -276,40 +246,411 @@ class Tape:
                 yield f"gradient {place}: {' + '.join(map(_shown, contributions))}"
 
 
+class Lines(Sequence[Line]):
+    """The columns of a tape, line by line."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+
+    def __len__(self) -> int:
+        return len(self._tape.names)
+
+    @overload
+    def __getitem__(self, at: int) -> Line: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Line]: ...
+    def __getitem__(self, at: int | slice) -> Line | list[Line]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        tape, number = self._tape, range(len(self))[at]
+        operands = tuple([tape.operand(key) for key in tape.keys(number)])
+        op = tape.ops[name] if (name := tape.names[number]) else None
+        return Line(op, operands, tape.by_row[number], tape.labels.get(number, ""))
+
+
 def _shown(operand: Operand) -> str:
     return str(operand) if type(operand) is float else f"%{operand}"
 
 
-# What the operators of a Variable write: reading their forward functions would lead back here.
+class _Symbol(Operators):
+    """What stands for an operand, or the result of a step, while a recipe is read.
+
+    A comparison raises, because its answer would be frozen into the program.
+    """
+
+    __slots__ = ("place", "steps")
+
+    def __init__(self, steps: list[tuple[Op, tuple[Any, ...]]], place: int) -> None:
+        self.steps, self.place = steps, place
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> _Symbol:
+        read = tuple([x if isinstance(x, _Symbol) else real(x) for x in operands])
+        self.steps.append((op, read))
+        return _Symbol(self.steps, len(self.steps) - 1)
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("a compiled operation does not compare")
+
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise TypeError("a compiled operation does not branch")
+
+
+class _Recipe(NamedTuple):
+    """An expression as the steps it takes; places count its operands and then its steps.
+
+    What is no place, in a step and as the `result`, is the key of a constant, so below −1.
+    """
+
+    steps: list[tuple[Op, list[int]]]
+    result: int
+
+
+class _Writer:
+    """Writes the lines of a graph, and holds what has to be known of it meanwhile."""
+
+    def __init__(self, tape: Tape, leaves: Sequence[Value]) -> None:
+        self._tape = tape
+        # For each Value the key of its line or constant.
+        self._read = {value: number for number, value in enumerate(leaves)}
+        # For each node its operation and twice an operand and its key; in the order of `nodes_of`.
+        self._nodes: dict[Value, tuple[str, Value | float | None, int, Value | float | None, int]]
+        self._nodes = {}
+        self._constants: dict[float | str, int] = {}
+        # For an operation, what lines there are, by their operands; contributions apart.
+        self._known: dict[str, dict[Any, int]] = {"add": {}, "mul": {}}
+        self._passed: dict[str, dict[Any, int]] = {"mul": {}, "gate": {}}
+        self._recipes: dict[str, _Recipe | None] = dict.fromkeys(_OPERATORS)
+        self.constant(1.0)
+
+    def constant(self, x: float) -> int:
+        """The key of a constant."""
+        name = x if x and x == x else str(x)  # 0.0 and −0.0 are equal, nan is not itself
+        key = self._constants.get(name)
+        if key is None:
+            key = self._constants[name] = -2 - len(self._tape.constants)
+            self._tape.constants.append(x)
+        return key
+
+    def number(self, key: int) -> float | None:
+        """The constant behind a key; None if there is none."""
+        return self._tape.constants[-2 - key] if key < NONE else None
+
+    def forward(self, outputs: Sequence[Value]) -> list[int]:
+        """Add the lines of the values, in the order of `nodes_of`; the keys of the outputs."""
+        for output in outputs:
+            check_root(output)
+        tape, read, constant, add = self._tape, self._read, self.constant, self.add
+        names, left, right = tape.names, tape.left, tape.right
+        origins, known, nodes = tape.origins, self._known, self._nodes
+        notes: dict[str, tuple[str, str]] = {}
+        entered: set[Value] = set()
+        stack: list[Any] = [*reversed(outputs)]
+        while stack:
+            node = stack.pop()
+            if node is not None:
+                if node in entered:
+                    continue
+                entered.add(node)
+                operands = node.operands
+                if not operands:
+                    # A leaf that is neither a parameter nor an input is a constant from here on.
+                    if node not in read:
+                        read[node] = constant(node.data)
+                    nodes[node] = "", None, NONE, None, NONE
+                    continue
+                stack += (operands, node, None)
+                for x in reversed(operands):
+                    if type(x) is not float and x not in entered:
+                        stack.append(x)
+                continue
+            node, operands = stack.pop(), stack.pop()
+            name, x = node.op, operands[0]
+            a = constant(x) if type(x) is float else read[x]
+            if len(operands) == 2:
+                y = operands[1]
+                b = constant(y) if type(y) is float else read[y]
+            else:
+                y, b = None, NONE
+            size = len(names)
+            if a >= 0 <= b and (name == "add" or name == "mul"):
+                table, key = known[name], (a << 32) + b
+                line = table.get(key)
+                if line is None:
+                    line = table[key] = size
+                    names.append(name)
+                    left.append(a)
+                    right.append(b)
+                    origins.append(None)
+            else:
+                line = add(OPS[name], a, b)
+            read[node] = line
+            nodes[node] = name, x, a, y, b
+            if line >= 0:
+                if line >= size and (label := node.label):
+                    tape.labels[line] = label
+                if origins[line] is None and names[line]:
+                    origins[line] = notes.get(name) or notes.setdefault(name, ("forward", name))
+        tape.ops |= {name: OPS[name] for name in ("add", "mul") if known[name]}
+        return [read[output] for output in outputs]
+
+    def add(self, op: Op, *keys: int) -> int:
+        """`op` of operands given by key: a constant, a line that was there, or a new line.
+
+        Where the forward function is itself an expression of operations, it is that expression.
+        """
+        a, b = keys[0], keys[1] if len(keys) > 1 else NONE
+        if a < 0 > b and all(key < 0 for key in keys):
+            numbers = [self._tape.constants[-2 - key] for key in keys if key != NONE]
+            return self.constant(evaluate(op.forward, *numbers))
+        name = op.name
+        if (a < 0 or b < NONE) and name in _SHORTCUTS:
+            short = _SHORTCUTS[name](self, a, b)
+            if short is not None:
+                return short
+        third = keys[2] if len(keys) == 3 else NONE
+        place: Any = (a << 32) + b if third == NONE else keys
+        table = self._known.setdefault(name, {})
+        line = table.get(place)
+        if line is not None:
+            return line
+        used = keys[: len(op.partials)] or keys  # a partial that is Python has no partials
+        expanded = self._expand(name, op.forward, used)
+        if expanded is not None:
+            return expanded
+        table[place] = self._line(name, a, b)
+        self._tape.ops[name] = op
+        if third != NONE:
+            self._tape.third[table[place]] = third
+        return table[place]
+
+    def _line(self, name: str, a: int, b: int) -> int:
+        tape = self._tape
+        tape.names.append(name)
+        tape.left.append(a)
+        tape.right.append(b)
+        tape.origins.append(None)
+        return len(tape.names) - 1
+
+    def _expand(self, name: str, expression: Callable[..., Any], keys: Sequence[int]) -> int | None:
+        """The result of `expression` by its recipe; None if it is Python that takes only floats."""
+        if name in self._recipes:
+            recipe = self._recipes[name]
+        else:
+            recipe = self._recipes[name] = self._recipe(expression, len(keys))
+        if recipe is None:
+            return None
+        found = list(keys)
+        for op, places in recipe.steps:
+            found.append(self.add(op, *[found[x] if x >= 0 else x for x in places]))
+        return found[recipe.result] if recipe.result >= 0 else recipe.result
+
+    def _recipe(self, expression: Callable[..., Any], arity: int) -> _Recipe | None:
+        steps: list[tuple[Op, tuple[Any, ...]]] = []
+        try:
+            result = expression(*[_Symbol(steps, place - arity) for place in range(arity)])
+            if not isinstance(result, _Symbol):
+                result = real(result)
+        except Exception:  # noqa: BLE001  # ordinary Python, which will be called with floats
+            return None
+
+        def place(x: Any) -> int:
+            return arity + x.place if isinstance(x, _Symbol) else self.constant(x)
+
+        return _Recipe(
+            [(op, [place(x) for x in operands]) for op, operands in steps], place(result)
+        )
+
+    def backward(
+        self, root: Value, parameters: Sequence[Value], passages: dict[Value, _Passed] | None
+    ) -> list[list[int]]:
+        """Add the lines of the engine's backward pass from `root`.
+
+        For each parameter the keys of the contributions to its gradient. What each node passes back
+        is put into `passages`, if that is given.
+        """
+        tape, read, nodes = self._tape, self._read, self._nodes
+        names, left, right, origins = tape.names, tape.left, tape.right, tape.origins
+        gradients: list[list[int]] = [[] for _ in parameters]
+        places = dict(zip(parameters, gradients, strict=True))
+        order = topological_order(root)
+        leads: set[Any] = set(parameters)  # to a parameter; nothing else needs a derivative
+        for node in order:
+            _, x, _, y, _ = nodes[node]
+            if x in leads or y in leads:
+                leads.add(node)
+        upstreams = {root: ONE}
+        if root in places:
+            places[root].append(ONE)
+        notes: dict[str, tuple[str, str]] = {}
+        products, sums = self._passed["mul"], self._known["add"]
+        for node in reversed(order):
+            upstream = upstreams.pop(node, None)
+            name, x, a, y, b = nodes[node]
+            if not name or upstream is None:
+                continue
+            note = notes.get(name) or notes.setdefault(name, ("backward", name))
+            # For each operand that leads to a parameter: slope, and what is passed back.
+            passed: list[tuple[Any, int, int]] = []
+            if name == "add":
+                if x in leads:
+                    passed.append((x, ONE, upstream))
+                if y in leads:
+                    passed.append((y, ONE, upstream))
+            elif name == "mul":
+                for operand, slope in ((x, b), (y, a)):
+                    if operand not in leads:
+                        continue
+                    if upstream >= 0 <= slope:
+                        key = (upstream << 32) + slope
+                        line = products.get(key)
+                        if line is None:
+                            line = products[key] = len(names)
+                            names.append("mul")
+                            left.append(upstream)
+                            right.append(slope)
+                            origins.append(note)
+                            tape.contributions.append(line)
+                    else:
+                        line = self._contribution(ops.mul, upstream, slope, note)
+                    passed.append((operand, slope, line))
+            else:
+                op = OPS[name]
+                keys = (a, read[node]) if b == NONE else (a, b, read[node])
+                for side, operand in enumerate((x, y)):
+                    if operand not in leads:
+                        continue
+                    slope = self._slope(op, side, keys)
+                    line = self._contribution(op, upstream, slope, note)
+                    passed.append((operand, slope, line))
+            for operand, _, line in passed:
+                if line == NONE:
+                    continue
+                terms = places.get(operand)
+                if terms is not None:
+                    terms.append(line)
+                    continue
+                before = upstreams.get(operand)
+                if before is None:
+                    upstreams[operand] = line
+                elif before >= 0 <= line:
+                    key = (before << 32) + line
+                    total = sums.get(key)
+                    if total is None:
+                        total = sums[key] = len(names)
+                        names.append("add")
+                        left.append(before)
+                        right.append(line)
+                        origins.append(None)
+                    upstreams[operand] = total
+                else:
+                    upstreams[operand] = self.add(ops.add, before, line)
+            if passages is not None:
+                passages[node] = upstream, passed
+        tape.ops |= {name: OPS[name] for name in ("add", "mul", "gate") if name in names}
+        return gradients
+
+    def _contribution(self, op: Op, upstream: int, slope: int, note: tuple[str, str]) -> int:
+        """What a node made by `op` passes back; `NONE` where that is nothing for sure."""
+        constants = self._tape.constants
+        product = ops.gate if op.selects else ops.mul
+        if op.selects and slope < 0 and constants[-2 - slope] == 0.0:
+            return NONE
+        if slope == ONE:
+            line = upstream
+        elif upstream == ONE and not op.selects:
+            line = slope
+        elif upstream < 0 > slope:
+            return self.add(product, upstream, slope)
+        else:
+            table, key = self._passed[product.name], (upstream << 32) + slope
+            if key not in table:
+                table[key] = self._line(product.name, upstream, slope)
+                self._tape.contributions.append(table[key])
+            line = table[key]
+        if line >= 0 and self._tape.names[line] and self._tape.origins[line] is None:
+            self._tape.origins[line] = note
+        return line
+
+    def _slope(self, op: Op, side: int, keys: tuple[int, ...]) -> int:
+        """The partial derivative of `op` by its operand number `side`, from operands and output."""
+        name, partial = _partial_name(op.name, side), op.partials[side]
+        slope = self._expand(name, partial, keys)
+        return self.add(Op(name, op.symbol, partial, ()), *keys) if slope is None else slope
+
+    def passages(
+        self, passed: dict[Value, _Passed], gradients: dict[Value, list[int]]
+    ) -> list[Passage]:
+        """A `Passage` for each node."""
+        operand, found = self._tape.operand, []
+        for node, (_, x, _, y, _) in self._nodes.items():
+            upstream, back = passed.get(node, (NONE, []))
+            slopes: list[Operand | None] = []
+            given: list[Operand | None] = []
+            sides = [z for z in (x, y) if z is not None]
+            rest = list(back)
+            for z in sides:
+                if rest and rest[0][0] is z:
+                    _, slope, line = rest.pop(0)
+                    slopes.append(operand(slope))
+                    given.append(operand(line) if line != NONE else 0.0)
+                else:
+                    slopes.append(None)
+                    given.append(None)
+            terms = gradients.get(node, [upstream] if upstream != NONE else [])
+            found.append(
+                Passage(
+                    operand(self._read[node]),
+                    tuple(slopes),
+                    tuple(given),
+                    tuple(map(operand, terms)),
+                )
+            )
+        return found
+
+
+_Passed = tuple[int, list[tuple[Any, int, int]]]
+"""The upstream gradient of a node; for each operand that leads to a parameter the operand, the
+slope, and what is passed back, `NONE` for a branch not taken."""
+
+
+def _partial_name(name: str, side: int) -> str:
+    return f"{name}.partials[{side}]"
+
+
+# What the operators of a symbol write: reading their forward functions would lead back here.
 _OPERATORS = ("add", "sub", "mul", "div", "neg", "abs", "pow")
 
-
-def _mul(tape: Tape, a: Operand, b: Operand) -> Operand | None:
-    return b if _is(a, 1.0) else _gate(tape, a, b)
-
-
-def _gate(tape: Tape, a: Operand, b: Operand) -> Operand | None:
-    return a if _is(b, 1.0) else None
+# Results that are the same to the bit with less work, for any value of what is not constant. Each
+# is called where an operand is a constant, with the keys of the operands.
 
 
-def _pow(tape: Tape, a: Operand, b: Operand) -> Operand | None:
-    return 1.0 if _is(b, 0.0) else _gate(tape, a, b)
+def _mul(writer: _Writer, a: int, b: int) -> int | None:
+    return b if a == ONE else a if b == ONE else None
 
 
-def _power_slope(tape: Tape, a: Operand, b: Operand) -> Operand | None:
-    if _is(b, 0.0):
-        return 0.0
+def _gate(writer: _Writer, a: int, b: int) -> int | None:
+    return a if b == ONE else None
+
+
+def _pow(writer: _Writer, a: int, b: int) -> int | None:
+    exponent = writer.number(b)
+    return ONE if exponent == 0.0 else a if exponent == 1.0 else None
+
+
+def _power_slope(writer: _Writer, a: int, b: int) -> int | None:
+    exponent = writer.number(b)
+    if exponent == 0.0:
+        return writer.constant(0.0)
     # Else b − 1 may be rounded, or its power out of range, and the row makes up for that.
-    plain = type(b) is float and 1.0 <= abs(b) <= 4.0 and b - 1.0 + 1.0 == b
-    return tape.add(ops.mul, b, tape.add(ops.power, a, b - 1.0)) if plain else None
+    if exponent is None or not 1.0 <= abs(exponent) <= 4.0 or exponent - 1.0 + 1.0 != exponent:
+        return None
+    return writer.add(ops.mul, b, writer.add(ops.power, a, writer.constant(exponent - 1.0)))
 
 
-def _is(operand: Operand, constant: float) -> bool:
-    return type(operand) is float and operand == constant
-
-
-# Results that are the same to the bit with less work, for any value of what is not constant.
-_SHORTCUTS: dict[str, Callable[..., Operand | None]] = {
+_SHORTCUTS: dict[str, Callable[[_Writer, int, int], int | None]] = {
     "mul": _mul,
     "gate": _gate,
     "pow": _pow,

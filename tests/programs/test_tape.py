@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gc
 import math
+import random
 
 import pytest
 
 from micrograd_like import ops
 from micrograd_like.engine import Value
+from micrograd_like.graph import nodes_of
 from micrograd_like.operation import Op, register
 from micrograd_like.operators import OPS
-from micrograd_like.programs.tape import Line, Tape
+from micrograd_like.programs.tape import NONE, ONE, Line, Tape
+from tests.support.programs import recipe_build
+from tests.support.random_graphs import random_recipe
 
 
 def test_values_come_before_their_derivatives() -> None:
@@ -29,6 +33,70 @@ def test_values_come_before_their_derivatives() -> None:
         "output 0: %4",
         "gradient 0: %6",
     ]
+
+
+def random_graph(seed: int) -> tuple[list[Value], list[Value], list[Value]]:
+    recipe = random_recipe(random.Random(seed))
+    leaves = [Value(x) for x in recipe.leaves]
+    inputs = seed % 3
+    roots = recipe_build([recipe], [inputs])(leaves[inputs:], leaves[:inputs])
+    return roots, leaves[:inputs], leaves[inputs:]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_columns_hold_what_the_docstring_says(seed: int) -> None:
+    tape = Tape(*random_graph(seed))
+    leaves = tape.parameters + tape.inputs
+    assert tape.operand(ONE) == 1.0
+    assert len({str(x) for x in tape.constants}) == len(tape.constants)
+    columns = zip(tape.names, tape.left, tape.right, tape.origins, strict=True)
+    for number, (name, a, b, _) in enumerate(columns):
+        assert (name == "") == (number < leaves)
+        keys = tape.keys(number)
+        assert len(keys) == (len(tape.ops[name].partials) if name else 0)
+        assert keys == [key for key in (a, b) if key != NONE]
+        assert all(-2 - len(tape.constants) < key < number for key in keys)
+        changes = (
+            number >= tape.parameters if not name else any(tape.by_row[k] for k in keys if k >= 0)
+        )
+        assert tape.by_row[number] == changes == tape.lines[number].by_row
+    assert {tape.names[line] for line in tape.contributions} <= {"mul", "gate"}
+    assert tape.contributions == sorted({*tape.contributions})
+
+
+def test_a_contribution_is_no_other_product() -> None:
+    a, b, x = Value(3.0), Value(4.0), Value(2.0)
+    tape = Tape([(a * x) * b + b * x], [x], [a, b])
+    [line] = tape.contributions
+    assert tape.keys(line) == [1, 2]  # b · x, which is another line as a value
+    assert tape.names.count("mul") == 4
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_passages_say_where_the_numbers_of_a_node_are(seed: int) -> None:
+    roots, inputs, parameters = random_graph(seed)
+    tape = Tape(roots, inputs, parameters, follow=True)
+    values: list[float] = [leaf.data for leaf in (*parameters, *inputs)]
+    for op, operands, _, _ in tape.lines[len(values) :]:
+        assert op is not None
+        values.append(op(*[values[x] if type(x) is int else x for x in operands]))
+
+    def shown(x: int | float) -> float:
+        return values[x] if type(x) is int else x
+
+    roots[0].backward()
+    nodes = nodes_of(*roots)
+    assert len(nodes) == len(tape.passages)
+    for node, passage in zip(nodes, tape.passages, strict=True):
+        assert str(shown(passage.value)) == str(node.data)
+        found = sum(map(shown, passage.gradient))
+        if passage.gradient:
+            assert str(found + 0.0) == str(node.grad + 0.0)
+        slopes = [x for x, y in zip(passage.slopes, node.operands, strict=True) if type(y) is Value]
+        for slope, number in zip(slopes, node.local_grads, strict=True):
+            assert slope is None or str(shown(slope)) == str(number)
+        for slope, contribution in zip(passage.slopes, passage.contributions, strict=True):
+            assert (slope is None) == (contribution is None)
 
 
 def test_contributions_keep_the_order_of_backward() -> None:
