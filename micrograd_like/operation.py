@@ -63,6 +63,11 @@ class Op(NamedTuple):
       nearly equal numbers. Formulas show it there.
     - `selects`: the operation picks a branch: where a local derivative is zero, nothing flows
       back, not even an upstream gradient of inf or nan.
+    - `branchless`: `forward` where nothing can branch, as for vectors of rows: called with a
+      backend's mathematics (see `floats`) and the operands. A row whose forward function branches
+      runs on such a backend only with it.
+    - `cheaper`: called with operands of which some are plain numbers, an expression that gives the
+      same bits with less work, or None.
 
     >>> cube = Op("cube", "cube", lambda a: a * a * a, (lambda a, out: 3 * a * a,))
     >>> cube(2.0)
@@ -79,6 +84,8 @@ class Op(NamedTuple):
     textbook: Callable[..., Any] | None = None
     selects: bool = False
     tails: Callable[..., Any] | None = None
+    branchless: Callable[..., Any] | None = None
+    cheaper: Callable[..., Any] | None = None
 
     def __call__(self, *operands: Any) -> Any:
         """The operation applied: a float for numbers, a Value if an operand is one."""

@@ -29,11 +29,6 @@ const sigmoid = (a) => {
   return over_one_plus(a < 0 ? e : 1, e);
 };
 
-const sigmoid_prime = (a) => {
-  const e = Math.exp(-Math.abs(a));
-  return over_one_plus(e, e * (2 + e));
-};
-
 const softplus = (a) => Math.log1p(Math.exp(-Math.abs(a))) + (a < 0 ? 0 : a);
 
 const logaddexp = (a, b) => {

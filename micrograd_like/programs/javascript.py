@@ -16,24 +16,28 @@ from typing import Any, ClassVar, NoReturn
 from micrograd_like.operation import Op, real
 from micrograd_like.operators import OPS, Operators
 from micrograd_like.programs.branchless import formulas
+from micrograd_like.programs.spelling import Language, inline
 from micrograd_like.programs.tape import Line, Operand, Tape
 
-# How an operation is written where it needs no function.
-_FORMS = {
-    "add": "{} + {}",
-    "sub": "{} - {}",
-    "mul": "{} * {}",
-    "div": "{} / {}",
-    "neg": "-{}",
-    "abs": "Math.abs({})",
-    "relu": "{0} < 0 ? 0 : {0}",
-    "step": "{0} > 0 ? 1 : {0} === {0} ? 0 : {0}",
-    "gate": "{1} === 0 ? 0 : {0} * {1}",
-}
 _ELEMENTARY = {
     *("exp", "log", "log1p", "sqrt", "sin", "cos", "tanh", "pow"),
-    *("sigmoid", "sigmoid_prime", "softplus", "logaddexp"),
+    *("sigmoid", "softplus", "logaddexp"),
 }
+
+
+def literal(x: float) -> str:
+    """A number as JavaScript writes it; in parentheses where it has a sign.
+
+    >>> literal(0.1), literal(-2.0), literal(math.inf)
+    ('0.1', '(-2.0)', 'Infinity')
+    """
+    if x != x:
+        return "NaN"
+    text = "Infinity" if abs(x) == math.inf else repr(abs(x))
+    return text if math.copysign(1.0, x) > 0.0 else f"(-{text})"
+
+
+JAVASCRIPT = Language("{0} ? {1} : {2}", "{} === {}", "Math.abs({})", literal)
 
 
 class Term(Operators):
@@ -87,12 +91,16 @@ class _Maths:
         return a._name(f"copysign({a.text}, {b.text})")
 
     log = staticmethod(lambda a: OPS["log"](a))
-    power = staticmethod(lambda a, b: OPS["pow"](a, b))
-    sigmoid_prime = staticmethod(lambda a: OPS["sigmoid_prime"](a))
+    pow = staticmethod(lambda a, b: OPS["pow"](a, b))
+    exp = staticmethod(lambda a: OPS["exp"](a))
 
 
-_CHOOSING = {name: formula for name, formula in formulas(_Maths).items() if name not in _FORMS}
-SUPPORTED = {*_FORMS, *_ELEMENTARY, *_CHOOSING}
+_CHOOSING = formulas(_Maths)
+SUPPORTED = {
+    *(name for name, op in OPS.items() if inline(op, JAVASCRIPT)),
+    *_ELEMENTARY,
+    *_CHOOSING,
+}
 
 
 class NotWritten(ValueError):
@@ -125,7 +133,7 @@ class Script:
 
         A row that is Python for floats alone raises `NotWritten`.
         """
-        if form := _FORMS.get(op.name):
+        if form := inline(op, JAVASCRIPT):
             return form.format(*operands)
         name = self._called(op)
         return f"{name}({', '.join(operands)})"
@@ -180,18 +188,6 @@ class Script:
 
 def _text(x: Any) -> str:
     return x.text if isinstance(x, Term) else literal(real(x))
-
-
-def literal(x: float) -> str:
-    """A number as JavaScript writes it; in parentheses where it has a sign.
-
-    >>> literal(0.1), literal(-2.0), literal(math.inf)
-    ('0.1', '(-2.0)', 'Infinity')
-    """
-    if x != x:
-        return "NaN"
-    text = "Infinity" if abs(x) == math.inf else repr(abs(x))
-    return text if math.copysign(1.0, x) > 0.0 else f"(-{text})"
 
 
 @cache

@@ -15,7 +15,7 @@
 
 Results equal the engine's to the bit: rows are added up in the order in which one `backward` after
 the other adds them to `grad`. The source is written with Python's own `/`, which raises where IEEE
-754 has an answer; when it does, the rows are run again with the forward function of division.
+754 has an answer; when it does, the rows are run again with the forward functions of what divides.
 """
 
 from __future__ import annotations
@@ -33,20 +33,9 @@ from typing import Any
 from micrograd_like import ops
 from micrograd_like.operation import Op, evaluate
 from micrograd_like.programs.rows import Rows, read_rows
+from micrograd_like.programs.spelling import PYTHON, inline
 from micrograd_like.programs.tape import Line, Operand, Tape
 
-# How a line is written. What is not here calls the operation's forward function.
-_FORMS = {
-    "add": "{} + {}",
-    "sub": "{} - {}",
-    "mul": "{} * {}",
-    "div": "{} / {}",
-    "neg": "-{}",
-    "relu": "0.0 if {0} < 0.0 else {0}",
-    "step": "1.0 if {0} > 0.0 else 0.0 if {0} == {0} else {0}",
-    "gate": "0.0 if {1} == 0.0 else {0} * {1}",
-}
-_CAREFUL_FORMS = {name: form for name, form in _FORMS.items() if name != "div"}
 _STANDARD = {op.name: op for op in vars(ops).values() if isinstance(op, Op)}
 
 _numbers = itertools.count(1)
@@ -65,7 +54,7 @@ class PythonRunner:
     def source(self) -> str:
         """The text of the functions that run: of the outputs and, for one output, its gradient."""
         kinds = [False, True] if self._tape.gradients else [False]
-        return "\n\n".join(_source(self._tape, gradient, _FORMS) for gradient in kinds)
+        return "\n\n".join(_source(self._tape, gradient, careful=False) for gradient in kinds)
 
     def table(self, rows: Any, inputs: Sequence[str]) -> Rows:
         """`rows`, checked, as the other methods take them."""
@@ -90,7 +79,7 @@ class PythonRunner:
 
     def _function(self, gradient: bool, careful: bool) -> Callable[..., Any]:
         if (gradient, careful) not in self._functions:
-            source = _source(self._tape, gradient, _CAREFUL_FORMS if careful else _FORMS)
+            source = _source(self._tape, gradient, careful)
             filename = f"<compiled graph {next(_numbers)}>"
             # Where debuggers, `inspect` and tracebacks look, until the program goes.
             lines = source.splitlines(keepends=True)
@@ -115,7 +104,7 @@ def _called(op: Op) -> str:
     return "op_" + op.name if op.name.isidentifier() else re.sub(r"\W+", "_", op.name) + "of"
 
 
-def _source(tape: Tape, gradient: bool, forms: dict[str, str]) -> str:
+def _source(tape: Tape, gradient: bool, careful: bool) -> str:
     name = "value_and_grad" if gradient else "values"
     needed = [(number, tape.lines[number]) for number in tape.needed(tape.results(gradient))]
     operations = [(number, line) for number, line in needed if line.op is not None]
@@ -130,7 +119,7 @@ def _source(tape: Tape, gradient: bool, forms: dict[str, str]) -> str:
 
     def assigned(number: int, line: Line) -> str:
         label = line.label if line.label.isprintable() else repr(line.label)
-        return f"v{number} = {_expression(line, forms, shown)}{label and '  # ' + label}"
+        return f"v{number} = {_expression(line, careful, shown)}{label and '  # ' + label}"
 
     once = [_wrapped(f"[{', '.join(parameters)}] = parameters")]
     once += [assigned(number, line) for number, line in operations if not line.by_row]
@@ -154,11 +143,13 @@ def _source(tape: Tape, gradient: bool, forms: dict[str, str]) -> str:
     return "\n".join([f"def {name}(parameters, rows):", *map(_indented, once + loop + last)]) + "\n"
 
 
-def _expression(line: Line, forms: dict[str, str], shown: Callable[[Operand], str]) -> str:
+def _expression(line: Line, careful: bool, shown: Callable[[Operand], str]) -> str:
     assert line.op is not None
     operands = [shown(x) for x in line.operands]
-    form = forms.get(line.op.name)
-    return form.format(*operands) if form else f"{_called(line.op)}({', '.join(operands)})"
+    form = inline(line.op, PYTHON)
+    if form and not (careful and "/" in form):
+        return form.format(*operands)
+    return f"{_called(line.op)}({', '.join(operands)})"
 
 
 def _added(name: str, terms: Sequence[str], most: int = 8) -> Iterator[str]:

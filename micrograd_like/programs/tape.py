@@ -406,8 +406,8 @@ class _Writer:
             numbers = [self._tape.constants[-2 - key] for key in keys if key != NONE]
             return self.constant(evaluate(op.forward, *numbers))
         name = op.name
-        if (a < 0 or b < NONE) and name in _SHORTCUTS:
-            short = _SHORTCUTS[name](self, a, b)
+        if (a < 0 or b < NONE) and op.cheaper is not None:
+            short = self._cheaper(op, keys)
             if short is not None:
                 return short
         third = keys[2] if len(keys) == 3 else NONE
@@ -425,6 +425,25 @@ class _Writer:
         if third != NONE:
             self._tape.third[table[place]] = third
         return table[place]
+
+    def _cheaper(self, op: Op, keys: Sequence[int]) -> int | None:
+        """The row's cheaper expression for these operands, of which some are constants, if any."""
+        steps: list[tuple[Op, tuple[Any, ...]]] = []
+        numbers = [self.number(key) for key in keys]
+        operands = [
+            _Symbol(steps, place - len(keys)) if x is None else x for place, x in enumerate(numbers)
+        ]
+        result = op.cheaper(*operands) if op.cheaper else None
+        if result is None:
+            return None
+        found = list(keys)
+
+        def key(x: Any) -> int:
+            return found[len(keys) + x.place] if isinstance(x, _Symbol) else self.constant(x)
+
+        for step, places in steps:
+            found.append(self.add(step, *[key(x) for x in places]))
+        return key(result)
 
     def _line(self, name: str, a: int, b: int) -> int:
         tape = self._tape
@@ -622,37 +641,3 @@ def _partial_name(name: str, side: int) -> str:
 
 # What the operators of a symbol write: reading their forward functions would lead back here.
 _OPERATORS = ("add", "sub", "mul", "div", "neg", "abs", "pow")
-
-# Results that are the same to the bit with less work, for any value of what is not constant. Each
-# is called where an operand is a constant, with the keys of the operands.
-
-
-def _mul(writer: _Writer, a: int, b: int) -> int | None:
-    return b if a == ONE else a if b == ONE else None
-
-
-def _gate(writer: _Writer, a: int, b: int) -> int | None:
-    return a if b == ONE else None
-
-
-def _pow(writer: _Writer, a: int, b: int) -> int | None:
-    exponent = writer.number(b)
-    return ONE if exponent == 0.0 else a if exponent == 1.0 else None
-
-
-def _power_slope(writer: _Writer, a: int, b: int) -> int | None:
-    exponent = writer.number(b)
-    if exponent == 0.0:
-        return writer.constant(0.0)
-    # Else b − 1 may be rounded, or its power out of range, and the row makes up for that.
-    if exponent is None or not 1.0 <= abs(exponent) <= 4.0 or exponent - 1.0 + 1.0 != exponent:
-        return None
-    return writer.add(ops.mul, b, writer.add(ops.power, a, writer.constant(exponent - 1.0)))
-
-
-_SHORTCUTS: dict[str, Callable[[_Writer, int, int], int | None]] = {
-    "mul": _mul,
-    "gate": _gate,
-    "pow": _pow,
-    "power_slope": _power_slope,
-}

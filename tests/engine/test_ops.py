@@ -44,8 +44,9 @@ STRAIGHT |= {("div", 0), ("gate", 0), ("gate", 1), ("bce", 1), ("bce_with_logits
 STRAIGHT |= {(name, 0) for name in ("detach", "step", "sign")}
 STRAIGHT |= {("greater", 0), ("less", 0)}
 
-# The slopes of maximum and minimum by one operand are 0 where the other one is nan.
-BLIND = {("greater", 1), ("less", 1)}
+# The slopes of maximum and minimum by one operand are 0 where the other one is nan, and the
+# logarithm of a base only asks for the exponent's sign.
+BLIND = {("greater", 1), ("less", 1), ("log_of_base", 1)}
 
 SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -2.0, 3.0, INF, -INF, NAN, 1e308, -1e308, 5e-324, 1e17)
 
@@ -183,6 +184,40 @@ def test_nan_in_nan_out(op: Op) -> None:
             out = op(*xs)
             assert math.isnan(out.data)
             assert math.isnan(out.local_grads[i]) != ((op.name, i) in STRAIGHT)
+
+
+class Chosen:
+    """The mathematics of a backend, on plain floats."""
+
+    exp, log = staticmethod(lambda a: OPS["exp"](a)), staticmethod(lambda a: OPS["log"](a))
+    pow, copysign = staticmethod(lambda a, b: OPS["pow"](a, b)), staticmethod(math.copysign)
+    where = staticmethod(lambda test, yes, no: yes if test else no)
+    equal = staticmethod(lambda a, b: a == b)
+
+
+@pytest.mark.parametrize("op", [op for op in ROWS if op.branchless], ids=repr)
+def test_the_form_without_a_branch_gives_the_same_bits(op: Op) -> None:
+    assert op.branchless is not None
+    for xs in [*itertools.product(SPECIAL, repeat=len(op.partials)), *sampled(op)]:
+        if 0.0 in xs and op.name == "reciprocal":
+            continue  # plain floats refuse to divide by it
+        chosen = float(op.branchless(Chosen, *xs))
+        assert repr(chosen) == repr(evaluate(op.forward, *xs)), f"{op.name}{xs}"
+
+
+@pytest.mark.parametrize("op", [op for op in ROWS if op.cheaper], ids=repr)
+def test_the_cheaper_expression_gives_the_same_bits(op: Op) -> None:
+    assert op.cheaper is not None
+    constants = (0.0, -0.0, 1.0, -1.0, 2.0, 3.0, 4.0, 0.5, -3.4, INF, NAN)
+    found = 0
+    for x, constant in itertools.product(SPECIAL, constants):
+        for xs in ((x, constant), (constant, x)):
+            operands = [Value(y) if y is x else y for y in xs]
+            if x is constant or (short := op.cheaper(*operands)) is None:
+                continue
+            found += 1
+            assert repr(float(short)) == repr(op(*xs)), f"{op.name}{xs}"
+    assert found
 
 
 def test_the_two_powers_that_ignore_a_nan() -> None:

@@ -129,7 +129,7 @@ def value_and_grad(parameters, rows):
         v2 = p0 * x0  # score
         v3 = 0.0 if v2 < 0.0 else v2
         v5 = v3 + v4
-        v6 = 1.0 if v2 > 0.0 else 0.0 if v2 == v2 else v2
+        v6 = (1.0 if v2 > 0.0 else 0.0) if v2 == v2 else v2
         v7 = 0.0 if v6 == 0.0 else 1.0 * v6
         v8 = v7 * x0
         total += v5

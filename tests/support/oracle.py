@@ -197,6 +197,7 @@ FUNCTIONS: dict[str, Callable[..., Jet]] = {
     "logaddexp_slope": lambda a, b: sigmoid(a - b),
     "power_slope": lambda a, b: b * power(a, b - 1),
     "power_log": lambda a, b: power(a, b) * log(a),
+    "log_of_base": lambda a, b: log(a),
 }
 
 

@@ -36,7 +36,7 @@ SIGNATURE = ir.FunctionType(ir.VoidType(), [POINTER] * 4 + [INT] * 2)
 
 
 class Maths:
-    """What `formulas` computes with, for Lanes."""
+    """What rows without a branch compute with, for Lanes."""
 
     where = staticmethod(vector_math.where)
     equal = staticmethod(Lanes.equals)
@@ -46,15 +46,15 @@ class Maths:
         return size.intrinsic("copysign", sign)
 
     @staticmethod
+    def exp(a: Lanes) -> Lanes:
+        return _call("exp", a)
+
+    @staticmethod
     def log(a: Lanes) -> Lanes:
         return _call("log", a)
 
     @staticmethod
-    def sigmoid_prime(a: Lanes) -> Lanes:
-        return _call("sigmoid_prime", a)
-
-    @staticmethod
-    def power(a: Lanes, b: Lanes) -> Lanes:
+    def pow(a: Lanes, b: Lanes) -> Lanes:
         return _call("pow", a, b)
 
 
