@@ -6,14 +6,16 @@ differs by one byte from what was written is refused, and numbers come back to t
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
 import stat
 import sys
-import tempfile
+from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
-from math import isfinite
+from math import inf, isfinite, nan
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -23,9 +25,6 @@ from micrograd_like.optim import Optimizer
 from micrograd_like.training.history import Best, History
 
 FORMAT, VERSION = "micrograd_like", 1
-_NON_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
-_GREATEST_WHOLE = 2**63 - 1
-_RNG_VERSION, _RNG_WORDS = 3, 624  # the Mersenne Twister's, as `random.getstate` gives them
 
 
 class ModelFileError(ValueError):
@@ -61,11 +60,15 @@ def save(
     """Write `model` to the file `path`; with `optimizer`, `history` and `rng` a training goes on.
 
     `fit` shows how it survives a kill. The file is written beside its place and then moved there,
-    so at any moment there is either the old file or the new one, whole; it keeps the permissions of
-    the old. Raises TypeError for what is no Neuron, Layer or MLP, ValueError for an activation that
-    is a function, for parameters that are nan or inf, and for a state of training that
-    `load_checkpoint` would refuse, such as a metric that is no number, and OSError where the disk
-    refuses; then the old file stays.
+    so at any moment there is either the old file or the new one, whole; it keeps the permissions
+    of the old and, where that is allowed, its owner. A link stays a link and its target is
+    replaced. Whatever is raised, the old file stays:
+
+    - TypeError: this is no Neuron, Layer or MLP.
+    - ValueError: an activation is a function, a parameter is nan or inf, or `load_checkpoint` would
+      refuse this state of a training, such as a metric that is no number.
+    - OSError: the disk refuses, or what stands at `path` is no regular file but a folder, a pipe,
+      a socket or a device.
 
     >>> import tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.json")
@@ -94,6 +97,7 @@ def load(path: str | os.PathLike[str]) -> Neuron | Layer | MLP:
     """The model in the file `path`, with the bits of its parameters.
 
     Whatever is wrong with the file raises ModelFileError; a file that can't be opened, OSError.
+    Line ends may have become those of Windows since it was written.
     """
     return load_checkpoint(path).model
 
@@ -144,6 +148,8 @@ def _content(raw: bytes) -> dict[str, Any]:
         text = raw.decode("ascii")
     except UnicodeDecodeError as error:
         _refuse(f"byte {error.start} is not ASCII, as all bytes of such a file are")
+    if text.count("\r\n") == text.count("\n"):  # version control makes them Windows' line ends
+        text = text.replace("\r\n", "\n")
     try:
         frame = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except RecursionError:
@@ -176,8 +182,103 @@ def _no_constant(name: str) -> NoReturn:
     _refuse(f"{name} is no number that a model can have")
 
 
-# A model as plain data, and back; the checksum says that it is ours, and not that it is right, for
-# anybody can compute a checksum.
+# The fields of a file and what each may hold. A check takes what was read and the path to it, and
+# gives what it stands for. That a checksum is right says nothing: anybody can compute one.
+
+_Check = Callable[[Any, str], Any]
+
+
+def _wrong(entry: Any, where: str, wanted: str) -> NoReturn:
+    _refuse(f"{where[:80]} is {entry!r:.80}, and should be {wanted}")
+
+
+def _kind(wanted: str, fits: Callable[[Any], bool]) -> _Check:
+    def check(entry: Any, where: str) -> Any:
+        return entry if fits(entry) else _wrong(entry, where, wanted)
+
+    return check
+
+
+def _whole(least: int, most: int = 2**63 - 1) -> _Check:
+    wanted = f"a whole number from {least} to {most}"
+    return _kind(wanted, lambda x: type(x) is int and least <= x <= most)
+
+
+def _named(check: _Check) -> _Check:
+    """Numbers, with the names of those that JSON has not: a loss may well be nan."""
+    names = {"nan": nan, "inf": inf, "-inf": -inf}
+    return lambda x, where: names[x] if isinstance(x, str) and x in names else check(x, where)
+
+
+def _optional(check: _Check) -> _Check:
+    return lambda entry, where: None if entry is None else check(entry, where)
+
+
+def _list(check: _Check) -> _Check:
+    def checks(entries: Any, where: str) -> list[Any]:
+        if not isinstance(entries, list):
+            _wrong(entries, where, "a list")
+        try:
+            return [check(entry, "") for entry in entries]
+        except _Refused:  # only now are the places worth their time
+            return [check(entry, f"{where}[{i}]") for i, entry in enumerate(entries)]
+
+    return checks
+
+
+def _tuple(*checks: _Check) -> _Check:
+    def check_each(entries: Any, where: str) -> tuple[Any, ...]:
+        if not isinstance(entries, list) or len(entries) != len(checks):
+            _wrong(entries, where, f"a list of {len(checks)}")
+        return tuple(
+            check(entry, f"{where}[{i}]")
+            for i, (check, entry) in enumerate(zip(checks, entries, strict=True))
+        )
+
+    return check_each
+
+
+def _dict(rest: _Check | None = None, /, **fields: _Check) -> _Check:
+    """A dict that has these fields, and others only if there is a check for the rest."""
+    wanted = f"a dict of {', '.join(fields)}"
+
+    def checks(entries: Any, where: str) -> dict[str, Any]:
+        names = set(entries) if isinstance(entries, dict) else set()
+        if not names >= set(fields) or (rest is None and names != set(fields)):
+            _wrong(entries, where, wanted)
+        return {
+            name: fields.get(name, rest)(entry, f"{where}.{name}")  # type: ignore[misc]
+            for name, entry in entries.items()
+        }
+
+    return checks
+
+
+_STRING = _kind("a string", lambda x: isinstance(x, str))
+_FINITE = _kind("a finite float", lambda x: type(x) is float and isfinite(x))
+_FLOAT = _named(_kind("a float", lambda x: type(x) is float))
+_NUMBER = _named(
+    _kind(
+        "a number",
+        lambda x: isinstance(x, float) or (isinstance(x, int) and abs(x) <= sys.float_info.max),
+    )
+)
+_MODEL = _dict(
+    type=_STRING,
+    inputs=_list(_whole(1)),
+    activations=_list(_list(_STRING)),
+    parameters=_list(_FINITE),
+)
+_BEST = _tuple(_whole(1), _FLOAT, _list(_FLOAT))
+_ROW = _dict(_optional(_NUMBER), epoch=_whole(1))
+_RNG = _tuple(_whole(3, 3), _list(_whole(0, 2**32 - 1)), _optional(_FINITE))  # random.getstate's
+_TRAINING = _dict(
+    optimizer=_optional(_dict(_list(_FLOAT), optimizer=_STRING, steps=_whole(0))),
+    history=_optional(
+        _dict(rows=_list(_ROW), stopped=_STRING, best=_optional(_BEST), since=_whole(0))
+    ),
+    rng=_optional(_RNG),
+)
 
 
 def _from_model(model: Any) -> dict[str, Any]:
@@ -206,54 +307,61 @@ def _from_model(model: Any) -> dict[str, Any]:
 
 
 def _to_model(data: Any) -> Neuron | Layer | MLP:
-    data = _dict(data, "model", ("type", "inputs", "activations", "parameters"))
+    data = _MODEL(data, "model")
     kind, inputs, activations = data["type"], data["inputs"], data["activations"]
-    numbers = _numbers(data["parameters"], "parameters")
-    if not _whole(inputs, 1) or not isinstance(activations, list):
-        _refuse(f"the layers' sizes are no sizes: {inputs!r:.80}")
-    for row in activations:
-        if not isinstance(row, list) or not row or not all(isinstance(a, str) for a in row):
-            _refuse(f"the activations of a layer are no list of names: {row!r:.80}")
     nouts = [len(row) for row in activations]
-    if len(inputs) != len(nouts) or not nouts or inputs[1:] != nouts[:-1]:
+    if not nouts or not all(nouts) or inputs[1:] != nouts[:-1] or len(inputs) != len(nouts):
         _refuse(f"layers with {inputs!r:.80} inputs and {nouts!r:.80} neurons do not follow")
     wanted = sum((nin + 1) * nout for nin, nout in zip(inputs, nouts, strict=True))
-    if wanted != len(numbers):
-        _refuse(f"the layers have {wanted} parameters, and the file has {len(numbers)}")
-    model: Neuron | Layer | MLP
+    if wanted != len(data["parameters"]):
+        _refuse(f"the layers have {wanted} parameters, and the file has {len(data['parameters'])}")
     unused = random.Random(0)
+    model: Neuron | Layer | MLP
     if kind == "MLP":
         model = MLP(inputs[0], nouts, rng=unused)
-        layers = model.layers
+        rows = [layer.neurons for layer in model.layers]
     elif kind == "Layer" and len(nouts) == 1:
         model = Layer(inputs[0], nouts[0], rng=unused)
-        layers = [model]
+        rows = [model.neurons]
     elif kind == "Neuron" and nouts == [1]:
         model = Neuron(inputs[0], rng=unused)
-        model.activation = activations[0][0]
-        layers = []
+        rows = [[model]]
     else:
         _refuse(f"type {kind!r:.80} with {len(nouts)} layer(s) is no Neuron, Layer or MLP")
-    for layer, row in zip(layers, activations, strict=False):
-        for neuron, activation in zip(layer.neurons, row, strict=True):
+    for row, names in zip(rows, activations, strict=True):
+        for neuron, activation in zip(row, names, strict=True):
             neuron.activation = activation
-    model.load_state_dict(dict(zip(model.state_dict(), numbers, strict=True)))
+    model.load_state_dict(dict(zip(model.state_dict(), data["parameters"], strict=True)))
     return model
-
-
-# The state of a training. A loss may well be nan, which JSON can't say, so it stands as a string.
 
 
 def _to_training(data: Any) -> tuple[dict[str, Any] | None, History | None, random.Random | None]:
     if data is None:
         return None, None, None
-    data = _dict(data, "training", ("optimizer", "history", "rng"))
-    optimizer, history, rng = data["optimizer"], data["history"], data["rng"]
-    return (
-        None if optimizer is None else _to_optimizer(optimizer),
-        None if history is None else _to_history(history),
-        None if rng is None else _to_rng(rng),
-    )
+    data = _TRAINING(data, "training")
+    history, rng = data["history"], data["rng"]
+    if history:
+        history = History(**history | {"best": history["best"] and Best(*history["best"])})
+    if rng:
+        version, words, gauss = rng
+        rng = random.Random()
+        try:
+            rng.setstate((version, tuple(words), gauss))
+        except ValueError as error:
+            _refuse(f"training.rng is no state of Python's generator: {error}")
+    return data["optimizer"], history, rng
+
+
+def _from_history(history: History) -> dict[str, Any]:
+    best = history.best
+    if best is not None:
+        best = Best(best.epoch, float(best.loss), list(map(float, best.parameters)))
+    return {
+        "rows": _spelled(history.rows),
+        "stopped": history.stopped,
+        "best": _spelled(best),
+        "since": history.since,
+    }
 
 
 def _spelled(x: Any) -> Any:
@@ -269,124 +377,46 @@ def _spelled(x: Any) -> Any:
     return number if isfinite(number) else repr(number)
 
 
-def _read(x: Any) -> Any:
-    return _NON_FINITE.get(x, x) if isinstance(x, str) else x
-
-
-def _from_history(history: History) -> dict[str, Any]:
-    rows, stopped, best, since = history.rows, history.stopped, history.best, history.since
-    if best is not None:
-        best = Best(best.epoch, float(best.loss), list(map(float, best.parameters)))
-    return {"rows": _spelled(rows), "stopped": stopped, "best": _spelled(best), "since": since}
-
-
-def _to_history(data: Any) -> History:
-    data = _dict(data, "history", ("rows", "stopped", "best", "since"))
-    rows, best = data["rows"], data["best"]
-    if not isinstance(rows, list) or not isinstance(data["stopped"], str):
-        _refuse(f"the history is no list of rows: {rows!r:.80}")
-    for row in rows:
-        if not isinstance(row, dict) or not _whole([row.get("epoch")], 1):
-            _refuse(f"a row of the history is no dict with an epoch: {row!r:.80}")
-        for name, x in row.items():
-            if x is not None and not _is_number(_read(x)):
-                _refuse(
-                    f"epoch {row['epoch']} of the history has no number as {name!r:.80}: {x!r:.80}"
-                )
-    rows = [{name: _read(x) for name, x in row.items()} for row in rows]
-    if not _whole([data["since"]], 0):
-        _refuse(f"patience counts from epoch {data['since']!r:.80}")
-    if best is not None:
-        if not isinstance(best, list) or len(best) != 3 or not _whole(best[:1], 1):
-            _refuse(f"the best epoch is no list of an epoch, a loss and parameters: {best!r:.80}")
-        (loss,) = _floats(best[1:2], "best loss")
-        best = Best(best[0], loss, _floats(best[2], "best parameters"))
-    return History(rows, data["stopped"], best, data["since"])
-
-
-def _to_optimizer(data: Any) -> dict[str, Any]:
-    if not isinstance(data, dict) or not isinstance(data.get("optimizer"), str):
-        _refuse(f"the optimiser's state has no name: {data!r:.80}")
-    if not _whole([data.get("steps")], 0):
-        _refuse(f"the optimiser's number of steps is {data.get('steps')!r:.80}")
-    return {
-        name: entry if name in ("optimizer", "steps") else _floats(entry, f"{name!r:.80}")
-        for name, entry in data.items()
-    }
-
-
-def _to_rng(data: Any) -> random.Random:
-    parts: Any = data if isinstance(data, list) and len(data) == 3 else [None] * 3
-    version, words, gauss = parts
-    if (
-        not (type(version) is int and version == _RNG_VERSION)
-        or not (_whole(words, 0) and len(words) == _RNG_WORDS + 1)
-        or not (max(words) < 2**32 and words[-1] <= _RNG_WORDS)
-        or not (gauss is None or (type(gauss) is float and isfinite(gauss)))
-    ):
-        _refuse(f"the random generator's state is none of Python's: {data!r:.80}")
-    rng = random.Random()
-    rng.setstate((version, tuple(words), gauss))
-    return rng
-
-
-def _dict(data: Any, name: str, fields: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(data, dict) or set(data) != set(fields):
-        _refuse(f"its {name} has not the fields {', '.join(fields)}: {data!r:.80}")
-    return data
-
-
-def _whole(items: Any, least: int) -> bool:
-    return isinstance(items, list) and all(
-        type(x) is int and least <= x <= _GREATEST_WHOLE for x in items
-    )
-
-
-def _is_number(x: Any) -> bool:
-    return isinstance(x, float) or (isinstance(x, int) and abs(x) <= sys.float_info.max)
-
-
-def _floats(items: Any, what: str) -> list[float]:
-    numbers: list[Any] = list(map(_read, items)) if isinstance(items, list) else [None]
-    if not all(type(x) is float for x in numbers):
-        _refuse(f"its {what} are not all floats: {items!r:.80}")
-    return numbers
-
-
-def _numbers(items: Any, what: str) -> list[float]:
-    if not isinstance(items, list) or not all(type(x) is float and isfinite(x) for x in items):
-        _refuse(f"its {what} are not all finite floats")
-    return items
-
-
 def _replace(path: Path, text: str) -> None:
     """Put a file with this text in the place of `path`, in one step, and on the disk."""
-    target = path.resolve()  # a link stays a link
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    except OSError as error:  # which names the temporary file
-        raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
+        old = path.stat()
+    except FileNotFoundError:
+        old = None
+    if old and not stat.S_ISREG(old.st_mode):
+        what = "a folder" if stat.S_ISDIR(old.st_mode) else "no regular file"
+        code = errno.EISDIR if stat.S_ISDIR(old.st_mode) else errno.EINVAL
+        raise OSError(code, f"a model is not written over {what}: give another path", str(path))
+    target = Path(os.path.realpath(path))  # a link stays a link
+    temporary = target.with_name(f".micrograd_like-{os.urandom(8).hex()}")
+    mode = stat.S_IMODE(old.st_mode) if old else 0o666  # of which the umask takes some
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, mode)
+
     try:
-        with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
+        with open(temporary, "x", encoding="ascii", newline="\n", opener=opener) as file:
             file.write(text)
             file.flush()
+            if old:
+                _like(old, temporary)
             os.fsync(file.fileno())
-        Path(temporary).chmod(_permissions(target))
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)  # Ctrl-C may come just after it was moved
+        temporary.replace(target)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)  # Ctrl-C may come just after it was moved
+        if isinstance(error, OSError) and error.filename:  # which names the temporary file
+            raise type(error)(error.errno, error.strerror, str(path)) from None
         raise
     _sync_folder(target.parent)
 
 
-def _permissions(target: Path) -> int:
-    """Those of the file that is replaced, or else those that a new file gets."""
-    try:
-        return stat.S_IMODE(target.stat().st_mode)
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
+def _like(old: os.stat_result, new: Path) -> None:
+    """Give a file the owner, the group and the permissions of another, as far as one may."""
+    if hasattr(os, "chown"):
+        for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):
+            with suppress(PermissionError):
+                os.chown(new, owner, group)
+    new.chmod(stat.S_IMODE(old.st_mode))
 
 
 def _sync_folder(folder: Path) -> None:
