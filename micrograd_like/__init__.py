@@ -12,7 +12,7 @@ native.import_compiled(__name__, __path__)  # before anything imports their sour
 from micrograd_like import ops as ops
 from micrograd_like.engine import Value
 from micrograd_like.functions import logsumexp, maximum, minimum, softmax
-from micrograd_like.operation import AnomalyError, Op, register
+from micrograd_like.operation import AnomalyError, Op, register, writing
 
 if TYPE_CHECKING:
     from micrograd_like.calculus import (
@@ -133,6 +133,14 @@ __all__ = [
 
 BACKEND = "interpreted" if hasattr(Value.backward, "__code__") else "compiled"
 """Which engine runs: only interpreted functions have bytecode."""
+
+writing.text = lambda op: _formulas().describe(op)
+writing.latex = lambda op: _formulas().latex(op)
+
+
+def _formulas() -> Any:
+    return import_module(f"{__name__}.stepping.formulas")
+
 
 if not TYPE_CHECKING:
 

@@ -47,6 +47,17 @@ def real(x: object) -> float:
     return float(x)
 
 
+class Writing:
+    """How a row is written out; the room that writes formulas, above this one, is put in here."""
+
+    def __init__(self) -> None:
+        self.text: Callable[[Any], Any] = lambda op: f"Op({op.name!r})"
+        self.latex: Callable[[Any], Any] = lambda op: rf"\operatorname{{{op.name}}}"
+
+
+writing: Final = Writing()
+
+
 class Op(NamedTuple):
     """One operation of one or two operands; calling it applies it.
 
@@ -103,16 +114,19 @@ class Op(NamedTuple):
         for operand in operands:
             if isinstance(operand, Operators):
                 if OPS.get(self.name) is not self:
-                    raise ValueError(f"{self!r} is not in the table: call register with it first")
+                    raise ValueError(f"Op({self.name!r}) is not in the table: call register first")
                 return operand._apply(self, operands)
         return evaluate(self.forward, *map(real, operands))
 
     def __repr__(self) -> str:
-        return f"Op({self.name!r})"
+        return str(writing.text(self))
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {writing.latex(self)}$"
 
     def __reduce__(self) -> tuple[Any, ...]:
         if OPS.get(self.name) is not self:
-            raise TypeError(f"{self!r} is not in the table: call register with it to copy it")
+            raise TypeError(f"Op({self.name!r}) is not in the table: register it to copy it")
         return row, (self.name,)
 
 

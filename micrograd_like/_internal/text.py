@@ -130,7 +130,8 @@ class Text(str):
     r"""Lines that show as lines: at the REPL without `print`, and in a notebook.
 
     It is a string with all its characters; printed, it has those that the screen can show.
-    `markup` is what a notebook shows, else the lines in one width.
+    `markup` is what a notebook shows, else the lines in one width; `latex` is the same in formulas,
+    where there are any.
 
     >>> Text("one\ntwo")
     one
@@ -138,9 +139,11 @@ class Text(str):
     """
 
     markup: str
+    latex: str
 
-    def __new__(cls, text: str, markup: str = "") -> Text:
+    def __new__(cls, text: str, markup: str = "", latex: str = "") -> Text:
         self = super().__new__(cls, text)
+        self.latex = latex
         self.markup = markup or f"<pre>{html.escape(text)}</pre>"
         return self
 
@@ -155,6 +158,9 @@ class Text(str):
 
     def _repr_html_(self) -> str:
         return self.markup
+
+    def _repr_latex_(self) -> str | None:
+        return f"$\\displaystyle {self.latex}$" if self.latex else None
 
 
 def html_table(rows: Iterable[Sequence[str]], heading: Sequence[str] = ()) -> str:

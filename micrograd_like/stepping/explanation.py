@@ -21,9 +21,9 @@ from micrograd_like._internal.text import (
 )
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.graph import Model, changes_of, distinct_names, given_names, nodes_of
-from micrograd_like.operation import Op, evaluate
+from micrograd_like.operation import Op
 from micrograd_like.operators import OPS
-from micrograd_like.stepping.formulas import Symbol
+from micrograd_like.stepping.formulas import Symbol, jump, latex_name
 from micrograd_like.stepping.steps import (
     Operation,
     contributions_of,
@@ -131,7 +131,22 @@ class Explainer:
         lines += self.changes.lines(self.names)
         marked = Text("\n".join(lines))._repr_html_() + (html_table(rows) if rows else "")
         shown = [lines[0], *self._use_lines(rows), *lines[1:]] if rows else lines
-        return Text("\n".join(shown), marked)
+        return Text("\n".join(shown), marked, self._latex(value))
+
+    def _latex(self, value: Value) -> str:
+        """The chain rule at `value`: a sum over the nodes that use it."""
+        uses = self._uses.get(value, [])[: _MOST_TERMS + 1]
+        if not uses:
+            return ""
+        root = latex_name(self.names[self.root])
+        terms = []
+        for use in uses[:_MOST_TERMS]:
+            slope = self._operation(use.node).slope_latex(positions_of(use.node)[use.which])
+            upstream = rf"\frac{{\partial {root}}}{{\partial {latex_name(self.names[use.node])}}}"
+            terms.append(rf"{slope.partition(' = ')[0]} {upstream}")
+        terms += [r"\dots"] if len(uses) > _MOST_TERMS else []
+        fraction = rf"\frac{{\partial {root}}}{{\partial {latex_name(self.names[value])}}}"
+        return f"{fraction} = {' + '.join(terms)}"
 
     def _lines(self, value: Value, paths: bool) -> tuple[list[str], list[list[str]]]:
         """All but the uses, of which the first text goes before them; and the uses, in columns."""
@@ -328,20 +343,9 @@ class Explainer:
         return f"{operation} is {'' if use.local == 0.0 else 'nearly '}flat at {at}: {slope}"
 
     def _kink(self, node: Value, position: int) -> tuple[float, float] | None:
-        """The local derivatives a hair below and above the operand, where they differ by a jump."""
         operands = [self.changes.data(x) if isinstance(x, Value) else x for x in node.operands]
         known = [x for x in operands if x is not None]
-        if len(known) < len(operands):
-            return None
-        op, sides = OPS[node.op], []
-        for towards in (-math.inf, math.inf):
-            moved = [*known]
-            moved[position] = math.nextafter(known[position], towards)
-            out = evaluate(op.forward, *moved)
-            sides.append(evaluate(op.partials[position], *moved, out))
-        below, above = sides
-        jumps = math.isfinite(below - above) and abs(below - above) > 0.1
-        return (below, above) if jumps else None
+        return jump(OPS[node.op], position, known) if len(known) == len(operands) else None
 
     def _first_not_finite(self) -> str:
         for node, name in self.names.items():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, final
 
-from micrograd_like._internal.text import number
-from micrograd_like.operation import Op, evaluate, real
+from micrograd_like._internal.text import Text, folded, number
+from micrograd_like.operation import LINE, Op, evaluate, real
 from micrograd_like.operators import OPS, Operators
 
 _LONGEST: Final = 500  # characters; shared subexpressions could make a text of any length
@@ -28,21 +29,33 @@ class Symbol(Operators):
     0.07126847829827547
     """
 
-    __slots__ = ("_text", "head", "operands")
+    __slots__ = ("_shown", "head", "operands")
 
     def __init__(self, head: str | float | Op, operands: tuple[Symbol, ...] = ()) -> None:
         self.head: Final = head if isinstance(head, (str, Op)) else real(head)
         self.operands: Final = operands
-        self._text = ""
+        self._shown: Symbol | None = None  # how it is written, where not as it is
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Symbol:
         return Symbol(op, tuple([x if isinstance(x, Symbol) else Symbol(x) for x in operands]))
 
     def __str__(self) -> str:
-        return self._text or _text(_simplified(self))
+        return _text(self._shown or _simplified(self))
 
     def __repr__(self) -> str:
         return f"<Symbol {self}>"
+
+    @property
+    def latex(self) -> str:
+        r"""The formula for a document of mathematics.
+
+        >>> (Symbol("a") / (1 + Symbol("v2").exp())).latex
+        '\\frac{a}{1 + \\exp(v_{2})}'
+        """
+        return _written(self._shown or _simplified(self), _latex_piece)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex}$"
 
     def evaluate(self, numbers: Mapping[str, float]) -> float:
         """The number that the expression has when every name stands for the number given for it.
@@ -96,7 +109,7 @@ def local_derivative(
     short = _simplified(derivative, made, out)
     if numbers and not _computes(short, derivative, numbers):
         short = _simplified(derivative, made, out, tails=True)
-    derivative._text = _text(short)
+    derivative._shown = short
     return derivative
 
 
@@ -120,7 +133,7 @@ def forward_formula(op: Op, operands: Sequence[str | float], out: str) -> str:
     >>> forward_formula(ops.mul, [1.0, "a"], "c")
     'c = 1·a'
     """
-    return f"{out} = {_text((op.textbook or op)(*[Symbol(x) for x in operands]))}"
+    return f"{out} = {_text(_applied(op, operands))}"
 
 
 def _operands_first(root: Symbol) -> list[Symbol]:
@@ -136,6 +149,72 @@ def _operands_first(root: Symbol) -> list[Symbol]:
             stack.append((symbol, True))
             stack += [(operand, False) for operand in symbol.operands]
     return order
+
+
+# A row of the table, as a reader wants it.
+
+
+def describe(op: Op) -> Text:
+    """The row as text: what it computes, its derivatives, domain, kinks, and where that is from.
+
+    >>> from micrograd_like import ops
+    >>> describe(ops.tanh)
+    out = tanh(a)
+      ∂out/∂a = 1 − out²
+      in floats: 1 − tanh² is 0 from a = 20 on; sech², as exponentials, is not
+      from: DLMF 4.34.8
+    """
+    names = ["a", "b"][: len(op.partials)]
+    lines = [forward_formula(op, names, "out")]
+    for i, name in enumerate(names):
+        try:
+            slope = local_derivative(op, i, names, "out")
+        except Exception as error:  # noqa: BLE001  # somebody's own row may ask for floats
+            lines.append(f"  ∂out/∂{name} is no formula: {error}")
+            continue
+        lines.append(f"  ∂out/∂{name} = {slope}")
+        used = [x.head for x in _operands_first(slope) if isinstance(x.head, Op)]
+        lines += [f"  in floats: {head.source}" for head in used if head.textbook]
+    bounds = zip(names, op.domain, strict=False)
+    limits = [f"{low:g} ≤ {n} ≤ {high:g}" for n, (low, high) in bounds if (low, high) != LINE]
+    lines += [f"  domain: {', '.join(limits)}".replace("-", "−")] if limits else []
+    at, where = ([0.0], "a = 0") if len(names) == 1 else ([1.0, 1.0], "a = b")
+    if sides := jump(op, 0, at):
+        below, above = map(number, sides)
+        taken = number(evaluate(op.partials[0], *at, evaluate(op.forward, *at)))
+        lines.append(
+            f"  kink at {where}: ∂out/∂a is {below} below and {above} above, and {taken} is taken"
+        )
+    lines += [f"  from: {op.source}"] if op.source else []
+    return Text("\n".join([folded(line) for line in dict.fromkeys(lines)]))
+
+
+def latex(op: Op) -> str:
+    """The row as formulas of LaTeX: what it computes, and its derivatives."""
+    names = ["a", "b"][: len(op.partials)]
+    parts = [f"y = {_written(_applied(op, names), _latex_piece)}"]
+    for i, name in enumerate(names):
+        slope = local_derivative(op, i, names, "y").latex
+        parts.append(rf"\frac{{\partial y}}{{\partial {name}}} = {slope}")
+    return r" \qquad ".join(parts)
+
+
+def _applied(op: Op, operands: Sequence[str | float]) -> Symbol:
+    symbols = tuple([Symbol(x) for x in operands])
+    written: Symbol = op.textbook(*symbols) if op.textbook else Symbol(op, symbols)
+    return written
+
+
+def jump(op: Op, position: int, operands: Sequence[float]) -> tuple[float, float] | None:
+    """The derivatives a hair below and above an operand, where they differ by a jump: a kink."""
+    sides = []
+    for towards in (-math.inf, math.inf):
+        moved = list(operands)
+        moved[position] = math.nextafter(moved[position], towards)
+        sides.append(evaluate(op.partials[position], *moved, evaluate(op.forward, *moved)))
+    below, above = sides
+    jumps = math.isfinite(below - above) and abs(below - above) > 0.1
+    return (below, above) if jumps else None
 
 
 # Simplifying: for the eye only, since x + 0, say, is not x for every float.
@@ -219,11 +298,18 @@ _SUPERSCRIPTS: Final = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸�
 _BRACKETS: Final = {"()", "[]", "||", "⌊⌋", "⌈⌉", "⟨⟩", "‖‖"}
 
 
+Piece = tuple[str, int]
+
+
 def _text(root: Symbol) -> str:
     """The expression with no more parentheses than it needs; "…" for what is too long to read."""
-    pieces: dict[Symbol, tuple[str, int]] = {}
+    return _written(root, _piece)
+
+
+def _written(root: Symbol, piece: Callable[[Symbol, list[Piece]], Piece]) -> str:
+    pieces: dict[Symbol, Piece] = {}
     for symbol in _operands_first(root):
-        text, level = _piece(symbol, [pieces[x] for x in symbol.operands])
+        text, level = piece(symbol, [pieces[x] for x in symbol.operands])
         pieces[symbol] = (text, level) if len(text) <= _LONGEST else ("…", _ATOM)
     return pieces[root][0]
 
@@ -259,6 +345,63 @@ def _piece(symbol: Symbol, parts: list[tuple[str, int]]) -> tuple[str, int]:
     texts = [_held(part, _SUM if enclosed else _ATOM) for part in parts]
     level = _ATOM if enclosed else _POWER if len(texts) == 1 else _SUM
     return head.notation.format(*texts), level
+
+
+_COMMANDS: Final = ("exp", "ln", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min")
+_LATEX: Final = {name: f"\\{name}" for name in _COMMANDS} | {
+    "asin": r"\arcsin",
+    "acos": r"\arccos",
+    "atan": r"\arctan",
+    "σ": r"\sigma",
+    "σ′": r"\sigma'",
+}
+"""The symbols of functions that LaTeX has a command for."""
+_LATEX_SIGNS: Final = str.maketrans(
+    {"−": "-", "½": r"\tfrac12", "·": r"\cdot ", "≥": r"\ge ", "⌊": r"\lfloor "}
+)
+
+
+def latex_name(name: str) -> str:
+    r"""A name in a formula of LaTeX: v_{1} for v1, upright where it has several letters.
+
+    >>> latex_name("v1"), latex_name("learning_rate")
+    ('v_{1}', '\\mathrm{learning\\_rate}')
+    """
+    stem = name.rstrip("0123456789")
+    escaped = _escaped(stem)
+    index = f"_{{{name[len(stem) :]}}}" if stem != name else ""
+    return (escaped if len(stem) == 1 else f"\\mathrm{{{escaped}}}") + index
+
+
+def _escaped(text: str) -> str:
+    own = {"\\": r"\backslash{}", "^": r"\hat{}", "~": r"\sim{}"}
+    return "".join([own.get(c, f"\\{c}" if c in "_%&#${}" else c) for c in text])
+
+
+def _latex_piece(symbol: Symbol, parts: list[Piece]) -> Piece:
+    head = symbol.head
+    if isinstance(head, str):
+        return latex_name(head), _ATOM
+    if isinstance(head, float) or head.name in ("neg", "add", "sub", "mul", "gate"):
+        text, level = _piece(symbol, parts)
+        mantissa, power, exponent = text.translate(_LATEX_SIGNS).partition("e")
+        if not power or not isinstance(head, float):
+            return text.translate(_LATEX_SIGNS), level
+        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}", _PRODUCT
+    if head.name == "div":
+        return rf"\frac{{{parts[0][0]}}}{{{parts[1][0]}}}", _PRODUCT
+    if head.name == "pow":
+        return f"{_held(parts[0], _ATOM)}^{{{parts[1][0]}}}", _POWER
+    if head.symbol == "√":
+        return rf"\sqrt{{{parts[0][0]}}}", _ATOM
+    if head.notation:
+        text, level = _piece(symbol, parts)
+        words = re.sub(
+            r"\b(if|else|and|or)( \w+)*", r"\\text{ \g<0>}", text.translate(_LATEX_SIGNS)
+        )
+        return words, level
+    name = _LATEX.get(head.symbol) or rf"\operatorname{{{_escaped(head.symbol)}}}"
+    return f"{name}({', '.join([text for text, _ in parts])})", _ATOM
 
 
 def _held(part: tuple[str, int], level: int) -> str:

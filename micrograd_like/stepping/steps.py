@@ -11,7 +11,7 @@ from micrograd_like.engine import Value
 from micrograd_like.graph import NO_CHANGES, Changes
 from micrograd_like.operation import Op, not_finite
 from micrograd_like.operators import OPS
-from micrograd_like.stepping.formulas import Symbol, forward_formula, local_derivative
+from micrograd_like.stepping.formulas import Symbol, forward_formula, latex_name, local_derivative
 
 _FORWARD_COLUMNS = "< < < < ."
 _SLOPE_COLUMNS = "< < < < ."
@@ -36,6 +36,12 @@ class Operation:
     def derivative(self, position: int) -> Symbol:
         """The derivative of `out` by operand number `position`, as a symbol."""
         return local_derivative(self.op, position, self.operands, self.out, self.numbers)
+
+    def slope_latex(self, position: int) -> str:
+        r"""The same for LaTeX, with the formula: \frac{\partial L}{\partial e} = 1 - L^{2}."""
+        by, out = str(self.operands[position]), latex_name(self.out)
+        fraction = rf"\frac{{\partial {out}}}{{\partial {latex_name(by)}}}"
+        return f"{fraction} = {self.derivative(position).latex}"
 
     def slope(self, position: int) -> str:
         """What that derivative is called: ∂L/∂e, and ∂c/∂(2nd a) where c = a·a."""
@@ -121,6 +127,15 @@ class Step:
     def name(self) -> str:
         """The name of the node."""
         return self.operation.out
+
+    @property
+    def latex(self) -> str:
+        """The local derivatives as formulas of LaTeX."""
+        slopes = [c.operation.slope_latex(c.position) for c in self.contributions]
+        return r" \qquad ".join(slopes)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex}$"
 
     def cells(self) -> list[list[str]]:
         """The text in columns, a row for each contribution."""

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from micrograd_like import ops
+from micrograd_like import Stepper, Value, explain, ops
 from micrograd_like.operation import Op, evaluate
 from micrograd_like.operators import OPS
 from micrograd_like.stepping.formulas import Symbol, forward_formula, local_derivative
@@ -214,3 +215,68 @@ def test_deep_expressions_need_no_recursion() -> None:
     expression = repeated(lambda x: -x.sin(), 100_000)
     assert "…" in str(expression)
     assert expression.evaluate({"a": 0.0}) == 0.0
+
+
+# Rows as a reader wants them, and LaTeX.
+
+
+@pytest.mark.parametrize("name", list(OPS))
+def test_every_row_prints_what_it_computes_and_its_derivatives(name: str) -> None:
+    op = OPS[name]
+    text = repr(op)
+    assert text.startswith("out = ")
+    assert text.count("∂out/∂a = ") == 1
+    assert text.count("∂out/∂b = ") == len(op.partials) - 1
+    assert "is no formula" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert op.source.split()[0] in text
+    latex = op._repr_latex_()
+    assert latex.count(r"\frac{\partial y}{\partial ") == len(op.partials)
+    assert latex.count("{") == latex.count("}")
+    assert not set(latex) & set("−·½²³⁻√σ")
+
+
+@pytest.mark.parametrize(
+    ("name", "kinked"), [("relu", True), ("abs", True), ("maximum", True), ("tanh", False)]
+)
+def test_a_row_says_where_its_kink_is(name: str, kinked: bool) -> None:
+    assert ("kink at a = " in str(OPS[name])) is kinked
+
+
+def test_a_row_of_ones_own_prints_also_where_its_partial_asks_for_floats() -> None:
+    bump = Op("bump", "bump", lambda a: math.exp(-a * a), (lambda a, out: -2 * a * out,))
+    assert repr(bump).splitlines()[:2] == ["out = bump(a)", "  ∂out/∂a = −2·a·out"]
+    floats = Op("floats", "floats", math.erf, (lambda a, out: math.exp(-a * a),))
+    assert "∂out/∂a is no formula" in repr(floats)
+
+
+@pytest.mark.parametrize(
+    ("formula", "latex"),
+    [
+        (lambda a, b: a / b, r"\frac{a}{b_{2}}"),
+        (lambda a, b: (a + 1) / (1 + (-b).exp()) ** 2, r"\frac{a + 1}{(1 + \exp(-b_{2}))^{2}}"),
+        (lambda a, b: a * b * 1e-9, r"1 \cdot 10^{-9}\cdot a\cdot b_{2}"),
+        (lambda a, b: -a.sqrt() + abs(b), r"-\sqrt{a} + |b_{2}|"),
+        (lambda a, b: a.softplus() ** b, r"\operatorname{softplus}(a)^{b_{2}}"),
+        (lambda a, b: 1 - a.sigmoid(), r"1 - \sigma(a)"),
+    ],
+)
+def test_formulas_are_written_for_latex(formula: Any, latex: str) -> None:
+    symbol = formula(Symbol("a"), Symbol("b2"))
+    assert symbol.latex == latex
+    assert symbol._repr_latex_() == f"$\\displaystyle {latex}$"
+
+
+def test_steps_and_explanations_have_their_latex() -> None:
+    a, w_1 = Value(0.5, "a"), Value(2.0, "weight_1")
+    L = a * w_1
+    step = Stepper(L).next()
+    assert step is not None
+    assert step.latex == (
+        r"\frac{\partial L}{\partial a} = \mathrm{weight\_}_{1} \qquad "
+        r"\frac{\partial L}{\partial \mathrm{weight\_}_{1}} = a"
+    )
+    assert explain(a, L).latex == (
+        r"\frac{\partial L}{\partial a} = "
+        r"\frac{\partial L}{\partial a} \frac{\partial L}{\partial L}"
+    )
