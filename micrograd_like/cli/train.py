@@ -12,6 +12,7 @@ from itertools import chain, count
 from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
+from warnings import catch_warnings
 
 from micrograd_like import datasets
 from micrograd_like._internal.arguments import whole
@@ -23,7 +24,7 @@ from micrograd_like.cli.plotting import plot_path
 from micrograd_like.losses import binary_cross_entropy_with_logits, cross_entropy
 from micrograd_like.nn import MLP
 from micrograd_like.optim import Adam
-from micrograd_like.training.batches import OnValues
+from micrograd_like.training.choice import Work, choose
 from micrograd_like.training.history import History, Row
 from micrograd_like.training.loop import fit
 from micrograd_like.training.metrics import accuracy
@@ -182,10 +183,13 @@ def run(arguments: Namespace) -> int:
         print(f"micrograd-like train: stopped by Ctrl-C after {done}", file=sys.stderr)
         return 130
 
-    run = OnValues(model, loss, optimizer)
+    work = Work(Examples(*test), Examples([], []), recipe.batch_size, 1)
+    with catch_warnings(action="ignore"):  # what it may say has been said in the training
+        run = choose(arguments.compile, model, loss, optimizer, work)  # the program that is kept
 
     def predict(rows: Rows) -> list[Any]:
-        return run.evaluate(Examples(rows, [0] * len(rows)), range(len(rows)))[1]
+        examples = run.read(Examples(rows, [0] * len(rows)))
+        return run.evaluate(examples, range(len(rows)))[1]
 
     outputs = predict(test[0])
     share = accuracy(loss, outputs[0], test[1])(outputs, test[1]) or 0.0

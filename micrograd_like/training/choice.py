@@ -25,7 +25,7 @@ from micrograd_like.training.trouble import warn_caller
 
 # Seconds, on a core of 2024, in the two forms of the engine. All that matters is their ratio.
 _NATIVE = not hasattr(Value.backward, "__code__")
-NODE = 0.25e-6 if _NATIVE else 2.2e-6
+NODE = 0.13e-6 if _NATIVE else 1.3e-6
 """A node of a graph, built and differentiated; half of it is the building."""
 PARAMETER = 1.2e-6
 """A parameter in a step of an optimiser that works on Values."""
@@ -33,7 +33,7 @@ STEP = 40e-6
 """A step of a program, beside its arithmetic."""
 COMPILED_NODE = 4e-9
 """A node for one example in machine code, with its derivatives."""
-FIRST_PROGRAM, LINE = 0.35, 110e-6
+FIRST_PROGRAM, LINE = 0.2, 150e-6
 """To import and start the compiler, and to compile a node with its derivatives."""
 
 CHECKED_NODES = 2_000_000

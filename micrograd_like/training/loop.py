@@ -55,22 +55,22 @@ def fit(
     history: History | None = None,
     allow_unused: bool = False,
 ) -> History:
-    """Train `model` by mini-batch descent for `epochs` passes over the data; return the history.
+    """Train `model` on batches for `epochs` passes over X, y; the history.
 
-    - `model`: a Module, or another callable from a row to a Value or a list, with parameters().
-    - `X`, `y`: rows of numbers, and for each a target: a number or several. DataFrames will do.
-    - `loss`: from a list of outputs and a list of targets to a Value, of which each step is one.
-    - `batch_size`: examples in a step; None is all. `shuffle`: anew in every epoch, by `rng`.
-    - `validation`: a pair (X, y) that is only measured.
-    - `metrics`: "accuracy", and functions of a list of outputs and a list of targets.
-    - `compile`: True, a program; False, Values; "auto", what takes less time. Same history.
-    - `progress`: None, a bar on a terminal and else a row an epoch; True, a bar; False, silence.
-    - `patience`: stop so many epochs after the best `validation` loss, and restore its parameters.
-    - `callbacks`: functions of model and row, called after each epoch; one may return "stop".
-    - `history`: one to continue. `allow_unused`: take parameters that nothing leads to.
+    - `model`: a Module; or another callable with parameters(), from a row
+      to a Value or a list. `X`: its rows; `y`: for each a number, or a list.
+    - `loss`: of a list of outputs and one of targets, a Value to minimise.
+    - `batch_size`: examples a step, None for all; `shuffle`: by `rng`.
+    - `validation`: (X, y) to measure alone. `metrics`: "accuracy", and
+      functions of outputs and targets.
+    - `compile`: True, a program; False, Values; "auto", what is faster.
+    - `progress`: False, silence; True, a bar; None, a bar on a terminal.
+    - `patience`: epochs to wait for a better `validation` loss; the best wins.
+    - `callbacks`: called with model and row; "stop" ends it. `history`: one
+      to go on with. `allow_unused`: take parameters no path leads to.
 
-    Ctrl-C ends it after the step, and a loss of nan after the epoch. Bad arguments raise TypeError
-    or ValueError before anything changes. More: docs/training.md, docs/resuming.md.
+    Ctrl-C ends it after the step. Bad arguments raise TypeError or ValueError
+    before anything changes. More in docs/training.md and docs/resuming.md.
     """
     training = Training(**locals())
     with alone(training.parameters), Interrupts() as interrupts:
