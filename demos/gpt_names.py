@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     optimizer = ml.Adam(
         parameters, lr=lambda step: 0.01 * (1 - step / options.steps), betas=(0.9, 0.95)
     )
-    print(f"{len(names)} names, {len(parameters)} parameters, the {ml.BACKEND} engine")
+    print(f"{len(names)} names, {len(parameters)} parameters, the {ml.ENGINE} engine")
 
     recent = 0.0
     for step in range(options.steps):

@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from micrograd_like._internal import native
 
-native.import_compiled(__name__, __path__)  # before anything imports their sources
+ENGINE = native.import_native(__name__, __path__)  # before anything imports their sources
+"""The form of the engine that runs: "native" or "pure"."""
 
 from micrograd_like import ops as ops
 from micrograd_like.engine import Value
 from micrograd_like.functions import logsumexp, maximum, minimum, softmax
-from micrograd_like.operation import AnomalyError, Op, register, writing
+from micrograd_like.operation import AnomalyError, Op, detect_anomaly, register, writing
 
 if TYPE_CHECKING:
-    from micrograd_like.calculus import (
-        GradcheckError,
-        detect_anomaly,
-        grad,
-        gradcheck,
-        hessian,
-        value_and_grad,
-    )
+    from micrograd_like.calculus import GradcheckError, grad, gradcheck, hessian, value_and_grad
     from micrograd_like.datasets import blobs, circles, digits, first_names, moons, spirals, xor
     from micrograd_like.losses import (
         binary_cross_entropy,
@@ -59,7 +53,7 @@ if TYPE_CHECKING:
 _HOME = {
     name: module
     for module, names in {
-        "calculus": "GradcheckError detect_anomaly grad gradcheck hessian value_and_grad",
+        "calculus": "GradcheckError grad gradcheck hessian value_and_grad",
         "programs": "Program compile",
         "datasets": "blobs circles digits first_names moons spirals xor",
         "losses": "binary_cross_entropy binary_cross_entropy_with_logits cross_entropy hinge_loss"
@@ -74,7 +68,7 @@ _HOME = {
 }
 
 __all__ = [
-    "BACKEND",
+    "ENGINE",
     "MLP",
     "SGD",
     "Adam",
@@ -130,9 +124,6 @@ __all__ = [
     "value_and_grad",
     "xor",
 ]
-
-BACKEND = "interpreted" if hasattr(Value.backward, "__code__") else "compiled"
-"""Which engine runs: only interpreted functions have bytecode."""
 
 writing.text = lambda op: _formulas().describe(op)
 writing.latex = lambda op: _formulas().latex(op)

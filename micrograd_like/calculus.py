@@ -8,21 +8,14 @@ No function here writes to the `grad` of a Value it was given.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from threading import RLock
 from typing import Any
 
 from micrograd_like import ops
 from micrograd_like._internal.arguments import number
 from micrograd_like.engine import Value, topological_order
-from micrograd_like.operation import anomaly_mode, real
-from micrograd_like.operators import OPS
-
-# Threads may leave the blocks of `detect_anomaly` in another order than they entered them.
-_blocks: list[None] = []
-_changing = RLock()
+from micrograd_like.operation import OPS, real
+from micrograd_like.operation import detect_anomaly as detect_anomaly
 
 
 class GradcheckError(AssertionError):
@@ -147,30 +140,6 @@ def gradcheck(
     return True
 
 
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
-    """Inside the `with`, the first operation that makes a nan or an inf raises AnomalyError.
-
-    The error names the operation, its operands and, in a backward pass, the upstream gradient; from
-    a compiled program, the operation and the row. It holds for all threads until the last that is
-    inside such a `with` leaves it.
-
-    >>> with detect_anomaly():
-    ...     Value(0.0).log()
-    Traceback (most recent call last):
-    micrograd_like.operation.AnomalyError: forward: log of (Value(data=0.0, grad=0.0),) gives -inf
-    """
-    with _changing:
-        _blocks.append(None)
-        anomaly_mode.on = True
-    try:
-        yield
-    finally:
-        with _changing:
-            _blocks.pop()
-            anomaly_mode.on = bool(_blocks)
-
-
 def _check_function(name: str, f: object) -> None:
     if not callable(f):
         raise TypeError(f"{name} takes a function, got {type(f).__name__}: {f!r:.80}")
@@ -220,7 +189,8 @@ def _gradients(root: Value, variables: Sequence[Value]) -> list[Value]:
     """∂root/∂variable for each one: `backward`, with Values in the place of its floats."""
     depends = set(variables)
     path = []
-    for node in _order_above(variables, root):
+    # What the variables were made from may be the history of a training run: it is left out.
+    for node in topological_order(root, stop=variables):
         if not depends.isdisjoint(node.parents):
             depends.add(node)
             path.append(node)
@@ -232,20 +202,6 @@ def _gradients(root: Value, variables: Sequence[Value]) -> list[Value]:
                 upstream[operand] = contribution if before is None else before + contribution
     # Adding zero makes a node that no one else holds, and turns -0.0 into 0.0 as `backward` does.
     return [_checked(upstream.get(variable, 0.0) + 0.0) for variable in variables]
-
-
-def _order_above(variables: Sequence[Value], root: Value) -> list[Value]:
-    """The topological order without the variables and what they were made from.
-
-    That may be as much as the history of a training run, and would be walked once a step.
-    """
-    for variable in variables:
-        variable._mark = sys.maxsize  # as if a pass had been there already
-    try:
-        return topological_order(root)
-    finally:
-        for variable in variables:
-            variable._mark = 0
 
 
 def _contributions(

@@ -1,63 +1,52 @@
-"""The engine: a `Value` remembers how it was made; `backward` applies the chain rule to that."""
+"""The engine: a `Value` remembers how it was made; `backward` applies the chain rule to that.
+
+>>> a = Value(2.0)
+>>> b = a * a
+>>> b.parents, b.local_grads
+((Value(data=2.0, grad=0.0), Value(data=2.0, grad=0.0)), (2.0, 2.0))
+>>> b.backward(); a.grad
+4.0
+
+The file runs as it stands. Its native form is made from it too, with the types in engine.pxd.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from itertools import count
-from typing import Any, Final, final
+from typing import Any
 
-from micrograd_like.compiler_hints import OrNotImplemented, mypyc_attr
-from micrograd_like.operation import Op, anomaly_mode, evaluate, leaf, not_finite, real, tag
-from micrograd_like.operators import OPS, Operators
+from micrograd_like import ops
+from micrograd_like.operation import AnomalyError, Op, Operators, anomaly_mode, evaluate, real
 
-_NO_LABEL: Final = ""  # known by its identity, which is told faster
-_marks: Final = count(1, 2)  # two marks a pass: entered, and the next number, done
+_ADD, _MUL = ops.add, ops.mul
 
 
-@final
-@mypyc_attr(acyclic=True)  # a node only points to older nodes, so the collector need not look
 class Value(Operators):
     """A float that remembers the operation and the one or two operands it was made from.
 
-    Beside each operand stands its local derivative, computed with the value. A plain number gets
-    no node: its parent is None, and the number stands where the derivative would.
+    An operand is a Value or a plain number. The derivative of the result by each operand that is
+    a Value, the local derivative, is computed with the result and kept beside the operand.
+
+    A class of one's own holds Values; it can't be derived from this one.
 
     >>> a = Value(2.0, label="a")
     >>> (a * a + 1).backward(); a
     Value(data=2.0, grad=4.0, label='a')
     """
 
-    # Eight slots: a ninth takes a node past 150 bytes, so op and label share one, as "op:label".
-    __slots__ = ("_data", "_grad", "_tag", "_left", "_dleft", "_right", "_dright", "_mark")
+    __slots__ = ("_data", "_grad", "_label", "_made_by", "_a", "_da", "_b", "_db", "_mark")
 
-    def __init__(
-        self,
-        data: Any,
-        label: Any = _NO_LABEL,
-        op: str = "",
-        left: Value | None = None,
-        dleft: float = 0.0,
-        right: Value | None = None,
-        dright: float = 0.0,
-    ) -> None:
-        self._data: float = data if type(data) is float else real(data)
-        self._left, self._dleft = left, dleft
-        self._right, self._dright = right, dright
-        self._tag = op if label is _NO_LABEL else tag(op, label)
-        self._grad, self._mark = 0.0, 0
-        if anomaly_mode.on:
-            anomaly_mode.check(self)
+    def __init__(self, data: Any, label: Any = "") -> None:
+        self.data, self.grad, self.label = data, 0.0, label
+        self._made_by: Any = None  # an Op, a row of the table in ops.py; None for a leaf
+        self._a: Any = None  # the operands, None where there is none,
+        self._b: Any = None
+        self._da = self._db = 0.0  # and the local derivatives: ∂self/∂a, ∂self/∂b
+        self._mark = 0  # used by topological_order alone
 
-    def __repr__(self) -> str:
-        label = f", label={self.label!r}" if self.label else ""
-        return f"Value(data={self._data}, grad={self._grad}{label})"
-
-    def __float__(self) -> float:
-        return self._data
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.op:
-            raise TypeError(f"only leaves are copied and pickled: {self} was made by {self.op}")
-        return leaf, (Value, self._data, self.label, self._grad)
+    # `data`, `grad` and `label` may be assigned; what is no number, or no text, is refused.
 
     @property
     def data(self) -> float:
@@ -70,7 +59,7 @@ class Value(Operators):
 
     @property
     def grad(self) -> float:
-        """What `backward` left here: the derivative of the root by this value."""
+        """The derivative of a root by this value, as `backward` of that root left it."""
         return self._grad
 
     @grad.setter
@@ -78,35 +67,80 @@ class Value(Operators):
         self._grad = real(grad)
 
     @property
-    def op(self) -> str:
-        """The name of the operation, "" for a leaf."""
-        return self._tag.partition(":")[0]
-
-    @property
     def label(self) -> str:
-        """A name to show; anything."""
-        return self._tag.partition(":")[2]
+        """A name to show; any text."""
+        return self._label
 
     @label.setter
     def label(self, label: Any) -> None:
-        self._tag = tag(self.op, label)
+        if not isinstance(label, str):
+            raise TypeError(f"a label is a str, got {type(label).__name__}: {label!r:.80}")
+        self._label = label
+
+    # Operators has the methods for all operations. They call `_apply`, which computes anything in
+    # the table. Sums and products, which most nodes are, are written out here to be faster.
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
+        a = operands[0] if isinstance(operands[0], Value) else real(operands[0])
+        x = float(a)
+        if len(operands) == 1:
+            out = evaluate(op.forward, x)
+            return _node(out, op, a, evaluate(op.partials[0], x, out))
+        b = operands[1] if isinstance(operands[1], Value) else real(operands[1])
+        y = float(b)
+        out = evaluate(op.forward, x, y)
+        da = evaluate(op.partials[0], x, y, out) if isinstance(a, Value) else 0.0
+        db = evaluate(op.partials[1], x, y, out) if isinstance(b, Value) else 0.0
+        return _node(out, op, a, da, b, db)
+
+    def __add__(self, other: Any) -> Value:
+        if not isinstance(other, Value):
+            if not isinstance(other, (float, int)):
+                return super().__add__(other)
+            other = float(other)
+        return _node(self._data + float(other), _ADD, self, 1.0, other, 1.0)
+
+    def __radd__(self, other: Any) -> Value:  # with a number before the +, such as the 0 of sum()
+        if not isinstance(other, (float, int)):
+            return super().__radd__(other)
+        x = float(other)
+        return _node(x + self._data, _ADD, x, 1.0, self, 1.0)
+
+    def __mul__(self, other: Any) -> Value:
+        if not isinstance(other, Value):
+            if not isinstance(other, (float, int)):
+                return super().__mul__(other)
+            other = float(other)
+        x = float(other)
+        return _node(self._data * x, _MUL, self, x, other, self._data)
+
+    def __float__(self) -> float:
+        return self._data
+
+    def __repr__(self) -> str:
+        label = f", label={self._label!r}" if self._label else ""
+        return f"Value(data={self._data}, grad={self._grad}{label})"
+
+    @property
+    def op(self) -> str:
+        """The name of the operation, "" for a leaf."""
+        return self._made_by.name if self._made_by else ""
 
     @property
     def operands(self) -> tuple[Value | float, ...]:
-        """What the operation was applied to, in order: Values and plain numbers."""
-        both = (self._left or self._dleft, self._right or self._dright)
-        return both[: len(OPS[self.op].partials) if self.op else 0]
+        """The Values and plain numbers that the operation was applied to, in order."""
+        return tuple([x for x in (self._a, self._b) if x is not None])
 
     @property
     def parents(self) -> tuple[Value, ...]:
         """The operands that are Values, in order; a * a has the parents (a, a)."""
-        return tuple([x for x in (self._left, self._right) if x is not None])
+        return tuple([x for x in (self._a, self._b) if isinstance(x, Value)])
 
     @property
     def local_grads(self) -> tuple[float, ...]:
         """The derivative of this value by each parent, as it was when this value was made."""
-        sides = ((self._left, self._dleft), (self._right, self._dright))
-        return tuple([slope for parent, slope in sides if parent is not None])
+        both = ((self._a, self._da), (self._b, self._db))
+        return tuple([slope for x, slope in both if isinstance(x, Value)])
 
     @property
     def _prev(self) -> tuple[Value, ...]:
@@ -116,81 +150,154 @@ class Value(Operators):
     def _op(self) -> str:
         return self.op
 
-    # Two rows of the table, written out for speed; the rest comes from Operators, through _apply.
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._made_by:
+            raise TypeError(f"only leaves are copied and pickled: {self} was made by {self.op}")
+        return _copied, (self._data, self._label, self._grad)
 
-    def __add__(self, other: Any) -> OrNotImplemented[Value]:
-        if isinstance(other, Value):
-            return Value(self._data + other._data, "", "add", self, 1.0, other, 1.0)
-        if isinstance(other, (int, float)):
-            return Value(self._data + (x := float(other)), "", "add", self, 1.0, None, x)
-        return self._binary("add", self, other)
-
-    def __radd__(self, other: Any) -> OrNotImplemented[Value]:
-        if isinstance(other, (int, float)):  # sum() starts at 0
-            return Value((x := float(other)) + self._data, "", "add", None, x, self, 1.0)
-        return self._binary("add", other, self)
-
-    def __mul__(self, other: Any) -> OrNotImplemented[Value]:
-        if isinstance(other, Value):
-            return Value(self._data * other._data, "", "mul", self, other._data, other, self._data)
-        if isinstance(other, (int, float)):
-            return Value(self._data * (x := float(other)), "", "mul", self, x, None, x)
-        return self._binary("mul", self, other)
-
-    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
-        a, b = operands[0], operands[-1]
-        left = a if isinstance(a, Value) else None
-        x = real(a) if left is None else left._data
-        if len(operands) == 1:
-            out = evaluate(op.forward, x)
-            return Value(out, "", op.name, left, evaluate(op.partials[0], x, out))
-        right = b if isinstance(b, Value) else None
-        y = real(b) if right is None else right._data
-        out = evaluate(op.forward, x, y)
-        dleft = x if left is None else evaluate(op.partials[0], x, y, out)
-        dright = y if right is None else evaluate(op.partials[1], x, y, out)
-        return Value(out, "", op.name, left, dleft, right, dright)
+    def __dealloc__(self) -> None:
+        # Only the native form calls this, when a node is freed; Python frees its own objects.
+        # Letting go of an operand may free it, which lets go of its operands, and so on: a chain of
+        # a million nodes would nest a million calls. So the first call frees, and those inside it
+        # leave their operands to it.
+        global _freeing
+        if self._a is not None:
+            _to_free.append(self._a)
+            self._a = None
+        if self._b is not None:
+            _to_free.append(self._b)
+            self._b = None
+        if not _freeing:
+            _freeing = True
+            while _to_free:
+                _to_free.pop()
+            _freeing = False
 
     def backward(self, seed: Any = 1.0) -> None:
-        """Add seed · ∂self/∂leaf to the `grad` of every leaf, and set it on the nodes between."""
-        start, order = real(seed), topological_order(self)
-        leaves = [node for node in order if node._left is None is node._right]
-        before = [leaf._grad for leaf in leaves]
-        for node in order:
-            node._grad = 0.0
-        self._grad = start
+        """Compute seed · ∂self/∂v for this value and every v that it was made from.
+
+        A leaf adds the result to its `grad`, so that several passes add up; all other values have
+        it as their `grad`. A pass that raises an error leaves the leaves as they were.
+        """
+        start = real(seed)
+        order = topological_order(self)
+        earlier = _leaf_gradients(order)
         try:
-            for node in reversed(order):
-                upstream, left, right = node._grad, node._left, node._right
-                if left is not None:
-                    c = upstream * node._dleft
-                    left._grad += c if c - c == 0.0 else not_finite(node, node._dleft, c)
-                if right is not None:
-                    c = upstream * node._dright
-                    right._grad += c if c - c == 0.0 else not_finite(node, node._dright, c)
+            _chain_rule(order, start)
         except BaseException:
-            for leaf, grad in zip(leaves, before):
-                leaf._grad = grad  # a pass cut short adds nothing
+            for leaf, grad in earlier.items():
+                leaf.grad = grad
             raise
-        for leaf, grad in zip(leaves, before):
-            leaf._grad += grad
+        for leaf, grad in earlier.items():
+            leaf.grad += grad
 
 
-def topological_order(root: Value) -> list[Value]:
-    """What the gradient of `root` flows through: parents before children, `root` last."""
-    entered: int = next(_marks)
-    done = entered + 1  # one int for all nodes, since a number of its own takes each 32 bytes
-    order, stack = [], [root]
-    while stack:
-        node = stack[-1]
-        if node._mark < entered:
-            node._mark = entered
-            left, right = node._left, node._right
-            if left is not None and left._mark < entered and (node._dleft or node.op != "detach"):
-                stack.append(left)
-            if right is not None and right._mark < entered:
-                stack.append(right)
-        elif stack.pop()._mark == entered:  # its second visit, after the parents
-            node._mark = done
-            order.append(node)
+_to_free, _freeing = list[Any](), False
+
+
+def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
+    """The Values that the gradient of `root` reaches: operands first, `root` last.
+
+    Nodes in `stop` are left out, and so is what is reached through them alone.
+    """
+    walk = next(_walks)  # its number, a mark on each node that this walk has seen
+    for node in stop:
+        node._mark = walk
+    order: list[Any] = []
+    todo: list[Any] = [root]
+    while todo:
+        node = todo.pop()
+        if node is None:  # says that the operands of the node below it are in the order
+            order.append(todo.pop())
+            continue
+        if node._mark == walk:
+            continue
+        node._mark = walk
+        todo.append(node)
+        todo.append(None)
+        # No gradient passes a constant such as a.detach(); its local derivative is 0.
+        if isinstance(node._a, Value) and not (node._da == 0.0 and node._made_by.constant):
+            todo.append(node._a)
+        if isinstance(node._b, Value):
+            todo.append(node._b)
     return order
+
+
+_walks = count(1)
+
+
+def _leaf_gradients(order: list[Value]) -> dict[Value, float]:
+    gradients = {}
+    for node in order:
+        if node._made_by is None:
+            gradients[node] = node._grad
+    return gradients
+
+
+def _chain_rule(order: list[Value], seed: float) -> None:
+    """Give every node in `order` seed · the derivative of the last one by it.
+
+    Going backward, all that was made from a node has its turn before the node, so by then the
+    node's gradient is the whole sum of the contributions to it.
+    """
+    for node in order:
+        node._grad = 0.0
+    order[-1].grad = seed
+    for node in reversed(order):
+        if isinstance(node._a, Value):
+            operand = node._a
+            operand._grad += contribution(node, node._grad, node._da)
+        if isinstance(node._b, Value):
+            operand = node._b
+            operand._grad += contribution(node, node._grad, node._db)
+
+
+def contribution(node: Value, upstream: float, slope: float) -> float:
+    """One operand's share of the gradient of `node`: upstream gradient · local derivative."""
+    product = upstream * slope
+    return product if math.isfinite(product) else _not_finite(node, upstream, slope)
+
+
+def _not_finite(node: Value, upstream: float, slope: float) -> float:
+    if upstream == 0.0:
+        return 0.0  # nothing comes in, so nothing goes on, even where the slope is infinite
+    if slope == 0.0 and node._made_by.selects:
+        return 0.0  # the branch that max, say, did not take, gets nothing of an infinite gradient
+    if anomaly_mode.on:
+        raise AnomalyError(
+            f"backward: {node.op} of {node.operands} with an upstream gradient of {upstream} "
+            f"contributes {slope} · {upstream} = {upstream * slope}"
+        )
+    return upstream * slope
+
+
+def _node(data: float, op: Op, a: Any, da: float, b: Any = None, db: float = 0.0) -> Value:
+    """The Value that `op` made of the operands a and b, with its derivative by each.
+
+    Values are made here by the thousand, so nothing is checked, and `__init__` is not called.
+    """
+    node: Value = Value.__new__(Value)
+    node._data, node._grad, node._label, node._mark = data, 0.0, "", 0
+    node._made_by, node._a, node._da, node._b, node._db = op, a, da, b, db
+    if anomaly_mode.on and not math.isfinite(data):
+        raise AnomalyError(f"forward: {node.op} of {node.operands} gives {data}")
+    return node
+
+
+def _copied(data: float, label: str, grad: float) -> Value:
+    leaf = Value(data, label)
+    leaf.grad = grad
+    return leaf
+
+
+# The stepper repeats the forward pass node by node, and takes it back, with these two.
+
+
+def computed(node: Value) -> tuple[float, float, float]:
+    """What was computed when `node` was made: its value and the local derivatives."""
+    return node._data, node._da, node._db
+
+
+def set_computed(node: Value, data: float, da: float, db: float) -> None:
+    """Replace what `computed` gives."""
+    node._data, node._da, node._db = data, da, db

@@ -10,8 +10,7 @@ from typing import Any
 
 from micrograd_like import ops
 from micrograd_like.engine import Value
-from micrograd_like.operation import real
-from micrograd_like.operators import Operators
+from micrograd_like.operation import Operators, real
 
 _LOWEST = -sys.float_info.max
 

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from micrograd_like._internal.text import folded, number, one_line
 from micrograd_like.engine import Value
-from micrograd_like.operation import evaluate
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS, evaluate
 
 _NAMED = (Value, list, tuple)
 

@@ -23,7 +23,7 @@ from micrograd_like import ops
 from micrograd_like._internal.arguments import number
 from micrograd_like.engine import Value
 from micrograd_like.functions import hold_masked, logsumexp
-from micrograd_like.operators import Operators
+from micrograd_like.operation import Operators
 
 
 def mse_loss(prediction: Any, target: Any) -> Any:

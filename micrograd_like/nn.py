@@ -20,8 +20,7 @@ from typing import Any
 from micrograd_like._internal.arguments import NO_SEQUENCE, generator, number, whole
 from micrograd_like._internal.text import Text, aligned, html_table
 from micrograd_like.engine import Value
-from micrograd_like.operation import Op, real
-from micrograd_like.operators import Operators
+from micrograd_like.operation import Op, Operators, real
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 

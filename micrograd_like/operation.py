@@ -15,36 +15,16 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, final
-
-from micrograd_like.compiler_hints import mypyc_attr
-from micrograd_like.operators import OPS, Operators
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import RLock
+from typing import Any, Final, NamedTuple, Self
 
 Interval = tuple[float, float]
 LINE: Interval = (-math.inf, math.inf)
 
-
-@mypyc_attr(native_class=False)  # an exception can't be a native class
-class AnomalyError(ArithmeticError):
-    """An operation made a nan or an inf while `detect_anomaly` was on."""
-
-
-def real(x: object) -> float:
-    """`x` as a float; anything that is no real number raises TypeError and is named.
-
-    >>> from fractions import Fraction
-    >>> real(3), real(True), real(Fraction(1, 4))
-    (3.0, 1.0, 0.25)
-    >>> real("3")
-    Traceback (most recent call last):
-    TypeError: expected a real number, got str: '3'
-    """
-    if type(x) is float:
-        return x
-    if not isinstance(x, (int, numbers.Real)):  # int first: asking an abstract class takes longer
-        raise TypeError(f"expected a real number, got {type(x).__name__}: {x!r:.80}")
-    return float(x)
+OPS: dict[str, Op] = {}
+"""The table: every operation by its name. `register` adds to it."""
 
 
 class Writing:
@@ -79,6 +59,8 @@ class Op(NamedTuple):
       runs on such a backend only with it.
     - `cheaper`: called with operands of which some are plain numbers, an expression that gives the
       same bits with less work, or None.
+    - `constant`: the result counts as a constant, so a backward pass ends there. The operation has
+      one operand, a local derivative of 0, and `selects`.
 
     >>> cube = Op("cube", "cube", lambda a: a * a * a, (lambda a, out: 3 * a * a,))
     >>> cube(2.0)
@@ -97,6 +79,7 @@ class Op(NamedTuple):
     tails: Callable[..., Any] | None = None
     branchless: Callable[..., Any] | None = None
     cheaper: Callable[..., Any] | None = None
+    constant: bool = False
 
     def __call__(self, *operands: Any) -> Any:
         """The operation applied: a float for numbers, a Value if an operand is one."""
@@ -130,6 +113,58 @@ class Op(NamedTuple):
         return row, (self.name,)
 
 
+def row(name: str) -> Op:
+    """The operation of this name in the table, where `copy` and `pickle` look for it."""
+    if name not in OPS:
+        raise ValueError(f"there is no operation {name!r} here: call register with it first")
+    return OPS[name]
+
+
+def register(op: Any) -> Op:
+    """Add a row to the table and return it; a name already taken raises ValueError.
+
+    The new operation is called like a function, on Values or on plain numbers.
+
+    >>> from micrograd_like import Op, Value, register
+    >>> cube = register(Op("cube", "cube", lambda a: a * a * a, (lambda a, out: 3 * a * a,)))
+    >>> x = Value(2.0)
+    >>> cube(x).backward()
+    >>> x.grad
+    12.0
+    >>> del OPS["cube"]  # so that this example can run twice
+    """
+    if not isinstance(op, Op):
+        raise TypeError(f"register takes an Op, got {type(op).__name__}: {op!r:.80}")
+    row: Any = op  # whose fields may be of any type yet
+    if not isinstance(row.name, str) or not row.name.isidentifier():
+        raise ValueError(f"an operation's name is an identifier, got {row.name!r}")
+    if row.name in OPS:
+        raise ValueError(f"there is an operation {row.name!r} already: choose another name")
+    arity = len(row.partials)
+    if arity not in (1, 2):
+        raise ValueError(
+            f"operation {row.name!r} has {arity} partials: give one per operand, for one or two "
+            "operands, and compose what takes more"
+        )
+    _check_signature(row.name, "forward", row.forward, arity, "the operands")
+    for i, partial in enumerate(row.partials):
+        _check_signature(
+            row.name, f"partial {i}", partial, arity + 1, "the operands and the output"
+        )
+    if row.domain and len(row.domain) != arity:
+        raise ValueError(
+            f"operation {row.name!r} takes one (low, high) per operand as its domain, got "
+            f"{row.domain!r} for {arity} operand(s)"
+        )
+    if row.constant and not (arity == 1 and row.selects):
+        raise ValueError(
+            f"operation {row.name!r} is constant, so it takes one operand and selects; it has "
+            f"{arity} operand(s) and selects={row.selects!r}"
+        )
+    OPS[row.name] = op
+    return op
+
+
 def _check_signature(
     name: str, what: str, function: Callable[..., Any], count: int, arguments: str
 ) -> None:
@@ -144,7 +179,109 @@ def _check_signature(
         ) from None
 
 
-@final
+NUMBER: Final = (float, int, numbers.Real)  # float first: asking an abstract class takes longer
+
+
+class Operators:
+    """What can be computed with: Values, and whatever else reads an expression in its own way."""
+
+    __slots__ = ()
+    __array_ufunc__ = None  # numpy leaves its operators to ours
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Self:
+        """The result of `op` on `operands`, of which `self` is one; the others may be numbers."""
+        raise NotImplementedError
+
+    def _binary(self, name: str, a: Any, b: Any) -> Self:
+        other = b if a is self else a
+        if not isinstance(other, Operators) and not isinstance(other, NUMBER):
+            return NotImplemented  # type: ignore[no-any-return]
+        return self._apply(OPS[name], (a, b))
+
+    def __add__(self, other: Any) -> Self:
+        return self._binary("add", self, other)
+
+    def __radd__(self, other: Any) -> Self:
+        return self._binary("add", other, self)
+
+    def __sub__(self, other: Any) -> Self:
+        return self._binary("sub", self, other)
+
+    def __rsub__(self, other: Any) -> Self:
+        return self._binary("sub", other, self)
+
+    def __mul__(self, other: Any) -> Self:
+        return self._binary("mul", self, other)
+
+    def __rmul__(self, other: Any) -> Self:
+        return self._binary("mul", other, self)
+
+    def __truediv__(self, other: Any) -> Self:
+        return self._binary("div", self, other)
+
+    def __rtruediv__(self, other: Any) -> Self:
+        return self._binary("div", other, self)
+
+    def __pow__(self, other: Any) -> Self:
+        return self._binary("pow", self, other)
+
+    def __rpow__(self, other: Any) -> Self:
+        return self._binary("pow", other, self)
+
+    def __pos__(self) -> Self:
+        return self
+
+    def __neg__(self) -> Self:
+        return self._apply(OPS["neg"], (self,))
+
+    def __abs__(self) -> Self:
+        return self._apply(OPS["abs"], (self,))
+
+    def relu(self) -> Self:
+        """max(0, a); the slope at 0 is 0."""
+        return self._apply(OPS["relu"], (self,))
+
+    def sigmoid(self) -> Self:
+        """1 / (1 + exp(−a)), exact in both tails."""
+        return self._apply(OPS["sigmoid"], (self,))
+
+    def tanh(self) -> Self:
+        """The hyperbolic tangent."""
+        return self._apply(OPS["tanh"], (self,))
+
+    def exp(self) -> Self:
+        """e to the power a."""
+        return self._apply(OPS["exp"], (self,))
+
+    def log(self) -> Self:
+        """The natural logarithm: −inf at 0, nan below."""
+        return self._apply(OPS["log"], (self,))
+
+    def log1p(self) -> Self:
+        """ln(1 + a), exact where a is small."""
+        return self._apply(OPS["log1p"], (self,))
+
+    def sqrt(self) -> Self:
+        """The square root: nan below 0."""
+        return self._apply(OPS["sqrt"], (self,))
+
+    def sin(self) -> Self:
+        """The sine of an angle in radians."""
+        return self._apply(OPS["sin"], (self,))
+
+    def cos(self) -> Self:
+        """The cosine of an angle in radians."""
+        return self._apply(OPS["cos"], (self,))
+
+    def softplus(self) -> Self:
+        """ln(1 + exp a), a smooth relu, exact in both tails."""
+        return self._apply(OPS["softplus"], (self,))
+
+    def detach(self) -> Self:
+        """The same number, a constant to every derivative."""
+        return self._apply(OPS["detach"], (self,))
+
+
 class IeeeFloat(Operators):
     """A number whose operators follow IEEE 754 where those of `float` raise or turn complex."""
 
@@ -176,89 +313,61 @@ def evaluate(expression: Callable[..., Any], *operands: float) -> float:
         return float(expression(*map(IeeeFloat, operands)))
 
 
-def register(op: Any) -> Op:
-    """Add a row to the table and return it; a name already taken raises ValueError.
+def real(x: object) -> float:
+    """`x` as a float; anything that is no real number raises TypeError and is named.
 
-    The new operation is called like a function, on Values or on plain numbers.
-
-    >>> from micrograd_like import Op, Value, register
-    >>> cube = register(Op("cube", "cube", lambda a: a * a * a, (lambda a, out: 3 * a * a,)))
-    >>> x = Value(2.0)
-    >>> cube(x).backward()
-    >>> x.grad
-    12.0
-    >>> del OPS["cube"]  # so that this example can run twice
+    >>> from fractions import Fraction
+    >>> real(3), real(True), real(Fraction(1, 4))
+    (3.0, 1.0, 0.25)
+    >>> real("3")
+    Traceback (most recent call last):
+    TypeError: expected a real number, got str: '3'
     """
-    if not isinstance(op, Op):
-        raise TypeError(f"register takes an Op, got {type(op).__name__}: {op!r:.80}")
-    row: Any = op  # read without types: compiled code checks them first, and says less
-    if not isinstance(row.name, str) or not row.name.isidentifier():
-        raise ValueError(f"an operation's name is an identifier, got {row.name!r}")
-    if row.name in OPS:
-        raise ValueError(f"there is an operation {row.name!r} already: choose another name")
-    arity = len(row.partials)
-    if arity not in (1, 2):
-        raise ValueError(
-            f"operation {row.name!r} has {arity} partials: give one per operand, for one or two "
-            "operands, and compose what takes more"
-        )
-    _check_signature(row.name, "forward", row.forward, arity, "the operands")
-    for i, partial in enumerate(row.partials):
-        _check_signature(
-            row.name, f"partial {i}", partial, arity + 1, "the operands and the output"
-        )
-    if row.domain and len(row.domain) != arity:
-        raise ValueError(
-            f"operation {row.name!r} takes one (low, high) per operand as its domain, got "
-            f"{row.domain!r} for {arity} operand(s)"
-        )
-    OPS[row.name] = op
-    return op
+    if type(x) is float:
+        return x
+    if not isinstance(x, (int, numbers.Real)):  # int first: asking an abstract class takes longer
+        raise TypeError(f"expected a real number, got {type(x).__name__}: {x!r:.80}")
+    return float(x)
 
 
-def tag(op: str, label: object) -> str:
-    """The name of an operation and a label, in the one slot that a Value has for both."""
-    if not isinstance(label, str):
-        raise TypeError(f"a label is a str, got {type(label).__name__}: {label!r:.80}")
-    return f"{op}:{label}"
-
-
-def row(name: str) -> Op:
-    """How `copy` and `pickle` find an operation again: by its name in the table."""
-    if name not in OPS:
-        raise ValueError(f"there is no operation {name!r} here: call register with it first")
-    return OPS[name]
-
-
-def leaf(kind: Callable[..., Any], data: float, label: str, grad: float) -> Any:
-    """How `copy` and `pickle` make a Value again, with its gradient."""
-    value = kind(data, label)
-    value.grad = grad
-    return value
+class AnomalyError(ArithmeticError):
+    """An operation made a nan or an inf while `detect_anomaly` was on."""
 
 
 class AnomalyMode:
-    """Whether `detect_anomaly` is on; an object, since compiled code reads attributes fast."""
+    """The switch that `detect_anomaly` turns, one for all threads."""
 
     def __init__(self) -> None:
-        self.on: bool = False
+        self.on = False
+        self._blocks = 0  # threads may leave theirs in another order than they entered them
+        self._changing = RLock()
 
-    def check(self, node: Any) -> None:
-        """Raise AnomalyError if `node` was made by an operation and is nan or inf."""
-        if node.op and not math.isfinite(node.data):
-            raise AnomalyError(f"forward: {node.op} of {node.operands} gives {node.data}")
+    def change(self, blocks: int) -> None:
+        """Count `blocks` more, or fewer, that are being run."""
+        with self._changing:
+            self._blocks += blocks
+            self.on = self._blocks > 0
 
 
 anomaly_mode: Final = AnomalyMode()
 
 
-def not_finite(node: Any, slope: float, contribution: float) -> float:
-    """What `node` passes back to an operand where upstream · slope is not finite."""
-    if slope == 0.0 and OPS[node.op].selects:
-        return 0.0  # the branch not taken contributes nothing
-    if anomaly_mode.on:
-        raise AnomalyError(
-            f"backward: {node.op} of {node.operands} with an upstream gradient of {node.grad} "
-            f"contributes {slope} · {node.grad} = {contribution}"
-        )
-    return contribution
+@contextmanager
+def detect_anomaly() -> Iterator[None]:
+    """Inside the `with`, the first operation that makes a nan or an inf raises AnomalyError.
+
+    The error names the operation, its operands and, in a backward pass, the upstream gradient; from
+    a compiled program, the operation and the row. It holds for all threads until the last that is
+    inside such a `with` leaves it.
+
+    >>> from micrograd_like import Value
+    >>> with detect_anomaly():
+    ...     Value(0.0).log()
+    Traceback (most recent call last):
+    micrograd_like.operation.AnomalyError: forward: log of (Value(data=0.0, grad=0.0),) gives -inf
+    """
+    anomaly_mode.change(+1)
+    try:
+        yield
+    finally:
+        anomaly_mode.change(-1)

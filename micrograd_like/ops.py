@@ -14,8 +14,7 @@ from typing import Any
 
 from micrograd_like import floats
 from micrograd_like.floats import INF, NAN, is_number, lost, unless_nan
-from micrograd_like.operation import LINE, Interval, Op
-from micrograd_like.operators import OPS
+from micrograd_like.operation import LINE, OPS, Interval, Op
 
 POSITIVE: Interval = (0.0, INF)
 UNIT: Interval = (0.0, 1.0)
@@ -80,7 +79,7 @@ minimum: Op = row("minimum", "min", "the lesser operand; a tie gives each one ha
     lambda a, b, out: less(a, b), lambda a, b, out: less(b, a), selects=True,
     branchless=lambda m, a, b: unless_nan(m, a, m.where(a < b, a, b)))
 detach: Op = row("detach", "detach", "the value of a, a constant to the derivative",
-    lambda a: a, lambda a, out: 0.0, selects=True)
+    lambda a: a, lambda a, out: 0.0, selects=True, constant=True)
 
 # Losses that would lose their tails if they were built from the rows above.
 

@@ -1,6 +1,6 @@
 """What every run of the tests shares: repeatable hypothesis, and a word on which engine ran.
 
-MICROGRAD_LIKE_EXPECT_BACKEND=compiled (or interpreted) in the environment refuses to run on the
+MICROGRAD_LIKE_EXPECT_ENGINE=native (or pure) in the environment refuses to run on the
 other one, so that a build which fell back is noticed.
 """
 
@@ -21,16 +21,16 @@ settings.load_profile("fixed")
 
 def pytest_report_header() -> str:
     folder = Path(micrograd_like.__file__).parent
-    return f"micrograd_like: {micrograd_like.BACKEND} engine, from {folder}"
+    return f"micrograd_like: {micrograd_like.ENGINE} engine, from {folder}"
 
 
 def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Started in the background, where Ctrl-C is ignored, by us and by every program of ours.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    expected = os.environ.get("MICROGRAD_LIKE_EXPECT_BACKEND", micrograd_like.BACKEND)
-    if expected != micrograd_like.BACKEND:
+    expected = os.environ.get("MICROGRAD_LIKE_EXPECT_ENGINE", micrograd_like.ENGINE)
+    if expected != micrograd_like.ENGINE:
         raise pytest.UsageError(
-            f"MICROGRAD_LIKE_EXPECT_BACKEND is {expected!r}, but the {micrograd_like.BACKEND} "
+            f"MICROGRAD_LIKE_EXPECT_ENGINE is {expected!r}, but the {micrograd_like.ENGINE} "
             f"engine runs, from {Path(micrograd_like.__file__).parent}"
         )

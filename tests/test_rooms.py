@@ -17,7 +17,7 @@ PACKAGE = Path(micrograd_like.__file__).parent
 # From the ground up: a module imports from its own floor and from those below. A folder stands for
 # the modules in it.
 FLOORS = [
-    {"compiler_hints", "operation", "operators", "floats", "ops"},
+    {"operation", "floats", "ops"},
     {"engine", "functions"},
     {"_internal"},
     {"calculus", "expressions", "graph"},

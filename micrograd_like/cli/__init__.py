@@ -97,11 +97,11 @@ class _Version(Action):
     def __call__(self, parser: ArgumentParser, *_: Any) -> NoReturn:
         from importlib.metadata import PackageNotFoundError, version
 
-        from micrograd_like import BACKEND
+        from micrograd_like import ENGINE
 
         try:
             number = version("micrograd-like")
         except PackageNotFoundError:
             number = "not installed"
-        print(f"micrograd-like {number} ({BACKEND} engine)")
+        print(f"micrograd-like {number} ({ENGINE} engine)")
         parser.exit()

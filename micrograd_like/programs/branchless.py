@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from micrograd_like import ops as ops  # fills the table
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS
 
 
 def formulas(maths: Any) -> dict[str, Callable[..., Any]]:

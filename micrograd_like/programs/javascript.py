@@ -13,8 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, ClassVar, NoReturn
 
-from micrograd_like.operation import Op, real
-from micrograd_like.operators import OPS, Operators
+from micrograd_like.operation import OPS, Op, Operators, real
 from micrograd_like.programs.branchless import formulas
 from micrograd_like.programs.spelling import Language, inline
 from micrograd_like.programs.tape import Line, Operand, Tape

@@ -17,7 +17,7 @@ from jax import lax
 from jax import numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS
 from micrograd_like.programs.branchless import formulas
 from micrograd_like.programs.rows import read_array
 from micrograd_like.programs.tape import Operand, Tape

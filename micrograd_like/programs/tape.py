@@ -21,8 +21,7 @@ from typing import Any, NamedTuple, overload
 from micrograd_like import ops
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.graph import check_root
-from micrograd_like.operation import AnomalyError, Op, evaluate, real
-from micrograd_like.operators import OPS, Operators
+from micrograd_like.operation import OPS, AnomalyError, Op, Operators, evaluate, real
 
 Operand = int | float
 """The number of a line, or a constant; `type(operand) is float` tells them apart."""

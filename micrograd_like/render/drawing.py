@@ -24,7 +24,7 @@ from micrograd_like.graph import (
     names_of,
     nodes_of,
 )
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS
 from micrograd_like.render.folding import fold
 from micrograd_like.render.images import FORMATS, render
 from micrograd_like.render.text import plain, record

@@ -21,8 +21,7 @@ from micrograd_like._internal.text import (
 )
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.graph import Model, changes_of, distinct_names, given_names, nodes_of
-from micrograd_like.operation import Op
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS, Op
 from micrograd_like.stepping.formulas import Symbol, jump, latex_name
 from micrograd_like.stepping.steps import (
     Operation,

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, final
 
 from micrograd_like._internal.text import Text, folded, number
-from micrograd_like.operation import LINE, Op, evaluate, real
-from micrograd_like.operators import OPS, Operators
+from micrograd_like.operation import LINE, OPS, Op, Operators, evaluate, real
 
 _LONGEST: Final = 500  # characters; shared subexpressions could make a text of any length
 

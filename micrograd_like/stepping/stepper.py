@@ -20,7 +20,7 @@ from micrograd_like._internal.text import (
     one_line,
     quoted,
 )
-from micrograd_like.engine import Value, topological_order
+from micrograd_like.engine import Value, computed, set_computed, topological_order
 from micrograd_like.graph import (
     NO_CHANGES,
     Changes,
@@ -32,8 +32,7 @@ from micrograd_like.graph import (
     holds,
     nodes_of,
 )
-from micrograd_like.operation import real
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS, real
 from micrograd_like.stepping.explanation import Explainer, explain
 from micrograd_like.stepping.steps import (
     Contribution,
@@ -396,10 +395,10 @@ class ForwardStepper(_Walk[ForwardStep]):
         node = self.nodes[self._position]
         fresh = OPS[node.op](*node.operands)
         before = node.data
-        self._undo.extend((before, node._dleft, node._dright))
+        self._undo.extend(computed(node))
         self._position += 1
         try:
-            node._data, node._dleft, node._dright = fresh._data, fresh._dleft, fresh._dright
+            set_computed(node, *computed(fresh))
         except BaseException:  # Ctrl-C
             self._revert()
             raise
@@ -407,8 +406,8 @@ class ForwardStepper(_Walk[ForwardStep]):
 
     def _revert(self) -> None:
         self._position -= 1
-        node = self.nodes[self._position]
-        node._dright, node._dleft, node._data = [self._undo.pop() for _ in range(3)]
+        db, da, data = [self._undo.pop() for _ in range(3)]
+        set_computed(self.nodes[self._position], data, da, db)
 
     def _record(self, done: float) -> ForwardStep:
         return forward_step(self.nodes[self._position - 1], self.names, done)

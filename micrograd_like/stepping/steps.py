@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from micrograd_like._internal.text import COLUMNS, aligned, html_table, number, on_screen, width_of
-from micrograd_like.engine import Value
+from micrograd_like.engine import Value, contribution
 from micrograd_like.graph import NO_CHANGES, Changes
-from micrograd_like.operation import Op, not_finite
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS, Op
 from micrograd_like.stepping.formulas import Symbol, forward_formula, latex_name, local_derivative
 
 _FORWARD_COLUMNS = "< < < < ."
@@ -67,8 +66,7 @@ def positions_of(node: Value) -> list[int]:
 
 def contributions_of(node: Value, upstream: float) -> list[float]:
     """The chain rule at one node: upstream · local derivative for each of `node.parents`."""
-    products = [(slope, upstream * slope) for slope in node.local_grads]
-    return [c if math.isfinite(c) else not_finite(node, slope, c) for slope, c in products]
+    return [contribution(node, upstream, slope) for slope in node.local_grads]
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,8 +79,8 @@ def slots_chain() -> Figures:
     return chain(slots_tuples.Value)
 
 
-def ours_chain(backend: str) -> Figures:
-    return chain(scalar.engine_of(backend).Value)
+def ours_chain(engine: str) -> Figures:
+    return chain(scalar.engine_of(engine).Value)
 
 
 def xad_chain() -> Figures:
@@ -130,11 +130,11 @@ def resident_mib() -> float:
 
 
 def resident_bytes_a_node(peer: scalar.MoonsStep) -> Figures:
-    """What graphs enlarge the process by: the compiled engine's nodes are not in Python's memory.
+    """What graphs enlarge the process by: Python's allocator rounds the size of a native node up.
 
     There are several graphs, since the system may give out memory in pieces of megabytes.
     """
-    held = [peer.forward() for _ in range(3)]  # uses up the memory that the engine keeps
+    held = [peer.forward() for _ in range(3)]  # uses up the memory that Python keeps
     before = resident_mib()
     for _ in range(GRAPHS):
         held.append(peer.forward())
@@ -149,8 +149,7 @@ def growth(train: Callable[[Callable[[], float]], list[float]]) -> Figures:
 
     `train` makes the steps, looks before each, and returns what it saw. The first steps take the
     memory that one step needs; what comes on top is what steps leave behind. Objects left behind
-    show as blocks of Python's allocator, except the compiled engine's nodes; memory that grows
-    without them is scattered free space.
+    show as blocks of Python's allocator; memory that grows without them is scattered free space.
     """
     gc.disable()
     found = {}
@@ -169,8 +168,8 @@ def slots_bytes() -> Figures:
     return bytes_a_node(scalar.slots_tuples_moons(), lambda v: v.parents)
 
 
-def ours_memory(backend: str) -> Figures:
-    peer = scalar.ours_moons(backend)
+def ours_memory(engine: str) -> Figures:
+    peer = scalar.ours_moons(engine)
 
     # Nodes are weighed after the training: numbers up to 256 cost nothing in CPython, so that a
     # counter kept on the nodes would look free in the first passes of a process.
@@ -182,7 +181,7 @@ def ours_memory(backend: str) -> Figures:
         return seen
 
     grown = growth(train)
-    if backend == "compiled":
+    if engine == "native":
         return resident_bytes_a_node(peer) | grown
     return bytes_a_node(peer, lambda v: v.parents) | grown
 
@@ -238,8 +237,8 @@ def import_time(module: str) -> Figures:
     }
 
 
-def ours_import(backend: str) -> Figures:
-    scalar.engine_of(backend)
+def ours_import(engine: str) -> Figures:
+    scalar.engine_of(engine)
     return import_time("micrograd_like")
 
 
@@ -257,20 +256,20 @@ def interleaved(calls: Sequence[Callable[[], object]]) -> list[float]:
     return [statistics.median(times) for times in zip(*rounds, strict=True)]
 
 
-def ours_growth(backend: str) -> Figures:
+def ours_growth(engine: str) -> Figures:
     """How the time of a step grows with the graph, and what backward costs beside forward.
 
     The exponent holds the caches of the processor too, which a graph outgrows on the way, and the
     collector, which visits the nodes it tracks; a fit without the collector tells them apart.
     """
-    peers = [scalar.ours_moons(backend, points) for points in GROWTH_POINTS]
+    peers = [scalar.ours_moons(engine, points) for points in GROWTH_POINTS]
     nodes = [float(work.node_count(peer.forward(), lambda v: v.parents)) for peer in peers]
     calls = [peer.step for peer in peers]
     seconds = interleaved(calls)
     gc.disable()
     quiet = interleaved(calls)
     gc.enable()
-    peer = scalar.ours_moons(backend)
+    peer = scalar.ours_moons(engine)
     forward, backward = [], []
     for _ in range(9):
         began = time.process_time()

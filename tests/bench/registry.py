@@ -18,7 +18,7 @@ from tests.bench.tensor_peers import Jax, Torch
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: `make` sets the peer up in its own process, `pure` with our engine interpreted."""
+    """One row: `make` sets the peer up in its own process, `pure` with our engine's pure form."""
 
     title: str
     make: Callable[[], Peer]
@@ -48,8 +48,8 @@ class Alone:
     pure: bool = False
 
 
-MYPYC = "ours, eager, compiled by mypyc"
-INTERPRETED = "ours, eager, interpreted"
+NATIVE = "ours, eager, native"
+PURE = "ours, eager, pure"
 FAST_MATH = ("-ffast-math",)
 
 RACES = {
@@ -78,8 +78,8 @@ RACES = {
                 "C -O3 -ffast-math, tuned by hand",
                 partial(HandWrittenC, work.MOONS, FAST_MATH, layouts=TILED),
             ),
-            "interpreted": Entry(INTERPRETED, partial(scalar.ours_moons, "interpreted"), pure=True),
-            "mypyc": Entry(MYPYC, partial(scalar.ours_moons, "compiled")),
+            "pure": Entry(PURE, partial(scalar.ours_moons, "pure"), pure=True),
+            "native": Entry(NATIVE, partial(scalar.ours_moons, "native")),
             "python": Entry("ours, generated Python", partial(Program, "python")),
             "llvm": Entry("ours, LLVM, update in Python", partial(Program, "llvm")),
             "llvm_kernel": Entry("ours, LLVM, kernel", Kernel),
@@ -104,8 +104,8 @@ RACES = {
             "micrograd": Entry("micrograd, exp and log added", scalar.micrograd_gpt, "micrograd"),
             "slots": Entry("microgpt's design", scalar.slots_tuples_gpt),
             "xad": Entry("XAD", scalar.XadGpt, "xad"),
-            "interpreted": Entry(INTERPRETED, partial(scalar.ours_gpt, "interpreted"), pure=True),
-            "mypyc": Entry(MYPYC, partial(scalar.ours_gpt, "compiled")),
+            "pure": Entry(PURE, partial(scalar.ours_gpt, "pure"), pure=True),
+            "native": Entry(NATIVE, partial(scalar.ours_gpt, "native")),
         },
     ),
     "hidden64": Race(
@@ -138,24 +138,24 @@ ALONE = {
         "rust": Alone("micrograd-rust", measure.rust_chain),
         "xad": Alone("XAD", measure.xad_chain),
         "slots": Alone("microgpt's design", measure.slots_chain),
-        "interpreted": Alone(INTERPRETED, partial(measure.ours_chain, "interpreted"), True),
-        "mypyc": Alone(MYPYC, partial(measure.ours_chain, "compiled")),
+        "pure": Alone(PURE, partial(measure.ours_chain, "pure"), True),
+        "native": Alone(NATIVE, partial(measure.ours_chain, "native")),
     },
     "memory": {
         "micrograd": Alone("micrograd", measure.micrograd_bytes),
         "slots": Alone("microgpt's design", measure.slots_bytes),
-        "interpreted": Alone(INTERPRETED, partial(measure.ours_memory, "interpreted"), True),
-        "mypyc": Alone(MYPYC, partial(measure.ours_memory, "compiled")),
+        "pure": Alone(PURE, partial(measure.ours_memory, "pure"), True),
+        "native": Alone(NATIVE, partial(measure.ours_memory, "native")),
         "fit": Alone("ours, fit (LLVM)", measure.fit_memory),
     },
     "import": {
         "micrograd": Alone("micrograd", partial(measure.import_time, "micrograd.engine")),
-        "interpreted": Alone(INTERPRETED, partial(measure.import_time, "micrograd_like"), True),
-        "mypyc": Alone(MYPYC, partial(measure.ours_import, "compiled")),
+        "pure": Alone(PURE, partial(measure.import_time, "micrograd_like"), True),
+        "native": Alone(NATIVE, partial(measure.ours_import, "native")),
     },
     "growth": {
-        "interpreted": Alone(INTERPRETED, partial(measure.ours_growth, "interpreted"), True),
-        "mypyc": Alone(MYPYC, partial(measure.ours_growth, "compiled")),
+        "pure": Alone(PURE, partial(measure.ours_growth, "pure"), True),
+        "native": Alone(NATIVE, partial(measure.ours_growth, "native")),
         "python": Alone("ours, generated Python", partial(measure.program_growth, "python")),
         "llvm": Alone("ours, LLVM", partial(measure.program_growth, "llvm")),
     },

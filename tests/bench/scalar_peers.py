@@ -128,20 +128,20 @@ def slots_tuples_gpt() -> GptStep:
     return GptStep(slots_tuples.Value)
 
 
-def engine_of(backend: str, *names: str) -> Any:
+def engine_of(engine: str, *names: str) -> Any:
     """Our package, or LeftOutError where it runs the other form of the engine."""
-    ours = load_ours("Value", "BACKEND", *names)
-    if backend != ours.BACKEND:
-        raise LeftOutError(f"not built (BACKEND is {ours.BACKEND!r} here)")
+    ours = load_ours("Value", "ENGINE", *names)
+    if engine != ours.ENGINE:
+        raise LeftOutError(f"not built (ENGINE is {ours.ENGINE!r} here)")
     return ours
 
 
-def ours_moons(backend: str, points: int = work.POINTS) -> MoonsStep:
-    return with_network_of_its_own(engine_of(backend, "MLP"), work.MOONS, points)
+def ours_moons(engine: str, points: int = work.POINTS) -> MoonsStep:
+    return with_network_of_its_own(engine_of(engine, "MLP"), work.MOONS, points)
 
 
-def ours_gpt(backend: str) -> GptStep:
-    return GptStep(engine_of(backend).Value)
+def ours_gpt(engine: str) -> GptStep:
+    return GptStep(engine_of(engine).Value)
 
 
 class XadMoons(Peer):

@@ -280,7 +280,7 @@ def test_a_picture_without_matplotlib_is_refused_before_the_training(tmp_path: P
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, start in (
-        (["--version"], f"micrograd-like [^ ]+.* \\({micrograd_like.BACKEND} engine\\)\n"),
+        (["--version"], f"micrograd-like [^ ]+.* \\({micrograd_like.ENGINE} engine\\)\n"),
         (["--help"], r"usage: micrograd-like(.|\n)* train +train a small network"),
         (["train", "--help"], r"usage: micrograd-like train(.|\n)*--batch-size"),
     ):

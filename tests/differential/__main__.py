@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import micrograd_like
 from tests.differential.budgets import ENGINE, JAX, MACHINE_CODE
-from tests.differential.engines import OTHERS, Interpreted, eager, installed
+from tests.differential.engines import OTHERS, Pure, eager, installed
 from tests.differential.graphs import TAME, WILD, Graph, Kind, random_graph
 from tests.differential.tally import LAW, Case, Tally
 from tests.support.command_lines import at_least_one, refuse_unknown
@@ -24,28 +24,28 @@ from tests.support.command_lines import at_least_one, refuse_unknown
 BATCH = 250
 """Graphs in one compiled program."""
 
-OURS, INTERPRETED = f"{micrograd_like.BACKEND} engine", "interpreted engine"
+OURS, PURE = f"{micrograd_like.ENGINE} engine", "pure engine, again"
 BUDGETS = {"llvm": MACHINE_CODE, "jax": JAX}
-EQUAL = (INTERPRETED, "python")
+EQUAL = (PURE, "python")
 """Engines whose numbers are those of the engine at hand to the bit."""
 
 
 def run(kind: Kind, seeds: range, names: Sequence[str], rejected: Counter[str]) -> list[Tally]:
     tallies = {name: Tally(name, kind, BUDGETS.get(name, ENGINE)) for name in names}
-    interpreted = Interpreted()
+    pure = Pure()
     for start in range(seeds.start, seeds.stop, BATCH):
         batch = range(start, min(start + BATCH, seeds.stop))
         cases = [Case(random_graph(seed, kind, rejected)) for seed in batch]
         recipes = [case.graph.recipe for case in cases]
         ours, digest = eager(recipes)
-        again, same = interpreted(recipes)
+        again, same = pure(recipes)
         if digest != same:
             sys.exit(f"{kind.name} graphs {batch}: a node differs between the two engines' forms")
         for name, tally in tallies.items():
-            found = {OURS: ours, INTERPRETED: again}.get(name) or OTHERS[name](recipes)
+            found = {OURS: ours, PURE: again}.get(name) or OTHERS[name](recipes)
             for case, numbers, own in zip(cases, found, ours, strict=True):
                 tally.add(case, numbers, own)
-    interpreted.close()
+    pure.close()
     return [*tallies.values()]
 
 
@@ -115,9 +115,7 @@ def main() -> int:
     started = time.perf_counter()
     seeds = range(chosen.seed, chosen.seed + chosen.graphs)
     tallies = [
-        tally
-        for kind in (TAME, WILD)
-        for tally in run(kind, seeds, [OURS, INTERPRETED, *names], rejected)
+        tally for kind in (TAME, WILD) for tally in run(kind, seeds, [OURS, PURE, *names], rejected)
     ]
     report(tallies, rejected, missing)
     print(f"{time.perf_counter() - started:.0f} s")

@@ -35,8 +35,8 @@ def eager(recipes: Sequence[Recipe]) -> tuple[Numbers, str]:
     return found, digest.hexdigest()
 
 
-class Interpreted:
-    """The interpreted engine, in a process of its own."""
+class Pure:
+    """The pure engine, in a process of its own."""
 
     def __init__(self) -> None:
         environment = os.environ | {
@@ -55,8 +55,8 @@ class Interpreted:
         assert self._process.stdin
         assert self._process.stdout
         print(json.dumps(recipes), file=self._process.stdin, flush=True)
-        backend, numbers, digest = json.loads(self._process.stdout.readline())
-        assert backend == "interpreted", backend
+        engine, numbers, digest = json.loads(self._process.stdout.readline())
+        assert engine == "pure", engine
         return numbers, digest
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ def serve() -> None:
             Recipe(tuple(leaves), tuple([(name, tuple(picks)) for name, picks in steps]))
             for leaves, steps in json.loads(line)
         ]
-        print(json.dumps([micrograd_like.BACKEND, *eager(recipes)]), flush=True)
+        print(json.dumps([micrograd_like.ENGINE, *eager(recipes)]), flush=True)
 
 
 def program(backend: str, recipes: Sequence[Recipe]) -> Numbers:

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 from mpmath import mp, mpf
 
-from micrograd_like.operation import LINE
-from micrograd_like.operators import OPS
+from micrograd_like.operation import LINE, OPS
 from tests.differential.budgets import JAX
 from tests.support import oracle
 from tests.support.random_graphs import Operand, Recipe

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import micrograd_like as ml
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS
 from tests.support import docs_runner
 
 ROOT = Path(__file__).parents[2]

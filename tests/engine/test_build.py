@@ -1,4 +1,4 @@
-"""Wheels with and without the compiled engine, built as an installation builds them."""
+"""Wheels with and without the native engine, built as an installation builds them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ y.backward()
 assert x.grad == 1.0
 del y
 (x * x).relu().backward()
-print(ml.BACKEND)
+print(ml.ENGINE)
 """
 EDITABLE = "import sys, hatchling.build; hatchling.build.build_editable(sys.argv[1])"
 
@@ -73,8 +73,8 @@ def build(tree: Path, out: Path, kind: str = "wheel", **environment: str) -> Pat
     return made
 
 
-def backend(wheel: Path, scratch: Path, **environment: str) -> str:
-    """What BACKEND is where the wheel is unpacked, after the engine was tried."""
+def engine(wheel: Path, scratch: Path, **environment: str) -> str:
+    """What ENGINE is where the wheel is unpacked, after the engine was tried."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(scratch)
     done = run("-W", "error", "-c", TRY_IT, cwd=scratch, **environment)
@@ -91,30 +91,30 @@ def names(wheel: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def compiled_wheel(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("compiled")
+def native_wheel(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("native")
     before = files(pristine)
-    wheel = build(pristine, out, MICROGRAD_LIKE_REQUIRE_COMPILED="1")
+    wheel = build(pristine, out, MICROGRAD_LIKE_REQUIRE_NATIVE="1")
     assert files(pristine) == before, "a build leaves the source tree as it was"
     return wheel
 
 
-def test_a_wheel_with_the_compiled_engine_is_tagged_for_this_python(compiled_wheel: Path) -> None:
+def test_a_wheel_with_the_native_engine_is_tagged_for_this_python(native_wheel: Path) -> None:
     python = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    assert tag(compiled_wheel).startswith(f"{python}-{python}-")
+    assert tag(native_wheel).startswith(f"{python}-{python}-")
     folder = f"micrograd_like/{native.FOLDER}/"
-    inside = [name.removeprefix(folder) for name in names(compiled_wheel) if folder in name]
-    expected = {*native.MODULES, "engine__mypyc", "introspection", "fingerprint"}
+    inside = [name.removeprefix(folder) for name in names(native_wheel) if folder in name]
+    expected = {*native.MODULES, "fingerprint"}
     assert {name.split(".")[0] for name in inside} == expected
     assert len(inside) == len(expected)
-    assert "micrograd_like/engine.py" in names(compiled_wheel), "the source comes with it"
+    assert "micrograd_like/engine.py" in names(native_wheel), "the source comes with it"
 
 
-@pytest.mark.parametrize(("pure", "expected"), [("0", "compiled"), ("1", "interpreted")])
+@pytest.mark.parametrize(("pure", "expected"), [("0", "native"), ("1", "pure")])
 def test_that_wheel_holds_both_engines(
-    compiled_wheel: Path, tmp_path: Path, pure: str, expected: str
+    native_wheel: Path, tmp_path: Path, pure: str, expected: str
 ) -> None:
-    assert backend(compiled_wheel, tmp_path, MICROGRAD_LIKE_PURE=pure) == expected
+    assert engine(native_wheel, tmp_path, MICROGRAD_LIKE_PURE=pure) == expected
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_without_a_compiler_the_wheel_is_pure_python_and_works(
     wheel = build(pristine, tmp_path / "out", **without)
     assert tag(wheel) == "py3-none-any"
     assert not [name for name in names(wheel) if native.FOLDER in name]
-    assert backend(wheel, tmp_path / "unpacked") == "interpreted"
+    assert engine(wheel, tmp_path / "unpacked") == "pure"
 
 
 @pytest.mark.parametrize(
@@ -142,10 +142,10 @@ def test_without_a_compiler_the_wheel_is_pure_python_and_works(
 def test_a_build_that_must_compile_fails_and_says_why(
     pristine: Path, tmp_path: Path, without: dict[str, str], reason: str
 ) -> None:
-    require = {"MICROGRAD_LIKE_REQUIRE_COMPILED": "1", **without}
+    require = {"MICROGRAD_LIKE_REQUIRE_NATIVE": "1", **without}
     done = run("-m", "build", "-n", "--wheel", "-o", tmp_path, cwd=pristine, **require)
     assert done.returncode != 0
-    expected = f"MICROGRAD_LIKE_REQUIRE_COMPILED is set, but the engine was not compiled: {reason}"
+    expected = f"MICROGRAD_LIKE_REQUIRE_NATIVE is set, but there is no native engine: {reason}"
     assert expected in done.stdout + done.stderr
     assert not list(tmp_path.iterdir())
 
@@ -158,14 +158,14 @@ def test_the_sdist_holds_what_compiling_needs(tree: Path, tmp_path: Path) -> Non
     shutil.unpack_archive(sdist, tmp_path / "unpacked")
     (unpacked,) = (tmp_path / "unpacked").iterdir()
     assert not (unpacked / "micrograd_like" / native.FOLDER).exists()
-    wheel = build(unpacked, tmp_path / "wheel", MICROGRAD_LIKE_REQUIRE_COMPILED="1")
-    assert backend(wheel, tmp_path / "tried") == "compiled"
+    wheel = build(unpacked, tmp_path / "wheel", MICROGRAD_LIKE_REQUIRE_NATIVE="1")
+    assert engine(wheel, tmp_path / "tried") == "native"
 
 
-def test_an_editable_install_has_the_compiled_engine_beside_its_sources(
+def test_an_editable_install_has_the_native_engine_beside_its_sources(
     tree: Path, tmp_path: Path
 ) -> None:
-    def say_backend(**environment: str) -> tuple[str, str]:
+    def say_engine(**environment: str) -> tuple[str, str]:
         done = run("-c", TRY_IT, cwd=tree, **environment)
         return done.stdout.strip(), done.stderr
 
@@ -173,15 +173,15 @@ def test_an_editable_install_has_the_compiled_engine_beside_its_sources(
         done = run("-c", EDITABLE, tmp_path, cwd=tree, **environment)
         assert done.returncode == 0, done.stderr
 
-    install(MICROGRAD_LIKE_REQUIRE_COMPILED="1")
-    assert say_backend() == ("compiled", "")
+    install(MICROGRAD_LIKE_REQUIRE_NATIVE="1")
+    assert say_engine() == ("native", "")
     with (tree / "micrograd_like" / "engine.py").open("a") as source:
         source.write("# edited\n")
-    name, warning = say_backend()
-    assert name == "interpreted"
+    name, warning = say_engine()
+    assert name == "pure"
     assert f"RuntimeWarning: one of {', '.join(native.WATCHED)} changed" in warning
-    install(MICROGRAD_LIKE_REQUIRE_COMPILED="1")
-    assert say_backend() == ("compiled", "")
+    install(MICROGRAD_LIKE_REQUIRE_NATIVE="1")
+    assert say_engine() == ("native", "")
     install(MICROGRAD_LIKE_PURE="1")
-    assert say_backend() == ("interpreted", "")
+    assert say_engine() == ("pure", "")
     assert not (tree / "micrograd_like" / native.FOLDER).exists()

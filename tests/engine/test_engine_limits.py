@@ -83,7 +83,7 @@ def layered(leaves: list[Value]) -> Value:
 
 
 def labelled(root: Value) -> Value:
-    """Give each node a text of its own: Python counts that, but no node of the compiled engine."""
+    """Give each node a text of its own: Python counts that, but no node of the native engine."""
     for node in topological_order(root):
         node.label = "node"
     return root

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from micrograd_like import Op, Value, grad, ops, register
-from micrograd_like.operation import IeeeFloat, evaluate, real
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS, IeeeFloat, evaluate, real
 from micrograd_like.stepping.formulas import local_derivative
 
 INF = math.inf

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from micrograd_like.operation import Op
-from micrograd_like.operators import OPS, Operators
+from micrograd_like.operation import OPS, Op, Operators
 
 
 class Recorder(Operators):

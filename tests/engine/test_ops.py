@@ -16,8 +16,7 @@ from mpmath import mp, mpf
 
 from micrograd_like.calculus import value_and_grad
 from micrograd_like.engine import Value
-from micrograd_like.operation import Op, evaluate
-from micrograd_like.operators import OPS, Operators
+from micrograd_like.operation import OPS, Op, Operators, evaluate
 from tests.support import oracle
 from tests.support.oracle import FUNCTIONS, Jet, derivatives, error_in_ulps
 from tests.support.tame_graphs import gabs

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from micrograd_like import BACKEND
+from micrograd_like import ENGINE
 from micrograd_like._internal.extras import MissingExtraError, load
 from tests.fuzz.registry import TARGETS
 from tests.fuzz.target import Target
@@ -106,7 +106,7 @@ def main() -> int:
     except MissingExtraError as error:
         print(f"python -m tests.fuzz: {error}, on Linux on x86-64", file=sys.stderr)
         return 1
-    print(f"{BACKEND} engine, {chosen.seconds} s a target")
+    print(f"{ENGINE} engine, {chosen.seconds} s a target")
     rows, failures = [], 0
     for name in chosen.targets or TARGETS:
         figures, failure = run(name, chosen.seconds, chosen.folder.resolve() / name)

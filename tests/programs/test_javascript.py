@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from micrograd_like import Op, Value, compile, register
+from micrograd_like.operation import OPS
 from micrograd_like.operation import Op as Row
-from micrograd_like.operators import OPS
 from micrograd_like.programs.javascript import Script
 
 

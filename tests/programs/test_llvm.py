@@ -16,8 +16,7 @@ import pytest
 from llvmlite import binding
 
 from micrograd_like import Value, compile, ops, register
-from micrograd_like.operation import Op
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS, Op
 from tests.support.programs import (
     BATCHES,
     LOSSES,

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from micrograd_like import Value, compile, register
-from micrograd_like.operation import Op
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS, Op
 from tests.support.programs import (
     BATCHES,
     LOSSES,

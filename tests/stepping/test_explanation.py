@@ -10,7 +10,7 @@ import pytest
 from micrograd_like import Value, draw, maximum
 from micrograd_like._internal.text import number
 from micrograd_like.graph import changes_of, distinct_names, nodes_of
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS
 from micrograd_like.stepping.explanation import Explainer, explain
 from micrograd_like.stepping.stepper import Stepper
 from tests.support.random_graphs import Recipe, bits, random_recipe

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from micrograd_like import Stepper, Value, explain, ops
-from micrograd_like.operation import Op, evaluate
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS, Op, evaluate
 from micrograd_like.stepping.formulas import Symbol, forward_formula, local_derivative
 from tests.support import oracle
 

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from micrograd_like import losses, ops
 from micrograd_like.engine import Value
-from micrograd_like.operation import Op
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS, Op
 from micrograd_like.programs import Program, compile
 from tests.support import oracle
 from tests.support.random_graphs import Recipe, bits

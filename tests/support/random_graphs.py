@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from micrograd_like import Value
 from micrograd_like.expressions import FUNCTIONS
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS
 
 _UNARY = ["neg", *[name for name, op in FUNCTIONS.items() if len(op.partials) == 1]]
 _BINARY = ["add", "sub", "mul", "div", "pow", "logaddexp", "maximum", "minimum"]

@@ -10,8 +10,7 @@ from typing import Any
 from mpmath import mp, mpf
 
 from micrograd_like.engine import Value, topological_order
-from micrograd_like.operation import evaluate
-from micrograd_like.operators import OPS
+from micrograd_like.operation import OPS, evaluate
 from tests.support import oracle
 from tests.support.random_graphs import Operand, Recipe
 

@@ -1,0 +1,32 @@
+# The types by which the native form of engine.py is compiled: slots and numbers as in C.
+cimport cython
+from libc cimport math
+from micrograd_like.operation cimport AnomalyMode, Operators
+
+cdef object _ADD, _MUL
+cdef AnomalyMode anomaly_mode
+cdef list _to_free
+cdef bint _freeing
+
+@cython.final
+cdef class Value(Operators):
+    cdef double _data, _grad, _da, _db
+    cdef str _label
+    cdef object _made_by, _a, _b
+    cdef long long _mark
+
+@cython.locals(node=Value, walk=cython.longlong)
+cpdef list topological_order(Value root, object stop=*)
+
+@cython.locals(node=Value)
+cdef dict _leaf_gradients(list[Value] order)
+
+@cython.locals(node=Value, operand=Value)
+cdef int _chain_rule(list[Value] order, double seed) except -1
+
+cpdef double contribution(Value node, double upstream, double slope)
+cdef double _not_finite(Value node, double upstream, double slope)
+
+cdef Value _node(double data, object op, object a, double da, object b=*, double db=*)
+cpdef tuple computed(Value node)
+cpdef object set_computed(Value node, double data, double da, double db)

@@ -1,0 +1,12 @@
+# What the native form of engine.py reads of these classes without asking Python.
+
+cdef class Operators:
+    pass
+
+cdef class IeeeFloat(Operators):
+    cdef readonly double number
+
+cdef class AnomalyMode:
+    cdef readonly bint on
+    cdef int _blocks
+    cdef object _changing
