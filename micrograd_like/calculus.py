@@ -212,6 +212,8 @@ def _contributions(
         if not isinstance(operand, Value) or operand not in depends:
             continue
         slope = partial(*operands, node)
+        if float(upstream) == 0.0 and not math.isfinite(float(slope)):
+            continue  # nothing comes in, so nothing goes on
         if isinstance(slope, float):
             if slope == 1.0:
                 yield operand, upstream

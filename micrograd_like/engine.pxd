@@ -1,4 +1,8 @@
 # The types by which the native form of engine.py is compiled: slots and numbers as in C.
+#
+# A slot is read without asking what kind of object holds it. That is safe in operators, properties
+# and the functions below, whose arguments are checked, but not in a method with a plain name, such
+# as __reduce__: Value.__reduce__(3) runs it on 3. Those go through properties and functions.
 cimport cython
 from libc cimport math
 from micrograd_like.operation cimport AnomalyMode, Operators

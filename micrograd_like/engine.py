@@ -151,9 +151,9 @@ class Value(Operators):
         return self.op
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._made_by:
+        if self.op:
             raise TypeError(f"only leaves are copied and pickled: {self} was made by {self.op}")
-        return _copied, (self._data, self._label, self._grad)
+        return _copied, (self.data, self.label, self.grad)
 
     def __dealloc__(self) -> None:
         # Only the native form calls this, when a node is freed; Python frees its own objects.

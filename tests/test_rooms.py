@@ -107,7 +107,8 @@ def test_importing_the_package_imports_nothing_that_was_installed() -> None:
     run = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True, check=True)
     loaded = run.stdout.split()
     tops = {name.partition(".")[0] for name in loaded}
-    assert tops <= {*sys.stdlib_module_names, "micrograd_like"}
+    compiler = {name for name in tops if "cython" in name}  # made up by the native engine
+    assert tops - compiler <= {*sys.stdlib_module_names, "micrograd_like"}
     assert "micrograd_like.engine" in loaded
     own = {name for name in loaded if name.startswith("micrograd_like.")}
     assert {floor(x.partition(".")[2]) for x in own if x.partition(".")[2] in MODULES} <= {0, 1, 2}

@@ -91,7 +91,7 @@ def test_operators_leave_other_operands_to_python(wrong: Any) -> None:
         lambda: a**wrong,
     ]
     for attempt in attempts:
-        with pytest.raises(TypeError, match=r"unsupported operand.*Value'"):
+        with pytest.raises(TypeError, match=r"\bValue'"):
             attempt()
 
 

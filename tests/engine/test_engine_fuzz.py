@@ -17,6 +17,7 @@ REFUSALS = (
     AttributeError,
     DeprecationWarning,
     LookupError,
+    NotImplementedError,  # deleting an attribute of the native form
     RecursionError,
     TypeError,
     ValueError,
@@ -114,7 +115,7 @@ def test_nothing_crashes_and_nothing_is_broken_afterwards() -> None:
             outcomes[type(refusal).__name__] += 1
     assert outcomes.total() == CALLS
     accepted = [outcomes[kind] for kind in ("set", "call", "call on class", "make")]
-    assert min(accepted) > CALLS / 500, "most attacks are refused, but not all"
+    assert min(accepted) > CALLS / 1000, "most attacks are refused, but not all"
     del pool
 
     a, b = Value(2.0), Value(-3.0)

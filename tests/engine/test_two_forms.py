@@ -136,27 +136,25 @@ def test_help_and_signatures() -> None:
             show("class or module", lambda: (of.__name__, inspect.getdoc(of)))
             for name, member in sorted(vars(of).items()):
                 if name.startswith("_") or of in (engine, operation) and (
-                        getattr(member, "__module__", "") != of.__name__):
+                        not callable(member) or member.__module__ != of.__name__):
                     continue
                 show(name, lambda: inspect.getdoc(member))
                 if callable(member) and not isinstance(member, type):
                     show(name, lambda: inspect.signature(member).parameters)
         v = Value(1.0)
-        show("of an object", lambda: (inspect.signature(v.backward), inspect.getdoc(v.exp)))
+        print("of an object", inspect.signature(v.backward), inspect.getdoc(v.exp))
         for module in (engine, operation):
             show("source", lambda: inspect.getsource(module))
     """)
     assert """('seed', <Parameter "seed: 'Any' = 1.0">)""" in printed
     assert "backward Compute seed · ∂self/∂v" in printed
     assert "data The number. " in printed
-    assert "of an object (seed: 'Any' = 1.0) -> 'None', 'e to the power a.'" in printed.replace(
-        "(<Signature ", "("
-    ).replace(">, ", ", ")
+    assert "of an object (seed: 'Any' = 1.0) -> 'None' e to the power a." in printed
 
 
 def test_help_shows_the_methods_of_a_value() -> None:
     """Their order and what Python says of slots differ from form to form."""
-    text = pydoc.render_doc(Value, renderer=pydoc.plaintext)
+    text = pydoc.plain(pydoc.render_doc(Value))
     for shown in (
         "backward(self, seed: 'Any' = 1.0) -> 'None'",
         "Compute seed · ∂self/∂v",
