@@ -200,8 +200,16 @@ def _gradients(root: Value, variables: Sequence[Value]) -> list[Value]:
             for operand, contribution in _contributions(node, upstream[node], depends):
                 before = upstream.get(operand)
                 upstream[operand] = contribution if before is None else before + contribution
-    # Adding zero makes a node that no one else holds, and turns -0.0 into 0.0 as `backward` does.
-    return [_checked(upstream.get(variable, 0.0) + 0.0) for variable in variables]
+    held = {x for node in path for x in (node, *node.parents)}
+    gradients = []
+    for variable in variables:
+        gradient = upstream.get(variable, 0.0)
+        if not isinstance(gradient, Value) or gradient in held or gradient.data == 0.0:
+            # A node that no one else holds; and -0.0 turns into 0.0, as in `backward`.
+            gradient = _checked(gradient + 0.0)
+        held.add(gradient)
+        gradients.append(gradient)
+    return gradients
 
 
 def _contributions(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mp, mpf
 
-from micrograd_like.calculus import value_and_grad
+from micrograd_like.calculus import grad, value_and_grad
 from micrograd_like.engine import Value
+from micrograd_like.graph import nodes_of
 from tests.support import oracle
 from tests.support.oracle import Jet
 from tests.support.random_graphs import Recipe
@@ -66,3 +70,24 @@ def test_hessians_are_symmetric(seed: int) -> None:
         for j in range(i):
             allowed = 1024 * U * (yardstick[i][j] + yardstick[j][i])
             assert abs(row[j] - found[j][i]) <= allowed
+
+
+@pytest.mark.parametrize(
+    "f",
+    [lambda v: v**3, Value.tanh, Value.sin, lambda v: 1 / v],
+    ids=["cube", "tanh", "sin", "1/x"],
+)
+def test_a_gradient_that_is_a_node_of_its_own_gets_nothing_added(
+    f: Callable[[Value], Value],
+) -> None:
+    x = Value(2.0, "x")
+    slope = grad(f)(x)
+    assert not any(node.op == "add" and 0.0 in node.operands for node in nodes_of(slope))
+    assert slope not in nodes_of(f(x))
+
+
+def test_gradients_are_nodes_of_their_own_also_where_they_are_alike() -> None:
+    _, (a, b) = value_and_grad(lambda v: (v[0] + v[1]).exp())([1.0, 2.0])
+    assert a is not b
+    zero = grad(lambda v: -(v * v))(0.0)
+    assert math.copysign(1.0, zero.data) == 1.0
