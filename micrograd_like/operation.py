@@ -105,7 +105,12 @@ class Op(NamedTuple):
         return str(writing.text(self))
 
     def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {writing.latex(self)}$"
+        return f"$\\displaystyle {self.latex}$"
+
+    @property
+    def latex(self) -> str:
+        """The row as formulas of LaTeX: the value, and the derivative by each operand."""
+        return str(writing.latex(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if OPS.get(self.name) is not self:

@@ -108,7 +108,7 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
     if optimizer is None:
         if not 0.0 < (rate := real(rate)) < math.inf:
             raise ValueError(f"the rate is above 0 and finite, got {rate}")
-        params = [node for node in stepper.before if not node.op]
+        params = [node for node in called if not node.op and node in stepper.before]
         if stepper.model is not None:
             kept = {parameter for _, parameter in stepper.model.named_parameters()}
             params = [node for node in params if node in kept]

@@ -146,6 +146,7 @@ def test_help_has_every_verb() -> None:
     verbs = [name.removeprefix("do_") for name in dir(prompt.Prompt) if name.startswith("do_")]
     for verb in verbs:
         assert f"  {verb} " in said
+    assert max(map(len, said.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("verb", ["q", "quit"])

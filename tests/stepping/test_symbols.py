@@ -229,7 +229,8 @@ def test_every_row_prints_what_it_computes_and_its_derivatives(name: str) -> Non
     assert "is no formula" not in text
     assert max(map(len, text.splitlines())) <= 80
     assert op.source.split()[0] in text
-    latex = op._repr_latex_()
+    latex = op.latex
+    assert latex in op._repr_latex_()
     assert latex.count(r"\frac{\partial y}{\partial ") == len(op.partials)
     assert latex.count("{") == latex.count("}")
     assert not set(latex) & set("−·½²³⁻√σ")
