@@ -236,7 +236,8 @@ def changes_of(nodes: Sequence[Value]) -> Changes:
     ):  # from the root: what a later node says of an earlier one comes first
         if holds(node, changes.was):
             continue
-        suspects = [x for x in dict.fromkeys(node.parents) if not x.op or x in off]
+        parents = dict.fromkeys(node.parents)
+        suspects = [x for x in parents if not x.op] or [x for x in parents if x in off]
         found = _solutions(node, suspects, changes.was) if len(off) <= _MOST_CHANGED else []
         if len(found) == 1:
             changes.was.update(found[0])
@@ -272,8 +273,9 @@ def _solutions(
     found = []
     for x in suspects:
         fitting = [old for old in _candidates(node, x, was) if holds(node, {**was, x: old})]
-        if fitting and all(isclose(old, fitting[0], rel_tol=1e-9) for old in fitting):
-            found.append({x: fitting[0]})
+        shortest = min(fitting, key=lambda old: len(repr(old)), default=nan)
+        if fitting and all(isclose(old, shortest, rel_tol=1e-9, abs_tol=1e-12) for old in fitting):
+            found.append({x: shortest})
     if found or len(suspects) < 2:
         return found
     for pair in product(_signed(node.local_grads), repeat=2):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from micrograd_like import Value, draw, maximum
+from micrograd_like import MLP, SGD, Value, draw, maximum, mse_loss
 from micrograd_like._internal.text import number
 from micrograd_like.graph import changes_of, distinct_names, nodes_of
 from micrograd_like.operation import OPS
@@ -329,6 +329,21 @@ def test_which_leaf_changed_is_said_and_the_numbers_are_those_of_the_graph(
     assert "the graph is older than its leaves" in repr(Stepper(root))
     steps = list(Stepper(root))
     assert any("the graph is older than its leaves" in repr(step) for step in steps)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_after_a_step_every_parameter_that_is_named_had_the_number_given(seed: int) -> None:
+    model = MLP(2, [3, 1], activation="tanh", rng=random.Random(seed))
+    loss = mse_loss(model([1.0, 2.0]), 0.5)
+    loss.backward()
+    before = {parameter: parameter.data for parameter in model.parameters()}
+    SGD(model.parameters(), lr=0.1).step()
+    changes = changes_of(nodes_of(loss))
+    assert changes.was
+    for parameter, old in changes.was.items():
+        assert old == pytest.approx(before[parameter], rel=1e-9, abs=1e-12)
+    named = {*changes.was}.union(*changes.unknown)
+    assert named == {x for x, old in before.items() if x.data != old}
 
 
 def test_a_picture_of_an_older_graph_has_both_numbers() -> None:
