@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 from math import isfinite
+from numbers import Real
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -37,6 +38,8 @@ class History:
     >>> print(history)
     epoch        loss     seconds
         1      0.7500      0.2500
+    >>> len(history), history["loss"]
+    (1, [0.75])
     """
 
     def __init__(
@@ -51,6 +54,19 @@ class History:
         self.best = best
         last = self.rows[-1].get("epoch", 0) if self.rows else 0
         self.since = last if since is None else since
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __bool__(self) -> bool:
+        return True  # one that is empty is a history all the same
+
+    def __getitem__(self, column: str) -> list[Any]:
+        """A column, an entry an epoch; KeyError for one that does not exist."""
+        columns = dict.fromkeys(name for row in self.rows for name in row)
+        if self.rows and column not in columns:
+            raise KeyError(f"there is no column {column!r}: there are {', '.join(columns)}")
+        return [row.get(column) for row in self.rows]
 
     def __repr__(self) -> str:
         return f"{self}\nstopped by: {self.stopped or 'nothing yet'}"
@@ -68,12 +84,12 @@ class History:
         """A column as a line of bars, from ▁ for its lowest value to █; × stands for nan and inf.
 
         Where there are more epochs than `width`, a bar is the mean of several. KeyError for a
-        column that does not exist.
+        column that does not exist, TypeError for one that holds no numbers.
 
         >>> History([{"epoch": k, "loss": 1 / k} for k in range(1, 9)]).sparkline()
         █▄▂▂▁▁▁▁
         """
-        values = [_or_nan(row[column]) for row in self.rows]
+        values = self._numbers(column)
         bars = min(len(values), width)
         cuts = [i * len(values) // bars for i in range(bars)] + [len(values)]
         means = [sum(value / (j - i) for value in values[i:j]) for i, j in pairwise(cuts)]
@@ -89,6 +105,14 @@ class History:
             )
         )
 
+    def _numbers(self, column: str) -> list[float]:
+        for x in self[column]:
+            if not isinstance(x, Real | None):
+                raise TypeError(
+                    f"column {column!r} holds {type(x).__name__}, not numbers: {x!r:.80}"
+                )
+        return [float("nan") if x is None else float(x) for x in self[column]]
+
     def plot(self, path: str | PathLike[str] | None = None) -> None:
         """Draw loss and metrics against the epoch: into the file `path`, or on the screen.
 
@@ -98,7 +122,12 @@ class History:
         """
         if not self.rows:
             raise ValueError("there is nothing to plot: the history has no epoch yet")
-        columns = [c for c in measured(self.rows) if c not in ("epoch", "seconds")]
+        columns = [
+            name
+            for name in measured(self.rows)
+            if name not in ("epoch", "seconds")
+            and all(isinstance(x, Real | None) for x in self[name])
+        ]
         panels = [c for c in columns if not c.startswith("val_")]
         size = (4.8 * len(panels), 3.6)
         if path is None:
@@ -119,8 +148,7 @@ class History:
         dot = "." if len(epochs) == 1 else ""  # a line through one point can't be seen
         for name, style in ((column, "-"), (f"val_{column}", "--")):
             if any(row.get(name) is not None for row in self.rows):
-                values = [_or_nan(row.get(name)) for row in self.rows]
-                axes.plot(epochs, values, style, marker=dot, label=name)
+                axes.plot(epochs, self._numbers(name), style, marker=dot, label=name)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("epoch")
         axes.set_ylabel(column)
@@ -154,7 +182,3 @@ def _text(column: str, x: Any) -> str:
         return str(x)
     fixed = column == "seconds" or x == 0.0 or 1e-3 <= abs(x) < 1e5
     return f"{x:.4f}" if fixed else f"{x:.3e}"
-
-
-def _or_nan(x: float | None) -> float:
-    return float("nan") if x is None else x

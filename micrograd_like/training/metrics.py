@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from math import isclose, isfinite
 from typing import Any
 
+from micrograd_like._internal.interrupts import raised_by_a_handler
 from micrograd_like.engine import Value
 from micrograd_like.operation import real
 
@@ -63,8 +64,10 @@ def accuracy(loss: Loss, output: Any, targets: list[Any]) -> Metric:
 def _costs_the_same(loss: Loss, output: float, low: int, high: int) -> bool:
     try:
         costs = [float(loss([Value(output)], [target])) for target in (low, high)]
-    except (ArithmeticError, LookupError, TypeError, ValueError):  # other classes, or more examples
-        return False
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        if raised_by_a_handler(error):
+            raise
+        return False  # other classes, or more examples
     return isfinite(costs[0]) and isclose(*costs, rel_tol=1e-9)
 
 

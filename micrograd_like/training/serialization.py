@@ -20,6 +20,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from micrograd_like._internal.arguments import generator
 from micrograd_like.nn import MLP, Layer, Neuron
 from micrograd_like.optim import Optimizer
 from micrograd_like.training.history import Best, History
@@ -79,8 +80,8 @@ def save(
     """
     training = {
         "optimizer": optimizer and _spelled(optimizer.state_dict()),
-        "history": history and _from_history(history),
-        "rng": rng and _spelled(rng.getstate()),
+        "history": None if history is None else _from_history(history),
+        "rng": None if rng is None else _spelled(generator(rng).getstate()),
     }
     try:
         _to_training(training)

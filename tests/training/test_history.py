@@ -162,3 +162,29 @@ for path in (None, "x.png"):
     done = run([sys.executable, "-c", script], tmp_path, hidden=["matplotlib"])
     what = 'what needs it comes with pip install "micrograd-like[demos]"'
     assert done.stdout == 2 * f"matplotlib is not installed; {what}\n"
+
+
+def test_a_column_of_text_is_shown_and_not_drawn(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"epoch": 1, "loss": 0.5, "note": "saved"},
+        {"epoch": 2, "loss": 0.25, "note": None},
+    ]
+    history = History(rows)
+    assert str(history).splitlines() == [
+        "epoch        loss        note",
+        "    1      0.5000       saved",
+        "    2      0.2500           -",
+    ]
+    with pytest.raises(TypeError, match="column 'note' holds str, not numbers: 'saved'"):
+        history.sparkline("note")
+    pytest.importorskip("matplotlib")
+    history.plot(tmp_path / "a.png")
+    assert (tmp_path / "a.png").exists()
+
+
+def test_columns_and_length() -> None:
+    history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25, "note": 1}])
+    assert (len(history), history["loss"], history["note"]) == (2, [0.5, 0.25], [None, 1])
+    with pytest.raises(KeyError, match="no column 'accuracy': there are epoch, loss, note"):
+        history["accuracy"]
+    assert (len(History()), bool(History()), History()["loss"]) == (0, True, [])

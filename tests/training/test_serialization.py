@@ -503,3 +503,10 @@ def test_the_file_and_then_its_new_name_are_sent_to_the_disk(
     monkeypatch.setattr(os, "fsync", fsync)
     save(MLP(5, [5]), path)
     assert sent == [(path.stat().st_size, True), ("folder", False)]
+
+
+def test_a_seed_is_no_generator(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        with pytest.raises(TypeError, match=rf"got int: {seed}; for a seed write random\.Random"):
+            save(MLP(1, [1]), tmp_path / "m.json", rng=seed)  # type: ignore[arg-type]
+    assert not (tmp_path / "m.json").exists()
