@@ -232,6 +232,10 @@ class AsProgram:
         outputs = self._runner.value_and_grad(self._now().parameters, data, batch)[2]
         return outputs[:, 0].tolist(), (outputs[:, 1] if self._single else outputs[:, 1:]).tolist()
 
+    def forget(self) -> None:
+        """Read parameters and optimiser anew, whatever has been done; nothing is written."""
+        self._state = None
+
     def _watch(self, now: _State, data: Any, batch: Sequence[int], *, gradient: bool) -> None:
         if anomaly_mode.on:
             rows = zip(batch, data[list(batch)].tolist(), strict=True)

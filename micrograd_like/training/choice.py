@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import isclose
+from math import isclose, sin
 from typing import Any, NamedTuple
 
 from micrograd_like._internal.extras import installed
-from micrograd_like._internal.interrupts import raised_by_a_handler
+from micrograd_like._internal.interrupts import raised_by_a_handler, uninterrupted
 from micrograd_like.engine import Value
 from micrograd_like.operation import AnomalyError
 from micrograd_like.training.batches import (
@@ -123,33 +123,55 @@ def require_same(program: AsProgram, on_values: OnValues, work: Work, nodes: int
     for examples in (work.examples, work.held_out):
         if not examples.rows:
             continue
-        data = program.read(examples)
+        costs, outputs = program.each(program.read(examples))
+        program.sync()
         for i in _spread(range(len(examples.rows)), most):
-            if not same_example(program, on_values, examples, data, i):
+            if not same_example(program, on_values, examples, i, (costs[i], outputs[i])):
                 raise ValueError(
                     f"example {i} is computed in another way than example 0, so model or loss "
                     "decides something in Python: use compile=False"
                 )
-        costs, outputs = program.each(data)
         seen: set[int] = set()
         for batch in _batches(examples, work.size):
             _require_mean(on_values, examples, batch, costs, outputs, len(batch) not in seen)
             seen.add(len(batch))
+    _require_same_elsewhere(program, on_values, work.examples)
+
+
+def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: Examples) -> None:
+    """Raise ValueError where a number of a parameter was read, and so is a constant from now on.
+
+    One example is computed with parameters a little off, which then are what they were.
+    """
+    kept = [parameter.data for parameter in program.parameters]
+    try:
+        for k, (parameter, x) in enumerate(zip(program.parameters, kept, strict=True)):
+            parameter.data = x + 1e-3 * (1.0 + abs(x)) * sin(k + 1.0)
+        first = Examples(examples.rows[:1], examples.targets[:1])
+        [cost], [output] = program.each(program.read(first))
+        program.forget()
+        if not same_example(program, on_values, first, 0, (cost, output)):
+            raise ValueError(
+                "with other parameters the graph is another one, so model or loss decides "
+                "something by their numbers: use compile=False"
+            )
+    finally:
+        with uninterrupted():
+            for parameter, x in zip(program.parameters, kept, strict=True):
+                parameter.data = x
 
 
 def same_example(
-    program: AsProgram, on_values: OnValues, examples: Examples, data: Any, i: int
+    program: AsProgram, on_values: OnValues, examples: Examples, i: int, computed: tuple[float, Any]
 ) -> bool:
-    """Whether `program` computes what Values do for example `i`; `data` is what it reads.
+    """Whether loss and output of example `i`, as `program` computed them, are those of Values.
 
     Where the numbers differ, it may be by rounding: then the graph of that example decides.
     """
-    costs, outputs = program.each(data, [i])
-    program.sync()
     try:
         cost, [output] = on_values.evaluate(examples, [i])
         expected = [cost, *_listed(output)]
-        found = [costs[0], *_listed(outputs[0])]
+        found = [computed[0], *_listed(computed[1])]
         if all(_close(a, b, 1e-12 * abs(a)) for a, b in zip(expected, found, strict=True)):
             return True
         other = Trace(on_values.model, on_values.loss, on_values.optimizer, examples, i)

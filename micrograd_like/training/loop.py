@@ -252,11 +252,13 @@ class Training:
             watched = self._measure(run, self._data, targets, self._order, {})["loss"]
         if self._callbacks or self._patience < inf:
             self._run.sync()  # from here on others look at the model, and may change it
-        with uninterrupted():
-            row["seconds"] = self._lap()
-            if self._patience == inf:
-                history.since = self._epoch
-            elif watched < (history.best.loss if history.best else inf):
+        row["seconds"] = self._lap()
+        if self._patience == inf:
+            history.since = self._epoch
+            history.rows.append(row)
+            return
+        with uninterrupted():  # which takes longer than a small epoch
+            if watched < (history.best.loss if history.best else inf):
                 history.best = Best(self._epoch, watched, [p.data for p in self.parameters])
                 history.since = self._epoch
             history.rows.append(row)
@@ -289,10 +291,11 @@ class Training:
         if not self._callbacks and done & (done - 1) and not last:
             return
         examples, i = self._examples, self._epoch * 7919 % len(self._examples.rows)
-        moved = program.follows(self._optimizer)
-        if moved and same_example(program, self._on_values(), examples, self._data, i):
-            return
-        program.sync()
+        if program.follows(self._optimizer):
+            [cost], [output] = program.each(self._data, [i])
+            program.sync()
+            if same_example(program, self._on_values(), examples, i, (cost, output)):
+                return
         if not self._callbacks:
             why = (
                 f"example {i} is no longer computed as it was after epoch {self._chosen}, so model "

@@ -248,6 +248,26 @@ def test_a_branch_on_a_parameter_is_seen_and_said() -> None:
         train(model, [[1.0]], [0.0], SGD([model.w], lr=0.1), 40, compile=True)
 
 
+READS: dict[str, Callable[[Value], Any]] = {
+    "data": lambda w: w * (1.0 / (1.0 + w.data)),
+    "float": lambda w: w + float(w) ** 2,
+    "a new Value": lambda w: w * Value(w.data),
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_a_number_of_a_parameter_that_would_be_a_constant_is_seen(read: Any) -> None:
+    class Reads(Scale):
+        def __call__(self, x: Any) -> Any:
+            return read(self.w) * x[0]
+
+    model = Reads(0.75)
+    optimizer = SGD([model.w], lr=0.1)
+    with pytest.raises(ValueError, match="with other parameters the graph is another one"):
+        train(model, [[1.0], [2.0]], [0.0, 1.0], optimizer, compile=True)
+    assert (model.w.data, optimizer.steps) == (0.75, 0)
+
+
 # The choice
 
 
