@@ -9,8 +9,8 @@ from micrograd_like.operation cimport AnomalyMode, Operators
 
 cdef object _ADD, _MUL
 cdef AnomalyMode anomaly_mode
-cdef list _to_free
-cdef bint _freeing
+cdef int _depth
+cdef list _waiting
 
 @cython.final
 cdef class Value(Operators):

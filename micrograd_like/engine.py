@@ -157,21 +157,19 @@ class Value(Operators):
 
     def __dealloc__(self) -> None:
         # Only the native form calls this, when a node is freed; Python frees its own objects.
-        # Letting go of an operand may free it, which lets go of its operands, and so on: a chain of
-        # a million nodes would nest a million calls. So the first call frees, and those inside it
-        # leave their operands to it.
-        global _freeing
-        if self._a is not None:
-            _to_free.append(self._a)
-            self._a = None
-        if self._b is not None:
-            _to_free.append(self._b)
-            self._b = None
-        if not _freeing:
-            _freeing = True
-            while _to_free:
-                _to_free.pop()
-            _freeing = False
+        # Letting go of an operand may free it, and so call this again from inside, a million deep
+        # for a chain of a million. From 50 deep on, operands wait in a list for the outermost call.
+        global _depth
+        _depth += 1
+        if _depth < 50:
+            self._a = self._b = None
+        else:
+            _waiting.append(self._a)
+            _waiting.append(self._b)
+        if _depth == 1:
+            while _waiting:
+                _waiting.pop()
+        _depth -= 1
 
     def backward(self, seed: Any = 1.0) -> None:
         """Compute seed · ∂self/∂v for this value and every v that it was made from.
@@ -192,7 +190,7 @@ class Value(Operators):
             leaf.grad += grad
 
 
-_to_free, _freeing = list[Any](), False
+_depth, _waiting = 0, list[Any]()
 
 
 def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
