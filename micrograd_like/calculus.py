@@ -14,8 +14,9 @@ from typing import Any
 from micrograd_like import ops
 from micrograd_like._internal.arguments import number
 from micrograd_like.engine import Value, topological_order
-from micrograd_like.operation import OPS, real
+from micrograd_like.operation import NUMBER, OPS, real
 from micrograd_like.operation import detect_anomaly as detect_anomaly
+from micrograd_like.reading import cut, read_partial
 
 
 class GradcheckError(AssertionError):
@@ -25,7 +26,7 @@ class GradcheckError(AssertionError):
 def grad(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Value]:
     """The derivative of `f` by its argument number `argnum`, as a function of the same arguments.
 
-    `f` returns one Value, or a number that depends on nothing. The argument is a number or a
+    `f` returns one Value. The argument is a number or a
     Value; where it is a Value, the derivative can be differentiated by it in turn. `f` gets it as
     a node of its own, so other uses of that Value inside `f` count as constants.
 
@@ -37,8 +38,8 @@ def grad(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Value]:
     >>> grad(lambda x, y: x * y, argnum=1)(2.0, 5.0)
     Value(data=2.0, grad=0.0)
 
-    Raises TypeError for an `f` that is no function or returns something else, and ValueError
-    for an `argnum` that the call does not have.
+    Raises TypeError for an `f` that is no function or returns something else, as a plain number,
+    which `math.sin(x)` makes of a Value; ValueError for an `argnum` that the call does not have.
     """
     _check_function("grad", f)
     if not isinstance(argnum, int):
@@ -51,38 +52,38 @@ def grad(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Value]:
             )
         variable = _variable(xs[argnum])
         result = f(*xs[:argnum], variable, *xs[argnum + 1 :])
-        return _gradients(_checked(result), [variable])[0]
+        return _gradients(_checked(f, result), [variable])[0]
 
     return derivative
 
 
-def value_and_grad(
-    f: Callable[[list[Value]], Any],
-) -> Callable[[Iterable[Any]], tuple[Value, list[Value]]]:
-    """The function that gives `f(xs)` and its derivative by each of the xs.
+def value_and_grad(f: Callable[[list[Value]], Any], xs: Iterable[Any] | None = None) -> Any:
+    """The function that gives `f(xs)` and its derivative by each of the xs; with `xs`, both.
 
-    `f` takes a list of Values and returns one Value or a number. Everything comes back as
-    Values, which can be differentiated again.
+    `f` takes a list of Values and returns one Value. Everything comes back as Values, which can be
+    differentiated again: the value, and a list of derivatives.
 
     >>> value, gradients = value_and_grad(lambda v: v[0] * v[1])([2.0, 5.0])
     >>> value.data, [g.data for g in gradients]
     (10.0, [5.0, 2.0])
+    >>> value_and_grad(lambda v: v[0] * v[1], [2.0, 5.0])[0]
+    Value(data=10.0, grad=0.0)
     """
     _check_function("value_and_grad", f)
 
     def both(xs: Iterable[Any]) -> tuple[Value, list[Value]]:
         variables = _variables(xs)
-        value = _checked(f(list(variables)))
+        value = _checked(f, f(list(variables)), bool(variables))
         return value, _gradients(value, variables)
 
-    return both
+    return both if xs is None else both(xs)
 
 
-def hessian(f: Callable[[list[Value]], Any]) -> Callable[[Iterable[Any]], list[list[Value]]]:
-    """The function that gives the second derivatives of `f(xs)`: n lists of n Values.
+def hessian(f: Callable[[list[Value]], Any], xs: Iterable[Any] | None = None) -> Any:
+    """The function that gives the second derivatives of `f(xs)`; with `xs`, those themselves.
 
-    Row i, column j is ∂²f/∂xᵢ∂xⱼ. One pass a row computes the triangle up to the diagonal, and
-    the rest mirrors it, so the matrix is symmetric to the bit.
+    They are n lists of n Values: row i, column j is ∂²f/∂xᵢ∂xⱼ. One pass a row computes the
+    triangle up to the diagonal, and the rest mirrors it, so the matrix is symmetric to the bit.
 
     >>> matrix = hessian(lambda v: v[0] ** 2 * v[1])([3.0, 5.0])
     >>> [[h.data for h in row] for row in matrix]
@@ -92,12 +93,13 @@ def hessian(f: Callable[[list[Value]], Any]) -> Callable[[Iterable[Any]], list[l
 
     def matrix(xs: Iterable[Any]) -> list[list[Value]]:
         variables = _variables(xs)
-        slopes = _gradients(_checked(f(list(variables))), variables)
+        value = _checked(f, f(list(variables)), bool(variables))
+        slopes = _gradients(value, variables)
         rows = [_gradients(slope, variables[: i + 1]) for i, slope in enumerate(slopes)]
         indices = range(len(rows))
         return [[rows[max(i, j)][min(i, j)] for j in indices] for i in indices]
 
-    return matrix
+    return matrix if xs is None else matrix(xs)
 
 
 def gradcheck(
@@ -109,8 +111,10 @@ def gradcheck(
 ) -> bool:
     """True if the gradient of `f(xs)` agrees with central differences, else GradcheckError.
 
-    Each x moves by ± `eps`; gradient g and slope s agree if |g − s| ≤ atol + rtol · |g|. nan and
-    inf never agree. `f` takes a list of Values; to check second derivatives, check a gradient:
+    Each x moves by ± `eps` · max(1, |x|). Gradient g and slope s agree if |g − s| is at most
+    atol + rtol · |g| + r, where r is what rounding alone can do to s: each node of f may be off by
+    2 units in its last place, and passes that on. nan and inf never agree. `f` takes a list of
+    Values; to check second derivatives, check a gradient:
 
     >>> gradcheck(lambda v: v[0].tanh() * v[1], [0.5, 2.0])
     True
@@ -127,8 +131,8 @@ def gradcheck(
     _, gradients = value_and_grad(f)(points)
     worst, report = 1.0, ""
     for i, (x, g) in enumerate(zip(points, gradients, strict=True)):
-        slope = _slope(f, points, i, eps)
-        tolerance = atol + rtol * abs(g.data)
+        slope, rounding = _slope(f, points, i, eps)
+        tolerance = atol + rtol * abs(g.data) + rounding
         excess = abs(g.data - slope) / tolerance if tolerance else math.inf
         if math.isnan(excess):
             excess = math.inf
@@ -162,27 +166,47 @@ def _variables(xs: Iterable[Any]) -> list[Value]:
     return [_variable(x) for x in xs]
 
 
-def _checked(result: Any) -> Value:
+def _checked(f: object, result: Any, given: bool = True) -> Value:
+    """What `f` returned, a Value; a plain number too if it was `given` no Values."""
     if isinstance(result, Value):
         return result
-    try:
+    if isinstance(result, NUMBER):
+        if given:
+            raise cut("the function", f, result)
         return Value(result)
-    except TypeError:
-        raise TypeError(
-            "the function must return one Value or number, it returned "
-            f"{type(result).__name__}: {result!r:.80}"
-        ) from None
+    raise TypeError(
+        f"the function must return one Value, it returned {type(result).__name__}: {result!r:.80}"
+    )
 
 
-def _slope(f: Callable[[list[Value]], Any], points: list[float], i: int, eps: float) -> float:
+def _slope(
+    f: Callable[[list[Value]], Any], points: list[float], i: int, eps: float
+) -> tuple[float, float]:
+    """The slope by central differences, and how far rounding can move it."""
     above, below = points.copy(), points.copy()
-    above[i] += eps
-    below[i] -= eps
-    step = above[i] - below[i]  # 2·eps, as far as floats allow
+    move = eps * max(1.0, abs(points[i]))
+    above[i] += move
+    below[i] -= move
+    step = above[i] - below[i]  # 2·move, as far as floats allow
     if not step > 0.0:
         raise ValueError(f"eps={eps} is lost next to xs[{i}] = {points[i]}: choose a larger eps")
-    high, low = (_checked(f([Value(x) for x in side])).data for side in (above, below))
-    return (high - low) / step
+    high, low = (_checked(f, f([Value(x) for x in side])) for side in (above, below))
+    return (high.data - low.data) / step, (_rounding(high) + _rounding(low)) / step
+
+
+def _rounding(root: Value) -> float:
+    """How far `root` may be off if every node is by 2 units in the last place; 0 if not finite."""
+    order = topological_order(root)
+    upstream = dict.fromkeys(order, 0.0)
+    upstream[root] = 1.0
+    off = 0.0
+    for node in reversed(order):
+        if node.op:
+            off += upstream[node] * math.ulp(node.data) * 2.0 if math.isfinite(node.data) else 0.0
+            for parent, slope in zip(node.parents, node.local_grads, strict=True):
+                if parent in upstream:
+                    upstream[parent] += upstream[node] * abs(slope)
+    return off if math.isfinite(off) else 0.0
 
 
 def _gradients(root: Value, variables: Sequence[Value]) -> list[Value]:
@@ -206,7 +230,7 @@ def _gradients(root: Value, variables: Sequence[Value]) -> list[Value]:
         gradient = upstream.get(variable, 0.0)
         if not isinstance(gradient, Value) or gradient in held or gradient.data == 0.0:
             # A node that no one else holds; and -0.0 turns into 0.0, as in `backward`.
-            gradient = _checked(gradient + 0.0)
+            gradient = gradient + 0.0 if isinstance(gradient, Value) else Value(gradient + 0.0)
         held.add(gradient)
         gradients.append(gradient)
     return gradients
@@ -216,19 +240,21 @@ def _contributions(
     node: Value, upstream: Value | float, depends: set[Value]
 ) -> Iterator[tuple[Value, Value | float]]:
     op, operands = OPS[node.op], node.operands
-    for operand, partial in zip(operands, op.partials, strict=True):
+    for index, operand in enumerate(operands):
         if not isinstance(operand, Value) or operand not in depends:
             continue
-        slope = partial(*operands, node)
-        if float(upstream) == 0.0 and not math.isfinite(float(slope)):
-            continue  # nothing comes in, so nothing goes on
-        if isinstance(slope, float):
+        slope = read_partial(op, index, *operands, node)
+        if isinstance(slope, (int, float)):
             if slope == 1.0:
                 yield operand, upstream
                 continue
             if slope == 0.0 and op.selects:
                 continue
+        # An upstream gradient of 0 passes nothing back, and a branch not taken gets nothing. Either
+        # is decided when numbers are computed, for a graph may be compiled and run on others.
         if isinstance(upstream, float) and upstream == 1.0:
             yield operand, slope
+        elif isinstance(slope, (int, float)) and math.isfinite(slope):
+            yield operand, upstream * slope
         else:
-            yield operand, ops.gate(upstream, slope) if op.selects else upstream * slope
+            yield operand, (ops.chain if op.selects else ops.gate)(slope, upstream)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import sys
+import operator
 from collections.abc import Iterable
 from functools import reduce
 from typing import Any
 
 from micrograd_like import ops
-from micrograd_like.engine import Value
 from micrograd_like.operation import Operators, real
-
-_LOWEST = -sys.float_info.max
 
 
 def maximum(a: Any, b: Any) -> Any:
@@ -43,33 +39,29 @@ def minimum(a: Any, b: Any) -> Any:
 def logsumexp(values: Iterable[Any]) -> Any:
     """ln(exp v₁ + … + exp vₙ) of Values or numbers, without overflow; −inf of none.
 
-    Its gradient is the softmax.
+    Its gradient is the softmax. A term of −inf masks itself: it adds nothing and gets nothing.
+    Where all are −inf so is the result, and the gradient is nan.
 
     >>> logsumexp([1000.0, 1000.0])
     1000.6931471805599
     """
-    terms = hold_masked([x if isinstance(x, Operators) else real(x) for x in values])
+    terms = [x if isinstance(x, Operators) else real(x) for x in values]
     return reduce(ops.logaddexp.__call__, terms) if terms else float("-inf")
 
 
 def softmax(values: Iterable[Any]) -> list[Any]:
     """exp vᵢ / (exp v₁ + … + exp vₙ) for each of the Values or numbers: positive, with sum 1.
 
-    >>> softmax([0.0, 0.0])
+    The greatest is subtracted first, as a constant, so that logits may be of any size; one of −inf
+    has the probability 0. If all are −inf there is no distribution, and the result is nan.
+
+    >>> softmax([1e16, 1e16])
     [0.5, 0.5]
     """
     terms = list(values)
-    total = logsumexp(terms)
-    return [ops.exp(term - total) for term in terms]
-
-
-def hold_masked(z: list[Any]) -> list[Any]:
-    """The Values of `z`, with those of −inf, which mask an entry, kept finite, unless all are −inf.
-
-    The slopes of logaddexp at two of −inf are nan, and nan times an upstream gradient of 0 is nan.
-    Held at the lowest float they have slopes, and pass none of their gradient on to the mask.
-    """
-    masked = [isinstance(zi, Value) and zi.data == -math.inf for zi in z]
-    if all(masked):
-        return z
-    return [ops.maximum(zi, _LOWEST) if mask else zi for zi, mask in zip(z, masked, strict=True)]
+    if not terms:
+        return []
+    greatest = ops.detach(reduce(ops.maximum.__call__, terms))
+    powers = [ops.exp(ops.sub(term, greatest)) for term in terms]
+    total = reduce(operator.add, powers)
+    return [power / total for power in powers]

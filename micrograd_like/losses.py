@@ -22,7 +22,7 @@ from typing import Any
 from micrograd_like import ops
 from micrograd_like._internal.arguments import number
 from micrograd_like.engine import Value
-from micrograd_like.functions import hold_masked, logsumexp
+from micrograd_like.functions import logsumexp
 from micrograd_like.operation import Operators
 
 
@@ -83,6 +83,11 @@ def cross_entropy(logits: Any, target: Any) -> Any:
     >>> cross_entropy([[1000.0, 0.0], [0.0, 1000.0]], [1, [0.0, 1.0]])
     500.0
     """
+    if _is_item(logits):
+        raise TypeError(
+            f"logits: expected a list with one for each class, got the single {logits!r:.80}; for "
+            "a model with one output there is binary_cross_entropy_with_logits"
+        )
     rows = _entries("logits", logits)
     if all(map(_is_item, rows)):
         return _cross_entropy(rows, target)
@@ -163,14 +168,13 @@ def _hinge(score: Any, target: Any) -> Any:
 
 def _cross_entropy(logits: list[Any], target: Any) -> Any:
     z = [_item("logits", logit) for logit in logits]
-    held = hold_masked(z)
     if not isinstance(target, Iterable):
         k = _class_index(target, len(z))
-        sides = [side for side in (held[:k], held[:k:-1]) if side]
+        sides = [side for side in (z[:k], z[:k:-1]) if side]
         return ops.softplus(logsumexp(map(logsumexp, sides)) - z[k])
     # The same sides for every class, shared, so that n classes take some 3 n logaddexps.
-    before: list[Any] = list(accumulate(held, ops.logaddexp.__call__))
-    after: list[Any] = list(accumulate(reversed(held), ops.logaddexp.__call__))[::-1]
+    before: list[Any] = list(accumulate(z, ops.logaddexp.__call__))
+    after: list[Any] = list(accumulate(reversed(z), ops.logaddexp.__call__))[::-1]
     terms = []
     for i, t in enumerate(_probabilities(target, len(z))):
         if isinstance(t, Operators) or t > 0.0:
@@ -187,7 +191,10 @@ def _class_index(target: Any, count: int) -> int:
         )
     index = operator.index(target)
     if not 0 <= index < count:
-        raise ValueError(f"a class index for {count} logit(s) is 0 to {count - 1}, got {index}")
+        advice = "; for one logit there is binary_cross_entropy_with_logits" if count == 1 else ""
+        raise ValueError(
+            f"a class index for {count} logit(s) is 0 to {count - 1}, got {index}{advice}"
+        )
     return index
 
 
@@ -200,8 +207,11 @@ def _probabilities(target: Any, count: int) -> list[Any]:
     numbers = [t for t in probabilities if isinstance(t, float)]
     if not all(t >= 0.0 for t in numbers):
         raise ValueError(f"target probabilities are 0 or more, got {target!r:.80}")
-    if len(numbers) == count and not abs(math.fsum(numbers) - 1.0) <= 1e-9:
+    if len(numbers) == count and not abs(math.fsum(numbers) - 1.0) <= 1e-6:
+        indices = all(t.is_integer() for t in numbers)
+        advice = "; for one logit an example there is binary_cross_entropy_with_logits"
         raise ValueError(
             f"target probabilities have the sum 1, got {math.fsum(numbers)!r}: {target!r:.80}"
+            f"{advice if indices else ''}"
         )
     return probabilities

@@ -12,42 +12,82 @@ from __future__ import annotations
 
 import operator
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from numbers import Real
+from types import SimpleNamespace
 from typing import Any
 
 from micrograd_like._internal.arguments import NO_SEQUENCE, generator, number, whole
 from micrograd_like._internal.text import Text, aligned, html_table
 from micrograd_like.engine import Value
 from micrograd_like.operation import Op, Operators, real
+from micrograd_like.reading import cut
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
 Part = tuple[str, "Value | Module"]
-"""A parameter or a Module, and the path that leads to it."""
+"""A Value or a Module, and the path that leads to it."""
+
+_TEXT = (str, bytes, bytearray, memoryview, range)
 
 
 def _parts(path: str, item: object) -> Iterator[Part]:
     todo = [(path, item)]
     while todo:
         path, item = todo.pop()
-        if isinstance(item, Value):
-            if not item.op:
-                yield path, item
-        elif isinstance(item, Module):
+        if isinstance(item, (Value, Module)):
             yield path, item
-        elif isinstance(item, (list, tuple, dict)):
-            inner = item.items() if isinstance(item, dict) else enumerate(item)
-            todo += reversed([(f"{path}.{key}", entry) for key, entry in inner])
+        elif isinstance(item, (set, frozenset)):
+            if any(isinstance(entry, (Value, Module)) for entry in item):
+                raise TypeError(
+                    f"{path}: parameters in a {type(item).__name__} have no order, and so no "
+                    "names: keep them in a list"
+                )
+        else:
+            todo += reversed([(f"{path}.{key}", entry) for key, entry in _entries(item)])
+
+
+def _entries(item: Any) -> Iterable[tuple[Any, Any]]:
+    """The names or positions, and the things, in what can hold parameters."""
+    if isinstance(item, (list, tuple, deque)):
+        return enumerate(item)
+    if isinstance(item, Mapping):
+        return item.items()
+    if isinstance(item, Sequence) and not isinstance(item, _TEXT):
+        return enumerate(item)
+    if is_dataclass(item) and not isinstance(item, type):
+        return [(field.name, getattr(item, field.name, None)) for field in fields(item)]
+    if isinstance(item, SimpleNamespace):
+        return vars(item).items()
+    if type(item).__module__ == "numpy" and str(getattr(item, "dtype", "")) == "object":
+        return enumerate(item.tolist()) if item.ndim else [("0", item.item())]
+    return ()
+
+
+def _leads_to(value: Value, parameters: Mapping[Value, Any]) -> bool:
+    seen, stack = {value}, [value]
+    while stack:
+        node = stack.pop()
+        if node in parameters or node.op == "detach":
+            return True  # what is detached is meant to be a constant
+        for parent in node.parents:
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return False
 
 
 class Module:
     """What has parameters: they are found in the attributes.
 
-    A parameter is a leaf Value; Modules, lists, tuples and dicts are searched, in the order in
-    which the attributes were set. A Value made by an operation is a result and no parameter. A
-    subclass with other parameters defines `parameters` itself.
+    A parameter is a leaf Value. Modules, lists and other sequences, dicts, dataclasses and numpy
+    arrays of objects are searched, in the order in which the attributes were set. A Value that was
+    made from parameters is a result and no parameter; one that an operation made of something else,
+    as `Value(0.5) * 0.1`, raises ValueError, since training would never reach it. A set, which has
+    no order, raises TypeError. A subclass with other parameters defines `parameters` itself.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -58,18 +98,43 @@ class Module:
     {'slope': 2.0, 'offset': 1.0}
     """
 
+    def __call__(self, x: Any) -> Any:
+        """The output for one example. A subclass defines it."""
+        name = type(self).__name__
+        forward = " (its forward is not called by itself: name it __call__)"
+        raise TypeError(
+            f"{name} can't be called: define __call__(self, x) in it"
+            f"{forward if hasattr(self, 'forward') else ''}"
+        )
+
     def _attributes(self) -> Iterator[Part]:
+        """The leaf Values and Modules in the attributes, and where each is."""
+        for path, part in self._found():
+            if isinstance(part, Module) or not part.op:
+                yield path, part
+
+    def _found(self) -> Iterator[Part]:
         for name, attribute in vars(self).items():
             yield from _parts(name, attribute)
 
     def parameters(self) -> list[Value]:
         """All parameters in order; one that is used in several places counts once."""
         found: dict[Value, None] = {}
-        for _, part in self._attributes():
+        made: list[tuple[str, Value]] = []
+        for path, part in self._found():
             if isinstance(part, Module):
                 found.update(dict.fromkeys(part.parameters()))
+            elif part.op:
+                made.append((path, part))
             else:
                 found[part] = None
+        for path, value in made:
+            if not _leads_to(value, found):
+                raise ValueError(
+                    f"{type(self).__name__}.{path} is no parameter, since an operation made it "
+                    f"({value.op}): write Value(0.5 * 0.1), not Value(0.5) * 0.1, or .detach() for "
+                    "a constant"
+                )
         return list(found)
 
     def named_parameters(self) -> list[tuple[str, Value]]:
@@ -266,8 +331,13 @@ class Neuron(Module):
 
     @property
     def nonlin(self) -> bool:
-        """Whether there is an activation: micrograd's name for that."""
+        """Whether there is an activation: micrograd's name for that. Assigned True, it is relu."""
         return self.activation != "linear"
+
+    @nonlin.setter
+    def nonlin(self, nonlin: bool) -> None:
+        if bool(nonlin) != self.nonlin:
+            self.activation = "relu" if nonlin else "linear"
 
     def __call__(self, x: Any) -> Any:
         """The output for one example: `nin` numbers or Values, also a bare one where nin is 1."""
@@ -275,7 +345,10 @@ class Neuron(Module):
         if len(row) != len(self.w):
             raise ValueError(f"expected {len(self.w)} input(s), got {len(row)}: {x!r:.80}")
         # Left to right from the bias, as micrograd adds, so that the last digits agree.
-        return self._activate(sum(map(operator.mul, self.w, row), self.b))
+        out = self._activate(sum(map(operator.mul, self.w, row), self.b))
+        if isinstance(out, Real):
+            raise cut(f"the activation {_name(self.activation)}", self.activation, out)
+        return out
 
     def __repr__(self) -> str:
         name = _name(self.activation)

@@ -101,6 +101,10 @@ gate: Op = row("gate", "·", "a product in which a zero g wins over an x of inf 
     lambda x, g, out: g, lambda x, g, out: x, selects=True,
     cheaper=lambda x, g: x if is_number(g, 1.0) else None,
     branchless=lambda m, x, g: m.where(m.equal(g, 0.0), 0.0, x * g))
+chain: Op = row("chain", "·", "the chain rule where a branch was chosen: a zero of either wins",
+    lambda a, b: 0.0 if a == 0.0 or b == 0.0 else a * b,
+    lambda a, b, out: b, lambda a, b, out: a, selects=True, textbook=lambda a, b: a * b,
+    branchless=lambda m, a, b: m.where(m.equal(a, 0.0), 0.0, m.where(m.equal(b, 0.0), 0.0, a * b)))
 
 # Indicators.
 

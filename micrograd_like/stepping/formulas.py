@@ -9,6 +9,7 @@ from typing import Any, Final, final
 
 from micrograd_like._internal.text import Text, folded, number
 from micrograd_like.operation import LINE, OPS, Op, Operators, evaluate, real
+from micrograd_like.reading import read_partial
 
 _LONGEST: Final = 500  # characters; shared subexpressions could make a text of any length
 
@@ -100,7 +101,7 @@ def local_derivative(
     3·a²
     """
     symbols = tuple([Symbol(x) for x in operands])
-    partial = op.partials[index](*symbols, Symbol(out))
+    partial = read_partial(op, index, *symbols, Symbol(out))
     derivative = (
         Symbol(partial.head, partial.operands) if isinstance(partial, Symbol) else (Symbol(partial))
     )

@@ -110,13 +110,7 @@ def test_arguments_are_numbers_or_values(x: Any) -> None:
 
 def test_a_function_that_does_not_depend_on_its_argument() -> None:
     other = Value(4.0)
-    for f in (
-        lambda x: 3,
-        lambda x: 3.5,
-        lambda x: other,
-        lambda x: other * 2,
-        lambda x: x.detach(),
-    ):
+    for f in (lambda x: Value(3.5), lambda x: other, lambda x: other * 2, lambda x: x.detach()):
         assert repr(grad(f)(1.0)) == "Value(data=0.0, grad=0.0)"
     assert grad(lambda x: x)(1.0).data == 1.0
 
@@ -210,14 +204,14 @@ def test_what_is_no_function_is_refused_at_once() -> None:
         (lambda: grad(abs)(), ValueError, r"argnum=0, but .* called with 0 argument"),
         (lambda: grad(abs)("2"), TypeError, "expected a real number, got str: '2'"),
         (lambda: grad(abs)([2.0]), TypeError, r"expected a real number, got list: \[2.0\]"),
-        (lambda: grad(lambda x: [x])(2.0), TypeError, "must return one Value or number.* list"),
+        (lambda: grad(lambda x: [x])(2.0), TypeError, "must return one Value, it.* list"),
         (lambda: grad(lambda x: None)(2.0), TypeError, "it returned NoneType: None"),
         (lambda: grad(lambda x: "3")(2.0), TypeError, "it returned str: '3'"),
         (lambda: value_and_grad(sum)("12"), TypeError, "expected a real number, got str: '1'"),
         (lambda: hessian(lambda v: v)([2.0]), TypeError, "it returned list"),
         (lambda: gradcheck(sum, [2.0], eps=0.0), ValueError, "eps > 0.*got 0.0"),
         (lambda: gradcheck(sum, [2.0], atol=math.nan), ValueError, "atol ≥ 0.*nan"),
-        (lambda: gradcheck(sum, [1.0, 1e20]), ValueError, r"eps=1e-06 is lost next to xs\[1\]"),
+        (lambda: gradcheck(sum, [1.0], eps=1e-17), ValueError, r"eps=1e-17 is lost next to xs"),
         (lambda: gradcheck(sum, [math.inf]), ValueError, r"is lost next to xs\[0\] = inf"),
     ],
 )
@@ -251,7 +245,6 @@ def test_value_and_grad() -> None:
     value, gradients = value_and_grad(rosenbrock)([-1.2, 1.0])
     assert value.data == pytest.approx(24.2)
     assert numbers(gradients) == pytest.approx([-215.6, -88.0])
-    assert value_and_grad(lambda v: 7)([1.0, 2.0])[1][1].data == 0.0
     assert value_and_grad(lambda v: 7)([])[1] == []
 
 

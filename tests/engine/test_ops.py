@@ -39,7 +39,15 @@ LARGEST_TERM: dict[tuple[str, int | None], Callable[..., float]] = {
 
 # The slope of a row does not depend on this operand, so a nan there need not show in it.
 STRAIGHT = {("add", 0), ("add", 1), ("sub", 0), ("sub", 1), ("mul", 0), ("mul", 1), ("neg", 0)}
-STRAIGHT |= {("div", 0), ("gate", 0), ("gate", 1), ("bce", 1), ("bce_with_logits", 1)}
+STRAIGHT |= {
+    ("div", 0),
+    ("gate", 0),
+    ("gate", 1),
+    ("chain", 0),
+    ("chain", 1),
+    ("bce", 1),
+    ("bce_with_logits", 1),
+}
 STRAIGHT |= {(name, 0) for name in ("detach", "step", "sign")}
 STRAIGHT |= {("greater", 0), ("less", 0)}
 

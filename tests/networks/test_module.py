@@ -3,8 +3,13 @@
 import copy
 import math
 import pickle
+from collections import UserDict, UserList, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -188,3 +193,86 @@ def test_a_copy_has_parameters_of_its_own(copied: Any) -> None:
     other.parameters()[0].data += 1.0
     assert other.state_dict() != model.state_dict()
     assert set(other.parameters()).isdisjoint(model.parameters())
+
+
+@dataclass
+class Pair:
+    left: Value
+    right: Value
+
+
+HOLDERS: dict[str, tuple[Callable[[Value, Value], Any], list[str]]] = {
+    "deque": (lambda a, b: deque([a, b]), ["kept.0", "kept.1"]),
+    "dataclass": (lambda a, b: Pair(a, b), ["kept.left", "kept.right"]),
+    "namespace": (lambda a, b: SimpleNamespace(u=a, v=b), ["kept.u", "kept.v"]),
+    "user list": (lambda a, b: UserList([a, b]), ["kept.0", "kept.1"]),
+    "user dict": (lambda a, b: UserDict({"u": a, "v": b}), ["kept.u", "kept.v"]),
+    "array": (lambda a, b: numpy.array([a, b]), ["kept.0", "kept.1"]),
+    "matrix": (lambda a, b: numpy.array([[a], [b]]), ["kept.0.0", "kept.1.0"]),
+    "nested": (lambda a, b: {"p": deque([Pair(a, b)])}, ["kept.p.0.left", "kept.p.0.right"]),
+}
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_parameters_are_found_in_whatever_holds_them(kind: str) -> None:
+    hold, names = HOLDERS[kind]
+    a, b = Value(1.0), Value(2.0)
+    model = Anything(kept=hold(a, b))
+    assert model.named_parameters() == list(zip(names, [a, b], strict=True))
+
+
+@pytest.mark.parametrize("kept", [{Value(1.0)}, frozenset([Neuron(1)]), [{Value(1.0)}]])
+def test_a_set_of_parameters_is_refused_by_name(kept: Any) -> None:
+    with pytest.raises(TypeError, match=r"gates.*: parameters in a (frozen)?set have no order"):
+        Anything(gates=kept).parameters()
+
+
+@pytest.mark.parametrize("lost", [[Value(0.5) * 0.1], {"a": [Value(2.0).exp()]}, -Value(1.0)])
+def test_a_parameter_that_an_operation_made_is_refused_by_name(lost: Any) -> None:
+    model = Anything(b=Value(0.0), w=lost)
+    for asks in (model.parameters, model.state_dict, model.zero_grad):
+        with pytest.raises(ValueError, match=r"Anything\.w.* is no parameter.*write Value\("):
+            asks()
+
+
+def test_results_and_constants_may_be_kept() -> None:
+    w = Value(2.0)
+    model = Anything(w=w, scale=Value(3.0).detach(), last=[(w * 3.0).tanh()])
+    assert model.parameters() == [w]
+
+
+def test_a_module_that_is_not_called_says_what_is_missing() -> None:
+    class Torch(Module):
+        def forward(self, x: Any) -> Any:
+            return x
+
+    with pytest.raises(TypeError, match=r"Torch can't be called: define __call__.*forward is not"):
+        Torch()([1.0])
+    with pytest.raises(
+        TypeError, match=r"Module can't be called: define __call__\(self, x\) in it$"
+    ):
+        Module()([1.0])
+
+
+@pytest.mark.parametrize(
+    ("activation", "fix"),
+    [
+        (math.tanh, r"v\.tanh\(\)"),
+        (lambda z: math.exp(float(z)), r"v\.exp\(\)"),
+        (float, r"v\.sin\(\)"),
+    ],
+)
+def test_an_activation_that_cuts_the_graph_is_refused(activation: Any, fix: str) -> None:
+    for model in (Neuron(1, activation=activation), MLP(1, [3, 1], activation=activation)):
+        with pytest.raises(TypeError, match=f"activation .* returned a plain number.*{fix}"):
+            model([0.5])
+
+
+def test_nonlin_can_be_assigned_as_in_micrograd() -> None:
+    neuron = Neuron(1, activation="tanh")
+    neuron.nonlin = True
+    assert neuron.activation == "tanh"
+    neuron.nonlin = False
+    assert repr(neuron) == "LinearNeuron(1)"
+    neuron.nonlin = True
+    assert neuron.activation == "relu"

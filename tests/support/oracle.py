@@ -187,6 +187,7 @@ FUNCTIONS: dict[str, Callable[..., Jet]] = {
     "bce": bce,
     "bce_with_logits": lambda z, t: t * softplus(-z) + (1 - t) * softplus(z),
     "gate": lambda x, g: x * g,
+    "chain": lambda a, b: a * b,
     "step": lambda a: constant(a, a.value > 0),
     "sign": lambda a: constant(a, mp.sign(a.value)),
     "greater": lambda a, b: constant(a, compared(a, b) > 0),

@@ -1,0 +1,66 @@
+"""Errors for what can't be read on Values: functions that take only plain numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from micrograd_like.engine import Value
+from micrograd_like.operation import OPS, Op, Operators
+
+
+class _Probe(Operators):
+    """An operand that only operations take: no number, and not to be compared."""
+
+    __slots__ = ()
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> _Probe:
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError("it can't branch")
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("it can't compare")
+
+
+def read_partial(op: Op, index: int, *arguments: Any) -> Any:
+    """The partial derivative number `index` of `op`, read on operands and output of any kind.
+
+    A partial that is Python for floats alone raises TypeError that names the operation: `math.exp`
+    would turn a Value into a number and so cut its graph.
+    """
+    try:
+        _try_partial(op.partials[index], len(op.partials))
+        return op.partials[index](*arguments)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise TypeError(
+            f"operation {op.name!r}: partial {index} is Python for plain numbers, and a formula or "
+            f"a second derivative reads it on expressions ({error}). Write it with operators and "
+            "operations: ops.exp(a) instead of math.exp(a), ops.step(a) or maximum instead of if"
+        ) from error
+
+
+@lru_cache(maxsize=1024)
+def _try_partial(partial: Callable[..., Any], operands: int) -> None:
+    partial(*[_Probe() for _ in range(operands + 1)])
+
+
+def cut(what: str, function: Any, result: Any) -> TypeError:
+    """The error for a function that was given Values and returned a plain number.
+
+    >>> str(cut("f", math.sin, 0.5)).partition(". ")[2]
+    'Use v.sin(); for a constant return Value(0.5)'
+    """
+    code = getattr(function, "__code__", None)
+    used = {getattr(function, "__name__", ""), *(code.co_names if code else ())}
+    methods = sorted(name for name in used if name in OPS and hasattr(math, name))
+    named = [f"v.{name}()" if hasattr(Value, name) else f"ops.{name}(v)" for name in methods]
+    return TypeError(
+        f"{what} returned a plain number, {result!r:.80}, though it was given Values: functions of "
+        f"math, and float(v), cut the graph. Use {' and '.join(named) or 'v.sin(), v.exp(), …'}; "
+        f"for a constant return Value({result!r:.40})"
+    )
