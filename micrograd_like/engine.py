@@ -117,6 +117,12 @@ class Value(Operators):
     def __float__(self) -> float:
         return self._data
 
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else repr(self)
+
+    def __round__(self, digits: Any = None) -> Any:
+        return round(self._data, digits)
+
     def __repr__(self) -> str:
         label = f", label={self._label!r}" if self._label else ""
         return f"Value(data={self._data}, grad={self._grad}{label})"

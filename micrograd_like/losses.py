@@ -23,7 +23,7 @@ from micrograd_like import ops
 from micrograd_like._internal.arguments import number
 from micrograd_like.engine import Value
 from micrograd_like.functions import logsumexp
-from micrograd_like.operation import Operators
+from micrograd_like.operation import Operators, is_truth
 
 
 def mse_loss(prediction: Any, target: Any) -> Any:
@@ -95,7 +95,7 @@ def cross_entropy(logits: Any, target: Any) -> Any:
 
 
 def _is_item(x: Any) -> bool:
-    return isinstance(x, (Operators, Real))
+    return isinstance(x, (Operators, Real)) or is_truth(x)
 
 
 def _item(what: str, x: Any) -> Any:

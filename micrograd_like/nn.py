@@ -23,7 +23,7 @@ from typing import Any
 from micrograd_like._internal.arguments import NO_SEQUENCE, generator, number, whole
 from micrograd_like._internal.text import Text, aligned, html_table
 from micrograd_like.engine import Value
-from micrograd_like.operation import Op, Operators, real
+from micrograd_like.operation import Op, Operators, is_truth, real
 from micrograd_like.reading import cut
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
@@ -273,7 +273,7 @@ def _example(x: Any) -> _Example:
     try:
         if isinstance(x, NO_SEQUENCE):
             raise TypeError(f"{type(x).__name__} is no sequence of numbers: {x!r:.80}")
-        row = [x] if isinstance(x, (Operators, Real)) else list(x)
+        row = [x] if isinstance(x, (Operators, Real)) or is_truth(x) else list(x)
         return _Example([xi if isinstance(xi, Operators) else real(xi) for xi in row])
     except TypeError as error:
         raise TypeError(f"a model takes the inputs of one example at a time: {error}") from None

@@ -176,11 +176,15 @@ def _check_signature(
     import inspect  # which takes a third of the time that importing the package may take
 
     try:
-        inspect.signature(function).bind(*range(count))
+        signature = inspect.signature(function)
+    except ValueError:  # of some functions written in C, as math.hypot, Python can't tell
+        return
+    try:
+        signature.bind(*range(count))
     except TypeError:
         raise ValueError(
             f"operation {name!r}: its {what} is called with {count} argument(s), {arguments}, but "
-            f"takes {inspect.signature(function)}"
+            f"takes {signature}"
         ) from None
 
 
@@ -200,6 +204,13 @@ class Operators:
     def _binary(self, name: str, a: Any, b: Any) -> Self:
         other = b if a is self else a
         if not isinstance(other, Operators) and not isinstance(other, NUMBER):
+            if is_truth(other):
+                return self._binary(name, *[float(x) if x is other else x for x in (a, b)])
+            if hasattr(other, "__array__"):
+                raise TypeError(
+                    f"{name} of a {type(self).__name__} and a {type(other).__name__}: one number "
+                    "at a time, as in [value + x for x in array]"
+                )
             return NotImplemented  # type: ignore[no-any-return]
         return self._apply(OPS[name], (a, b))
 
@@ -330,9 +341,16 @@ def real(x: object) -> float:
     """
     if type(x) is float:
         return x
-    if not isinstance(x, (int, numbers.Real)):  # int first: asking an abstract class takes longer
+    # int first: asking an abstract class takes longer
+    if not isinstance(x, (int, numbers.Real)) and not is_truth(x):
         raise TypeError(f"expected a real number, got {type(x).__name__}: {x!r:.80}")
-    return float(x)
+    return float(x)  # type: ignore[arg-type]
+
+
+def is_truth(x: object) -> bool:
+    """Whether `x` is numpy's True or False, which is no number to Python."""
+    kind = type(x)
+    return kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
 
 
 class AnomalyError(ArithmeticError):

@@ -7,10 +7,12 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy
 import pytest
 from mpmath import mp, mpf
 
 from micrograd_like import (
+    Neuron,
     Op,
     Value,
     compile,
@@ -22,6 +24,7 @@ from micrograd_like import (
     logsumexp,
     maximum,
     minimum,
+    mse_loss,
     ops,
     register,
     softmax,
@@ -265,3 +268,55 @@ def test_gradcheck_knows_what_rounding_alone_can_do() -> None:
         gradcheck(lambda v: v[0] * v[0].detach(), [1e8])
     with pytest.raises(GradcheckError):
         gradcheck(lambda v: v[0].sin() * v[0].detach(), [0.7])
+
+
+@pytest.mark.parametrize("truth", [numpy.True_, numpy.False_])
+def test_truth_values_of_numpy_are_numbers(truth: Any) -> None:
+    number = float(truth)
+    assert Value(truth).data == number
+    assert (Value(3.0) * truth).data == (truth * Value(3.0)).data == 3.0 * number
+    assert mse_loss([Value(0.25)], numpy.array([number]) > 0.5).data == (0.25 - number) ** 2
+    neuron = Neuron(1)
+    assert neuron(truth).data == neuron([number]).data
+
+
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        lambda array: array + Value(1.0),
+        lambda array: Value(1.0) + array,
+        lambda array: array / Value(1.0),
+        lambda array: Value(2.0) ** array,
+    ],
+)
+def test_an_array_and_a_value_are_told_apart(mixed: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match=r"of a Value and a ndarray: one number at a time"):
+        mixed(numpy.array([1.0]))
+
+
+def test_values_are_formatted_and_rounded_as_numbers() -> None:
+    loss = Value(0.123456, label="loss")
+    assert f"{loss:.4f}" == "0.1235"
+    assert f"{loss:>8.2e}" == "1.23e-01"
+    assert f"{loss}" == str(loss) == repr(loss)
+    assert (round(loss, 2), round(Value(2.6))) == (0.12, 3)
+
+
+@pytest.mark.parametrize(
+    ("function", "slopes"),
+    [
+        (math.hypot, (lambda a, b, out: a / out, lambda a, b, out: b / out)),
+        (math.log, (lambda a, out: 1.0 / a,)),
+        (max, (lambda a, b, out: ops.greater(a, b), lambda a, b, out: ops.greater(b, a))),
+    ],
+)
+def test_functions_that_do_not_tell_their_signature_are_rows(
+    own: Callable[..., Op], function: Any, slopes: Any
+) -> None:
+    op = own("mine", function, *slopes)
+    xs = [3.0, 4.0][: len(slopes)]
+    leaves = [Value(x) for x in xs]
+    out = op(*leaves)
+    out.backward()
+    assert out.data == function(*xs)
+    assert [leaf.grad for leaf in leaves] == [slope(*xs, out.data) for slope in slopes]
