@@ -34,3 +34,17 @@ def pytest_configure() -> None:
             f"MICROGRAD_LIKE_EXPECT_ENGINE is {expected!r}, but the {micrograd_like.ENGINE} "
             f"engine runs, from {Path(micrograd_like.__file__).parent}"
         )
+
+
+CORE = {
+    "engine": "edge_cases engine engine_graphs functions graph operation operators ops",
+    "stepping": "explanation stepper steps tree",
+}
+"""What somebody who changes the engine runs all the time: it takes seconds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        names = CORE.get(item.path.parent.name, "").split()
+        if item.path.stem.removeprefix("test_") in names and not item.get_closest_marker("long"):
+            item.add_marker("core")

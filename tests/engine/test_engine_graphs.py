@@ -24,6 +24,7 @@ SEEDS = st.integers(0, 10**6)
 TAME = st.floats(-5.0, 5.0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", range(0, 2000, 100))
 def test_gradients_are_within_the_bounds(first: int) -> None:
     """|g - exact| ≤ 256·u·Gabs, or 1024·u·Gabs where a sum cancels by more than a factor of 20."""

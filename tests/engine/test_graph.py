@@ -42,6 +42,7 @@ def test_several_roots_share_their_nodes() -> None:
     assert nodes_of(c, a, c) == [a, c]
 
 
+@pytest.mark.long
 def test_a_deep_chain_and_a_wide_sum() -> None:
     x = Value(1.0)
     chain = x

@@ -58,6 +58,7 @@ def test_paths_with_the_product_of_their_local_derivatives() -> None:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_sum_is_the_gradient_to_the_bit(recipe: Recipe) -> None:
     nodes = recipe.build()

@@ -377,6 +377,7 @@ def test_an_anomaly_leaves_the_position_and_all_numbers() -> None:
     assert str(stepper.next()).endswith("0.0 → inf")
 
 
+@pytest.mark.long
 def test_a_deep_chain() -> None:
     x = Value(1.0, "x")
     root = x

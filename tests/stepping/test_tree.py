@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from micrograd_like import Value
 from micrograd_like.stepping.stepper import Stepper
 from micrograd_like.stepping.tree import tree
@@ -33,6 +35,7 @@ def test_an_operand_used_twice_by_one_node_is_one_branch() -> None:
     ]
 
 
+@pytest.mark.long
 def test_a_large_graph_is_cut() -> None:
     x = Value(1.0, "x")
     root = x
