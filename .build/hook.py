@@ -74,9 +74,10 @@ def compile_modules(root: Path, modules: list[str], scratch: Path) -> Path:
     from Cython.Compiler import Options
     from setuptools import Distribution, Extension
 
-    Options.get_directive_defaults()["no_gc"] = True  # in a .pxd it would be ignored
+    defaults = Options.get_directive_defaults()  # type: ignore[no-untyped-call]
+    defaults["no_gc"] = True  # in a .pxd it would be ignored
     with contextlib.chdir(root):  # the names of the modules are found from here
-        extensions = cythonize(
+        extensions = cythonize(  # type: ignore[no-untyped-call]
             [
                 Extension(f"{PACKAGE}.{m}", [f"{PACKAGE}/{m}.py"], extra_compile_args=CODE)
                 for m in modules
