@@ -77,8 +77,10 @@ class Value(Operators):
             raise TypeError(f"a label is a str, got {type(label).__name__}: {label!r:.80}")
         self._label = label
 
-    # Operators has the methods for all operations. They call `_apply`, which computes anything in
-    # the table. Sums and products, which most nodes are, are written out here to be faster.
+    # The class Operators has a method for every operation: a - b, a.tanh() and so on. They call
+    # `_apply`, which computes any row of the table. Sums and products, which most nodes are, are
+    # written out here to be faster. `_node` below takes the result, the row that made it, and the
+    # operands, each with the derivative of the result by it.
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
         a = operands[0] if isinstance(operands[0], Value) else real(operands[0])
@@ -156,6 +158,8 @@ class Value(Operators):
     def _op(self) -> str:
         return self.op
 
+    # Copying and freeing; no part of the idea.
+
     def __reduce__(self) -> tuple[Any, ...]:
         if self.op:
             raise TypeError(f"only leaves are copied and pickled: {self} was made by {self.op}")
@@ -185,7 +189,7 @@ class Value(Operators):
         """
         start = real(seed)
         order = topological_order(self)
-        earlier = _leaf_gradients(order)
+        earlier = _leaf_gradients(order)  # of passes before; this one starts at 0
         try:
             _chain_rule(order, start)
         except BaseException:
@@ -196,7 +200,8 @@ class Value(Operators):
             leaf.grad += grad
 
 
-_depth, _waiting = 0, list[Any]()
+_depth, _waiting = 0, list[Any]()  # of __dealloc__: how many calls are running, what is left
+_walks = count(1)  # numbers for topological_order
 
 
 def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
@@ -227,9 +232,6 @@ def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
     return order
 
 
-_walks = count(1)
-
-
 def _leaf_gradients(order: list[Value]) -> dict[Value, float]:
     gradients = {}
     for node in order:
@@ -257,7 +259,7 @@ def _chain_rule(order: list[Value], seed: float) -> None:
 
 
 def contribution(node: Value, upstream: float, slope: float) -> float:
-    """One operand's share of the gradient of `node`: upstream gradient · local derivative."""
+    """What the gradient of an operand of `node` gains: upstream gradient · local derivative."""
     product = upstream * slope
     return product if math.isfinite(product) else _not_finite(node, upstream, slope)
 
