@@ -207,7 +207,7 @@ class JaxRunner:
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
-        self._jitted: dict[bool, Callable[..., tuple[Array, Array]]] = {}
+        self._jitted: dict[tuple[bool, bool], Callable[..., tuple[Array, Array]]] = {}
         mesh = Mesh(numpy.array(jax.devices()), ("rows",))
         self._by_row = NamedSharding(mesh, PartitionSpec(None, "rows"))  # type: ignore[no-untyped-call]
         self._everywhere = NamedSharding(mesh, PartitionSpec())  # type: ignore[no-untyped-call]
@@ -240,9 +240,13 @@ class JaxRunner:
         """Mean of the first output, of its derivatives, and the other outputs (see `Runner`)."""
         rows = table if chosen is None else table[list(chosen)]
         outputs, means = self._run(True, parameters, rows)
+        if not numpy.isfinite(means[1:]).all():
+            outputs, means = self._run(True, parameters, rows, careful=True)
         return float(means[0]), means[1:], outputs[:, 1:]
 
-    def _run(self, gradient: bool, parameters: Sequence[float], rows: Array) -> tuple[Array, Array]:
+    def _run(
+        self, gradient: bool, parameters: Sequence[float], rows: Array, careful: bool = False
+    ) -> tuple[Array, Array]:
         count, devices = len(rows), self._by_row.num_devices
         width = min(BLOCK, -(-count // devices)) * devices
         blocks = -(-count // width)
@@ -250,9 +254,10 @@ class JaxRunner:
         places = numpy.minimum(numpy.arange(blocks * width), count - 1)
         live = (numpy.arange(blocks * width) < count).reshape(blocks, width)
         with jax.enable_x64(True):
-            if gradient not in self._jitted:
-                self._jitted[gradient] = jax.jit(function(self._tape, gradient))
-            outputs, means = self._jitted[gradient](
+            if (gradient, careful) not in self._jitted:
+                tape = self._tape.careful() if careful else self._tape
+                self._jitted[gradient, careful] = jax.jit(function(tape, gradient))
+            outputs, means = self._jitted[gradient, careful](
                 jax.device_put(numpy.array(parameters, dtype=float), self._everywhere),
                 jax.device_put(rows[places].reshape(blocks, width, -1), self._by_row),
                 jax.device_put(live, self._by_row),

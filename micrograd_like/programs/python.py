@@ -15,7 +15,8 @@
 
 Results equal the engine's to the bit: rows are added up in the order in which one `backward` after
 the other adds them to `grad`. The source is written with Python's own `/`, which raises where IEEE
-754 has an answer; when it does, the rows are run again with the forward functions of what divides.
+754 has an answer, and with plain products in the backward pass. When that raises, or a gradient is
+not finite, the rows are run again with the forward functions of what divides and `Tape.careful`.
 """
 
 from __future__ import annotations
@@ -73,20 +74,24 @@ class PythonRunner:
 
     def _run(self, gradient: bool, parameters: Sequence[float], rows: Rows) -> Any:
         try:
-            return self._function(gradient, careful=False)(parameters, rows)
+            found = self._function(gradient, careful=False)(parameters, rows)
         except ZeroDivisionError:
             return self._function(gradient, careful=True)(parameters, rows)
+        if gradient and not all(map(math.isfinite, found[1])):
+            return self._function(gradient, careful=True)(parameters, rows)
+        return found
 
     def _function(self, gradient: bool, careful: bool) -> Callable[..., Any]:
         if (gradient, careful) not in self._functions:
-            source = _source(self._tape, gradient, careful)
+            tape = self._tape.careful() if careful else self._tape
+            source = _source(tape, gradient, careful)
             filename = f"<compiled graph {next(_numbers)}>"
             # Where debuggers, `inspect` and tracebacks look, until the program goes.
             lines = source.splitlines(keepends=True)
             linecache.cache[filename] = (len(source), None, lines, filename)
             weakref.finalize(self, linecache.cache.pop, filename, None)
             names: dict[str, Any] = {"inf": math.inf, "nan": math.nan}
-            names |= {_called(line.op): _call(line.op) for line in self._tape.lines if line.op}
+            names |= {_called(op): _call(op) for op in tape.ops.values()}
             exec(compile(source, filename, "exec"), names)
             self._functions[gradient, careful] = names["value_and_grad" if gradient else "values"]
         return self._functions[gradient, careful]

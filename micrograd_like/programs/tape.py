@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any, NamedTuple, overload
 
@@ -171,6 +172,26 @@ class Tape:
         found = [self.left[line], self.right[line], self.third.get(line, NONE)]
         return [key for key in found if key != NONE]
 
+    def careful(self) -> Tape:
+        """The same lines, but an upstream gradient of exactly 0 passes nothing back.
+
+        Where a slope is inf or nan, the product of a contribution is nan even if the upstream
+        gradient is 0, which has to win. That is dear to ask at every line, and is seen in the
+        result: a gradient that is not finite. So whoever runs a tape runs this one for the same
+        rows when that happens. Its contributions are gate(slope, upstream), or, where the operation
+        selects, "chain", in which either zero wins. All else, and all numbers, stay.
+        """
+        tape = copy(self)
+        tape.names, tape.left, tape.right = self.names[:], self.left[:], self.right[:]
+        tape.ops = self.ops | {"gate": ops.gate, "chain": ops.chain}
+        for line in self.contributions:
+            if self.names[line] == "mul":
+                tape.names[line] = "gate"
+                tape.left[line], tape.right[line] = self.right[line], self.left[line]
+            else:
+                tape.names[line] = "chain"
+        return tape
+
     def needed(self, results: Iterable[Operand]) -> list[int]:
         """The numbers of the lines that `results` are computed from, in order."""
         wanted = [False] * (len(self.names) + 1)  # the last for constants and what is not there
@@ -210,6 +231,7 @@ class Tape:
         Each of `rows` has a number before it, by which it is called.
         """
         needed = self.needed(self.results(gradient))
+        contributions = {*self.contributions}
         for place, row in rows:
             values = dict(enumerate((*parameters, *row)))
             for number in needed:
@@ -217,7 +239,9 @@ class Tape:
                 if op is None:
                     continue
                 taken = [values[x] if type(x) is int else x for x in operands]
-                values[number] = result = evaluate(op.forward, *taken)
+                stopped = number in contributions and taken[0] == 0.0
+                result = 0.0 if stopped else evaluate(op.forward, *taken)
+                values[number] = result
                 if (origin := self.origins[number]) and not math.isfinite(result):
                     direction, name = origin
                     raise AnomalyError(
@@ -572,9 +596,8 @@ class _Writer:
 
     def _contribution(self, op: Op, upstream: int, slope: int, note: tuple[str, str]) -> int:
         """What a node made by `op` passes back; `NONE` where that is nothing for sure."""
-        constants = self._tape.constants
         product = ops.gate if op.selects else ops.mul
-        if op.selects and slope < 0 and constants[-2 - slope] == 0.0:
+        if self.number(upstream) == 0.0 or (op.selects and self.number(slope) == 0.0):
             return NONE
         if slope == ONE:
             line = upstream

@@ -22,10 +22,9 @@ DIGITS = 130
 
 MOST_LEAVES, FEWEST_STEPS, MOST_STEPS = 6, 5, 40
 _LOST, _HUGE = 1e-5, 1e250
-_SLOPES = (
-    "log_of_base gate step sign greater less reciprocal tanh_prime sigmoid_prime logaddexp_slope"
-)
-PUBLIC = [name for name in OPS if name not in {*_SLOPES.split(), "power_slope", "power_log"}]
+_SLOPES = "log_of_base gate step sign greater less reciprocal tanh_prime sigmoid_prime"
+_MORE = {"chain", "logaddexp_slope", "power_slope", "power_log"}
+PUBLIC = [name for name in OPS if name not in {*_SLOPES.split(), *_MORE}]
 _UNARY = [name for name in PUBLIC if len(OPS[name].partials) == 1]
 _BINARY = [name for name in PUBLIC if len(OPS[name].partials) == 2]
 _SELECTING = ("relu", "abs", "maximum", "minimum")

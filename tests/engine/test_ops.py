@@ -262,6 +262,8 @@ KINKS = [
     ("pow", (-1e200, 3.0), -INF, (INF, NAN)),
     ("gate", (INF, 0.0), 0.0, (0.0, INF)),
     ("gate", (NAN, 0.0), 0.0, (0.0, NAN)),
+    ("chain", (NAN, 0.0), 0.0, (0.0, NAN)),
+    ("chain", (0.0, NAN), 0.0, (NAN, 0.0)),
     ("log1p", (-1.0,), -INF, (INF,)),
     ("log1p", (-2.0,), NAN, (NAN,)),
     ("sqrt", (0.0,), 0.0, (INF,)),

@@ -1,0 +1,95 @@
+"""An upstream gradient of exactly 0 passes nothing back, whatever the slope, in every program."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from micrograd_like import Value, compile, maximum, minimum
+from micrograd_like.calculus import grad
+from micrograd_like.operation import Op, evaluate
+from tests.support.programs import SPECIAL, TABLE
+from tests.support.trainings import needs_compiled
+
+BACKENDS = ["python", pytest.param("jax", marks=needs_compiled)]
+
+# Where a branch is not taken, or a limit is known; with the derivative.
+CASES: dict[str, tuple[Callable[[Any], Any], float, float]] = {
+    "relu(a)·ln a": (lambda a: a.relu() * a.log(), 0.0, 0.0),
+    "max(√a, 1)": (lambda a: maximum(a.sqrt(), 1.0), 0.0, 0.0),
+    "elu": (lambda a: maximum(a, 0.0) + minimum(a.exp() - 1.0, 0.0), 1000.0, 1.0),
+    "a·√a": (lambda a: a * a.sqrt(), 0.0, 0.0),
+    "min(1/a, 1)": (lambda a: minimum(1.0 / a, 1.0) + 3.0 * a, 0.0, 3.0),
+    "max(ln a, 0)·2": (lambda a: 2.0 * maximum(a.log(), 0.0), 0.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", CASES)
+def test_branches_not_taken_and_limits(name: str, backend: str) -> None:
+    f, point, slope = CASES[name]
+    a, x = Value(1.0), Value(0.0)
+    program = compile(f(a + x), [x], params=[a], backend=backend)
+    a.data = 0.0
+    _, [found] = program.value_and_grad([[point]] * 3)
+    assert found == slope
+    # A row beside it keeps what it adds.
+    _, [alone] = program.value_and_grad([[1.25]])
+    _, [both] = program.value_and_grad([[point], [1.25]])
+    assert both == pytest.approx((slope + alone) / 2, rel=1e-15)
+
+
+def steep(op: Op) -> list[tuple[float, ...]]:
+    """Points where a slope of the operation is inf or nan."""
+    found = []
+    for point in itertools.product(SPECIAL, repeat=len(op.partials)):
+        out = evaluate(op.forward, *point)
+        slopes = [evaluate(partial, *point, out) for partial in op.partials]
+        if not all(map(math.isfinite, slopes)):
+            found.append(point)
+    return found
+
+
+@pytest.mark.parametrize("op", [op for op in TABLE if steep(op)], ids=repr)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_row_with_steep_slopes(op: Op, backend: str) -> None:
+    leaves, z = [Value(0.5) for _ in op.partials], Value(0.0)
+    program = compile(z * op(*leaves), [z], params=leaves, backend=backend)
+    for point in steep(op)[:: 1 if backend == "python" else 7]:
+        for leaf, number in zip(leaves, point, strict=True):
+            leaf.data = number
+        _, gradient = program.value_and_grad([[0.0], [-0.0]])
+        assert gradient == [0.0] * len(leaves), point
+
+
+@pytest.mark.parametrize("op", [op for op in TABLE if steep(op)], ids=repr)
+def test_second_derivatives(op: Op) -> None:
+    leaves, z = [Value(0.5) for _ in op.partials], Value(0.0)
+    for place in range(len(leaves)):
+
+        def slope(x: Any, place: int = place) -> Any:
+            return op(*[x if i == place else leaf for i, leaf in enumerate(leaves)])
+
+        second = z * grad(slope)(leaves[place])
+        program = compile(second, [z], params=leaves, backend="python")
+        for point in steep(op):
+            for leaf, number in zip(leaves, point, strict=True):
+                leaf.data = number
+            assert program.value_and_grad([[0.0]])[1] == [0.0] * len(leaves), point
+        for leaf in leaves:
+            leaf.data = 0.5
+
+
+def test_what_selects_is_stopped_by_either_zero() -> None:
+    a, z = Value(1.0), Value(0.0)
+    program = compile(z * (a * math.nan).relu(), [z], params=[a], backend="python")
+    assert program.value_and_grad([[0.0]])[1] == [0.0]
+    program = compile(z * a.relu(), [z], params=[a], backend="python")
+    a.data = -1.0
+    assert program.value_and_grad([[math.inf]])[1] == [0.0]
+    a.data = 1.0
+    assert program.value_and_grad([[math.inf]])[1] == [math.inf]
