@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from micrograd_like._internal.extras import installed, load
+from micrograd_like._internal.numbers import unwrapped
 from micrograd_like.engine import Value
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import anomaly_mode
@@ -101,12 +102,18 @@ class Program:
         runner: Runner,
         tape: Tape,
         bare: bool,
-        inputs: Sequence[Value],
+        inputs: Sequence[str],
         params: Sequence[Value],
+        threads: int,
     ) -> None:
         self.params = tuple(params)
         self._runner, self._tape, self._bare = runner, tape, bare
-        self._inputs = [value.label for value in inputs]
+        self._inputs, self._threads = inputs, threads
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What runs belongs to the process: it is made again from the tape.
+        rest = self._bare, self._inputs, self.params, self._threads
+        return _remade, (self.backend, self._tape, *rest)
 
     def __repr__(self) -> str:
         return (
@@ -122,18 +129,23 @@ class Program:
     def source(self) -> str:
         return self._runner.source
 
-    def __call__(self, rows: Any) -> list[Any]:
+    def __call__(self, rows: Any, *, parameters: Any = None) -> list[Any]:
         """The output for every row: a float, or a list of them where `outputs` was a list.
 
-        `rows` is a sequence of sequences, or an array, with a number for every input. A row of
-        another length raises ValueError, and what is no number TypeError.
+        `rows` is a sequence of sequences, an array or a DataFrame, with a number for every input.
+        A row of another length raises ValueError, and what is no number TypeError.
+
+        `parameters`: an array with a number for each of `params`, to be used in place of theirs.
         """
-        table, parameters = self._read(rows, gradient=False)
+        table, parameters = self._read(rows, parameters, gradient=False)
         results = self._runner.values(parameters, table) if len(table) else []
         return [output for [output] in results] if self._bare else results
 
-    def value_and_grad(self, rows: Any) -> tuple[float, list[float]]:
-        """The mean of the output over the rows, and its derivative by each of `params`.
+    def value_and_grad(self, rows: Any, *, parameters: Any = None) -> tuple[float, Any]:
+        """The mean of the output over the rows, and its derivative by each of `params` as a list.
+
+        With `parameters`, an array with a number for each of `params` to be used in place of
+        theirs, the derivatives are an array too, which takes no time for each parameter.
 
         No rows, or a program of several outputs, raise ValueError.
         """
@@ -142,10 +154,13 @@ class Program:
                 f"a gradient is of one output, and this program has {len(self._tape.outputs)}: "
                 "compile the one to differentiate by itself"
             )
-        table, parameters = self._read(rows, gradient=True)
+        as_array = parameters is not None
+        table, parameters = self._read(rows, parameters, gradient=True)
         if not len(table):
             raise ValueError(f"a mean takes at least one row, got {rows!r:.80}")
         mean, gradient, _ = self._runner.value_and_grad(parameters, table)
+        if as_array:
+            return mean, load("numpy", "llvm").asarray(gradient)
         return mean, gradient if isinstance(gradient, list) else gradient.tolist()
 
     def backward(self, rows: Any) -> float:
@@ -156,14 +171,38 @@ class Program:
                 parameter.grad += slope
         return mean
 
-    def _read(self, rows: Any, gradient: bool) -> tuple[Any, list[float]]:
+    def _read(self, rows: Any, given: Any, gradient: bool) -> tuple[Any, Any]:
         table = self._runner.table(rows, self._inputs)
-        parameters = [parameter.data for parameter in self.params]
+        if given is None:
+            parameters = [parameter.data for parameter in self.params]
+        else:
+            parameters = self._read_parameters(given)
         if anomaly_mode.on:
             # As plain floats: numpy's own warn where IEEE 754 has an answer.
             plain = table if isinstance(table, list) else table.tolist()
-            self._tape.find_anomaly(parameters, enumerate(plain), gradient)
+            self._tape.find_anomaly([*map(float, parameters)], enumerate(plain), gradient)
         return table, parameters
+
+    def _read_parameters(self, given: Any) -> Any:
+        array = load("numpy", "llvm").asarray(unwrapped(given))
+        if array.ndim != 1 or len(array) != len(self.params) or array.dtype.kind not in "fiub":
+            raise ValueError(
+                f"parameters is an array with a number for each of the {len(self.params)} "
+                f"parameter(s), got one of {array.dtype} and shape {array.shape}"
+            )
+        array = array.astype(float, copy=False)
+        return array.tolist() if self.backend == "python" else array
+
+
+def _remade(
+    backend: str,
+    tape: Tape,
+    bare: bool,
+    inputs: Sequence[str],
+    params: Sequence[Value],
+    threads: int,
+) -> Program:
+    return Program(make_runner(tape, backend, threads), tape, bare, inputs, params, threads)
 
 
 def compile(
@@ -216,7 +255,8 @@ def compile(
             if parameter in known:
                 raise ValueError(f"params[{place}] is an input as well: {parameter!r}")
     tape = Tape(roots, rows, parameters, differentiate=len(roots) == 1)
-    return Program(make_runner(tape, backend, threads), tape, bare, rows, parameters)
+    labels = [value.label for value in rows]
+    return Program(make_runner(tape, backend, threads), tape, bare, labels, parameters, threads)
 
 
 def _values(what: str, values: Any) -> list[Value]:

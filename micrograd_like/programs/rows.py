@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from micrograd_like._internal.arguments import NO_SEQUENCE
+from micrograd_like._internal.numbers import check_unmasked, is_sequence, plain, unwrapped
 from micrograd_like.operation import real
 
 Rows = Sequence[Sequence[float]]
@@ -15,20 +15,24 @@ def read_rows(rows: Any, inputs: Sequence[str]) -> list[tuple[float, ...]]:
     """`rows`, a sequence with a sequence of numbers for each row, as floats.
 
     `inputs` are the names, possibly empty, of the numbers that a row has. A row of another length
-    raises ValueError, and what is no number TypeError; both say where.
+    raises ValueError, and what is no number, or a masked array, TypeError; both say where. A
+    DataFrame is its rows.
 
     >>> read_rows([[1, 2], (True, 0.5)], ["x", "y"])
     [(1.0, 2.0), (1.0, 0.5)]
     """
-    if hasattr(rows, "tolist"):
-        rows = rows.tolist()  # an array gives plain floats many times faster this way
-    if isinstance(rows, NO_SEQUENCE) or not hasattr(rows, "__iter__"):
+    rows = plain(rows)
+    if not is_sequence(rows):
         raise TypeError(f"expected a sequence of rows, got {type(rows).__name__}: {rows!r:.80}")
     return [_read_row(place, row, inputs) for place, row in enumerate(rows)]
 
 
 def _read_row(place: int, row: Any, inputs: Sequence[str]) -> tuple[float, ...]:
-    if isinstance(row, NO_SEQUENCE) or not hasattr(row, "__iter__"):
+    try:
+        row = plain(row)
+    except TypeError as error:
+        raise TypeError(f"row {place}: {error}") from None
+    if not is_sequence(row):
         raise TypeError(
             f"row {place}: expected a sequence of {len(inputs)} number(s), got "
             f"{type(row).__name__}: {row!r:.80}"
@@ -52,11 +56,15 @@ def read_array(rows: Any, inputs: Sequence[str]) -> Any:
     """The same as a contiguous float64 array of shape (rows, inputs); no copy if it is one."""
     import numpy
 
+    rows = unwrapped(rows)
+    if isinstance(rows, list | tuple):
+        check_unmasked(rows)  # which an array of them would forget
     try:
         array = numpy.asarray(rows)
         fits = array.ndim == 2 and array.shape[1] == len(inputs) and array.dtype.kind in "fiub"
     except ValueError:  # rows of several lengths
         fits = False
     if not fits:  # right after all, or about to raise an error that says where
-        array = numpy.array(read_rows(rows, inputs), dtype=float).reshape(-1, len(inputs))
+        read = read_rows(rows, inputs)
+        array = numpy.array(read, dtype=float).reshape(len(read), len(inputs))
     return numpy.ascontiguousarray(array, dtype=numpy.float64)

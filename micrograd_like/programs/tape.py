@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, overload
 from micrograd_like import ops
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.graph import check_root
-from micrograd_like.operation import OPS, AnomalyError, Op, Operators, evaluate, real
+from micrograd_like.operation import OPS, AnomalyError, Op, Operators, evaluate, real, row
 
 Operand = int | float
 """The number of a line, or a constant; `type(operand) is float` tells them apart."""
@@ -132,6 +132,13 @@ class Tape:
             gradients = dict(zip(parameters, self.gradient_keys, strict=False))
             self.passages = writer.passages(passed, gradients)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"ops": None}  # found by their names in the table of the process
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.ops = {name: _operation(name) for name in dict.fromkeys(self.names) if name}
+
     @property
     def lines(self) -> Lines:
         """The lines as `Line`s, made when they are looked at."""
@@ -232,8 +239,8 @@ class Tape:
         """
         needed = self.needed(self.results(gradient))
         contributions = {*self.contributions}
-        for place, row in rows:
-            values = dict(enumerate((*parameters, *row)))
+        for place, numbers in rows:
+            values = dict(enumerate((*parameters, *numbers)))
             for number in needed:
                 op, operands, _, label = self.lines[number]
                 if op is None:
@@ -619,7 +626,7 @@ class _Writer:
         """The partial derivative of `op` by its operand number `side`, from operands and output."""
         name, partial = _partial_name(op.name, side), op.partials[side]
         slope = self._expand(name, partial, keys)
-        return self.add(Op(name, op.symbol, partial, ()), *keys) if slope is None else slope
+        return self.add(_operation(name), *keys) if slope is None else slope
 
     def passages(
         self, passed: dict[Value, _Passed], gradients: dict[Value, list[int]]
@@ -659,6 +666,13 @@ slope, and what is passed back, `NONE` for a branch not taken."""
 
 def _partial_name(name: str, side: int) -> str:
     return f"{name}.partials[{side}]"
+
+
+def _operation(name: str) -> Op:
+    """The operation of a line: a row of the table, or the partial of one as an operation."""
+    base, _, side = name.partition(".partials[")
+    op = row(base)
+    return Op(name, op.symbol, op.partials[int(side.rstrip("]"))], ()) if side else op
 
 
 # What the operators of a symbol write: reading their forward functions would lead back here.
