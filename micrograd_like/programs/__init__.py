@@ -95,6 +95,7 @@ class Program:
     - `params`: the parameters, in the order of the gradients.
     - `backend`: "python", "llvm", "jax" or "javascript".
     - `source`: what runs, as text.
+    - `plan`: the loops that the backend "llvm" found in the graph, in words.
     """
 
     def __init__(
@@ -128,6 +129,11 @@ class Program:
     @property
     def source(self) -> str:
         return self._runner.source
+
+    @property
+    def plan(self) -> str:
+        """The loops that a backend found in the graph, unit by unit, in words."""
+        return getattr(self._runner, "plan", f"{len(self._tape.names)} lines, one after the other")
 
     def __call__(self, rows: Any, *, parameters: Any = None) -> list[Any]:
         """The output for every row: a float, or a list of them where `outputs` was a list.

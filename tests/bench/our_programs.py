@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from tests.bench import work
@@ -81,33 +80,11 @@ def machine_calls(program: Any, rows: Any, gradient: bool) -> tuple[Callable[[],
     """What repeats the calls into machine code that one run of an LLVM program makes.
 
     Nothing public does that, so this reaches into the runner of the program. The second result
-    holds the memory that the calls write to; in it totals add up from call to call.
+    holds the memory that the calls write to.
     """
     code = program._runner._ready(gradient)
-    compiled = {name: getattr(code, name) for name in ("_once", "_run")}
-    calls: list[Callable[[], object]] = []
-
-    def recorder(function: Callable[..., object]) -> Callable[..., object]:
-        def call(*arguments: object) -> object:
-            calls.append(partial(function, *arguments))
-            return function(*arguments)
-
-        return call
-
-    for name, function in compiled.items():
-        setattr(code, name, recorder(function))
     table, parameters = program._read(rows, gradient=gradient)
-    memory = (code, table, code.run(parameters, table, None))
-    for name, function in compiled.items():
-        setattr(code, name, function)
-    if len(calls) != len(compiled):
-        raise RuntimeError(f"a run made {len(calls)} calls into machine code")
-
-    def repeat() -> None:
-        for call in calls:
-            call()
-
-    return repeat, memory
+    return code.again, (code, table, code.run(parameters, table, None))
 
 
 class Kernel(Program):

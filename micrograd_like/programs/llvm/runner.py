@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import struct
 import threading
 from _thread import start_new_thread
@@ -11,21 +10,18 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy
-from llvmlite import binding
 
-from micrograd_like.programs.llvm.chunks import SUPPORTED as SUPPORTED
-from micrograd_like.programs.llvm.driver import work_size, write_module
-from micrograd_like.programs.llvm.layout import LANES
+from micrograd_like.programs.llvm import kernels
+from micrograd_like.programs.llvm.assembly import LANES
+from micrograd_like.programs.llvm.parts import Array, leaves_added
+from micrograd_like.programs.llvm.program import ROWS, Loaded, Plans, straight_code
 from micrograd_like.programs.rows import read_array
 from micrograd_like.programs.tape import Tape
 
-Array = Any  # numpy.ndarray of float64, or of int64 for row numbers
+_pack_rows, _ROWS = ROWS[0].pack_into, ROWS[1]
 
 LEAST_ROWS = 256
 """Rows a thread gets at least: it costs some 50 µs to hand over work."""
-
-binding.initialize_native_target()
-binding.initialize_native_asmprinter()
 
 
 class LlvmRunner:
@@ -35,13 +31,23 @@ class LlvmRunner:
 
     def __init__(self, tape: Tape, threads: int) -> None:
         self._tape, self._threads = tape, threads
-        self._code: dict[bool, _Code] = {}
+        self._code: dict[tuple[bool, bool], _Code] = {}
         self._lock = threading.Lock()  # the memory that a call works in is there once
 
     @property
+    def plan(self) -> str:
+        """The loops that were found, in words: of the outputs, or for one output its gradient."""
+        return str(Plans(self._tape, bool(self._tape.gradients)))
+
+    @property
     def source(self) -> str:
-        """The program as LLVM writes it: of the outputs, or for one output of its gradient."""
-        return str(write_module(self._tape, bool(self._tape.gradients))[0])
+        """The plan, and its straight-line code as LLVM writes it; loops are the same for all."""
+        plans = Plans(self._tape, bool(self._tape.gradients))
+        shown = "\n".join(f"; {line}" for line in str(plans).splitlines())
+        modules = [
+            text for layout in (plans.once, plans.rows) for _, text in straight_code(layout, 0)
+        ]
+        return "\n".join([shown, *modules])
 
     def table(self, rows: Any, inputs: Sequence[str]) -> Array:
         """`rows`, checked, as the other methods take them."""
@@ -60,62 +66,66 @@ class LlvmRunner:
         with self._lock:
             code = self._ready(True)
             outputs = code.run(parameters, table, chosen)
-            means = code.totals() / outputs.shape[1] + code.fixed
+            if not code.finite:  # an upstream gradient of 0 may have met an infinite slope
+                code = self._ready(True, careful=True)
+                outputs = code.run(parameters, table, chosen)
+            means = code.means(outputs.shape[1])
             return float(means[0]), means[1:], outputs[1:].T.copy()
 
-    def _ready(self, gradient: bool) -> _Code:
-        if gradient not in self._code:
-            self._code[gradient] = _Code(self._tape, gradient, self._threads)
-        return self._code[gradient]
+    def _ready(self, gradient: bool, careful: bool = False) -> _Code:
+        if (gradient, careful) not in self._code:
+            plans = Plans(self._tape.careful() if careful else self._tape, gradient)
+            self._code[gradient, careful] = _Code(plans, self._threads)
+        return self._code[gradient, careful]
 
 
 class _Code:
-    """Machine code of a tape, with or without its gradient, and the memory it works in.
+    """Machine code of a tape's plans, and the memory it works in.
 
-    `fixed` holds what every row has the same of: of the mean of the first output, and for each
-    parameter of the mean of the derivative.
+    - `finite`: whether all sums of the last run were.
     """
 
-    def __init__(self, tape: Tape, gradient: bool, threads: int) -> None:
-        module, layout = write_module(tape, gradient)
-        parsed = binding.parse_assembly(str(module))
-        parsed.verify()
-        machine = binding.Target.from_default_triple().create_target_machine(
-            cpu=binding.get_host_cpu_name(),
-            features=binding.get_host_cpu_features().flatten(),
-            opt=1,  # 2 takes half as long again and its code is no faster
-            jit=True,
-            codemodel="jitdefault",
-        )
-        # Machine code lives as long as its engine.
-        self._engine = binding.create_mcjit_compiler(parsed, machine)
-        self._engine.finalize_object()
-        pointer, number = ctypes.c_void_p, ctypes.c_int64
-        once = ctypes.CFUNCTYPE(None, pointer, pointer)
-        run = ctypes.CFUNCTYPE(None, *[pointer] * 3, number, *[pointer] * 3, number)
-        self._once = once(self._engine.get_function_address("once"))
-        self._run = run(self._engine.get_function_address("run"))
-
-        self._constants = numpy.array(layout.constants, dtype=float)
-        self._sizes = layout.uniform_size, work_size(layout), layout.sums
+    def __init__(self, plans: Plans, threads: int) -> None:
+        columns, uniform = plans.columns, plans.uniform
+        self._rows = Loaded(plans.rows, columns.outputs)
+        self._once = Loaded(plans.once, [], tile=1) if plans.once.calls else None
         self._most_threads = threads
-        self._pack = struct.Struct(f"{tape.parameters}d").pack_into
+        self._pack = struct.Struct(f"{columns.parameters}d").pack_into
+        self._constants, self._first = columns.constants, columns.parameters
+        self._sizes = uniform.size, len(columns.sums) + 1
         self._equal = [  # outputs that are the same for every row
-            (place, x if isinstance(x, float) else layout.uniform[x])
-            for place, x in enumerate(tape.outputs)
-            if isinstance(x, float) or not layout.by_row[x]
+            (place, int(uniform.places[x]))
+            for place, x in enumerate(columns.outputs)
+            if not plans.rows.plan.varies[x]
         ]
-        self._width = len(tape.outputs)
+        added = leaves_added(columns)
+        self._added = numpy.array([place for place, _ in added], dtype=numpy.int64)
+        self._leaves = uniform.places[[x for _, x in added]] if added else self._added
+        self._width = len(columns.outputs)
         self._allocate()
 
     def _allocate(self) -> None:
-        uniform, work, sums = self._sizes
-        self.fixed = self._constants.copy()
-        self._uniform = _aligned(uniform)
-        self._memory = [(_aligned(work), _aligned(sums)) for _ in range(self._most_threads)]
+        uniform, sums = self._sizes
+        self._uniform = aligned(uniform)
+        self._uniform[self._first : self._first + len(self._constants)] = self._constants
+        # `fixed` has what every row has the same of: of the mean of the first output, and for
+        # each parameter of the mean of the derivative.
+        self._fixed, self._choice = _sums(sums), numpy.zeros(1, dtype=numpy.int64)
+        self._memory = [(aligned(self._rows.size), _sums(sums)) for _ in range(self._most_threads)]
         # Finding an array's address takes as long as a thousand additions.
-        self._once_addresses = self._uniform.ctypes.data, self.fixed.ctypes.data
-        self._addresses = [(work.ctypes.data, sums.ctypes.data) for work, sums in self._memory]
+        address = self._uniform.ctypes.data
+        self._records = [
+            self._rows.record(address, work.ctypes.data, total.ctypes.data, sums)
+            for work, total in self._memory
+        ]
+        self._record_addresses = [record.ctypes.data for record in self._records]
+        if self._once is not None:
+            self._scratch = aligned(self._once.size)
+            scratch, total = self._scratch.ctypes.data, self._fixed.ctypes.data
+            self._once_record = self._once.record(address, scratch, total, sums)
+            self._once_record[-5:-2] = 1, self._choice.ctypes.data, 1
+            self._once_address = self._once_record.ctypes.data
+        self._table: tuple[Array, int] = self._fixed, 0
         self._reserve(0)
         self._idle = True
 
@@ -128,7 +138,10 @@ class _Code:
     def run(
         self, parameters: Sequence[float], rows: Array, chosen: Sequence[int] | None = None
     ) -> Array:
-        """Compute totals; return the outputs, which the next call overwrites, a row for each."""
+        """Compute sums; return the outputs, which the next call overwrites, a row for each.
+
+        A number in `chosen` that is no row's raises IndexError.
+        """
         if not self._idle:
             self._allocate()  # Ctrl-C left threads at work in what was there, and they keep it
         count = len(rows if chosen is None else chosen)
@@ -139,29 +152,38 @@ class _Code:
             self._pack(self._uniform, 0, *parameters)  # twice as fast as an assignment
         else:
             self._uniform[: len(parameters)] = parameters
-        self.fixed[:] = self._constants
-        self._once(*self._once_addresses)
-        first_row = rows.ctypes.data
+        once = kernels.FINE if self._once is None else self._once.run(self._once_address)
+        if rows is not self._table[0]:
+            self._table = rows, rows.ctypes.data
         if chosen is None:
             first_choice = first_of_all
         else:
             struct.pack_into(f"{count}q", choice, 0, *chosen)
-        uniform, stride = self._once_addresses[0], outputs.shape[1]
+        first_row, height, stride = self._table[1], len(rows), outputs.shape[1]
         self._threads = max(1, min(self._most_threads, count // LEAST_ROWS))
-        share, addresses = _vectors(-(-count // self._threads)), self._addresses
+        share = _vectors(-(-count // self._threads))
+        found = [kernels.FINE] * self._threads
+        # A thread that Ctrl-C left behind may start late, and must not find a later call's.
+        records, addresses, run = self._records, self._record_addresses, self._rows.run
 
         def part(thread: int) -> None:
             begin = thread * share
-            (work, sums), size = addresses[thread], min(share, count - begin)
-            choice, output = first_choice + 8 * begin, first_output + 8 * begin
-            self._run(uniform, first_row, choice, size, work, sums, output, stride)
+            first, output = first_choice + 8 * begin, first_output + 8 * begin
+            size = min(share, count - begin)
+            _pack_rows(records[thread], _ROWS, first_row, height, first, size, output, stride)
+            found[thread] = run(addresses[thread])
 
         if self._threads == 1:
             part(0)
         else:
             self._run_in_threads(part, rows)
+        for thread, place in enumerate(found):
+            if place >= 0:
+                number = int(choice[thread * share + place])
+                raise IndexError(f"there is no row {number}: the rows are 0 to {height - 1}")
+        self.finite = kernels.NOT_FINITE not in (once, *found)
         for place, x in self._equal:
-            outputs[place] = x if isinstance(x, float) else self._uniform[x]
+            outputs[place] = self._uniform[x]
         return outputs[:, :count]
 
     def _run_in_threads(self, part: Callable[[int], None], rows: Array) -> None:
@@ -170,7 +192,8 @@ class _Code:
         Ctrl-C may come anywhere in here. Locks written in Python, of `threading` say, would be left
         in any state by that; what is used here is not interrupted midway.
         """
-        held = rows, self._uniform, self._memory, self._by_row  # by every thread until it is done
+        # By every thread until it is done:
+        held = rows, self._uniform, self._memory, self._records, self._by_row, self._rows
         done: SimpleQueue[int] = SimpleQueue()
 
         def task(thread: int, held: object) -> None:
@@ -185,13 +208,26 @@ class _Code:
             done.get()
         self._idle = True
 
-    def totals(self) -> Array:
-        """Of the run before: the sum of the first output, and for each parameter its derivatives'.
+    def again(self) -> None:
+        """Make the calls into machine code of the last run, on one thread, once more."""
+        if self._once is not None:
+            self._once.run(self._once_address)
+        self._rows.run(self._record_addresses[0])
+
+    def means(self, count: int) -> Array:
+        """Of the run before: the mean of the first output, and for each parameter its derivatives'.
 
         The sums of the threads are added in their order.
         """
         first, *others = [sums for _, sums in self._memory[: self._threads]]
-        return sum(others, first)
+        number = self._sizes[1] - 1
+        total = (sum(others, first) if others else first)[:number] / count
+        if self._once is not None:
+            total += self._fixed[:number]
+        if len(self._added):
+            weights = self._uniform[self._leaves]
+            total += numpy.bincount(self._added, weights, minlength=len(total))
+        return total
 
 
 def _vectors(count: int) -> int:
@@ -199,7 +235,11 @@ def _vectors(count: int) -> int:
     return -(-count // LANES) * LANES
 
 
-def _aligned(size: int) -> Array:
+def _sums(size: int) -> Array:
+    return aligned(-(-size // (2 * LANES)) * 2 * LANES)
+
+
+def aligned(size: int) -> Array:
     """Zeros that begin where a line of the cache does."""
     array = numpy.zeros(size + 7)
     return array[-(array.ctypes.data // 8) % 8 :][:size]

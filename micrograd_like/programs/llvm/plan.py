@@ -1,0 +1,275 @@
+"""A part of a tape as a list of units: loops, and straight-line code where loops do not pay.
+
+The lines become dots and maps, maps are fused, and an order brings together what is of one kind;
+a class of many members is a loop. Small classes go into straight-line code together: the head of
+a network, say, or a graph without regularity. The sums come as soon as their factors are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from micrograd_like.programs.llvm.chains import Dot, find_dots
+from micrograd_like.programs.llvm.fusing import Map, fuse
+from micrograd_like.programs.llvm.operations import size_of, spelled
+from micrograd_like.programs.llvm.order import Kinds
+from micrograd_like.programs.llvm.parts import ONES, Columns, Part
+from micrograd_like.programs.llvm.sums import Factors, Sums, Term, factors_of, group
+
+SMALL = 40
+"""Operations of a class that may be straight-line code."""
+
+BUDGET = 1500
+"""Operations of straight-line code, unless the graph is irregular: it takes long to compile."""
+
+IRREGULAR = 16
+"""Members of a class below which, on average, a graph is irregular; then `SMALL` is `LARGE`."""
+
+LARGE = 1000
+
+CHUNK = 300
+"""Operations in one function of straight-line code: the time to compile one grows faster than its
+size."""
+
+WINDOW = 32
+"""Units after which the single terms of sums that are ready are added."""
+
+Node = Dot | Map
+
+
+class Matrix(NamedTuple):
+    """Dots of uniform lefts that share their rights: a matrix product."""
+
+    dots: list[Dot]
+
+    def __str__(self) -> str:
+        return f"matrix product {len(self.dots)} × {len(self.dots[0].rights)}"
+
+
+class RowDots(NamedTuple):
+    """Dots of two sides by row, all of one length."""
+
+    dots: list[Dot]
+
+    def __str__(self) -> str:
+        return f"dot products of {len(self.dots[0].rights)} terms, {len(self.dots)} members"
+
+
+class Maps(NamedTuple):
+    """One expression for several members."""
+
+    maps: list[Map]
+
+    def __str__(self) -> str:
+        return f"map {spelled(self.maps[0].expression)}, {len(self.maps)} members"
+
+
+class Straight(NamedTuple):
+    """Straight-line code. Of `terms`, those of one sum are added up in it, vector by vector."""
+
+    nodes: list[Node]
+    terms: list[Term]
+
+    def __str__(self) -> str:
+        return f"straight-line code, operations: {sum(map(cost, self.nodes))}"
+
+
+class Terms(NamedTuple):
+    """Single terms of sums."""
+
+    terms: list[Term]
+
+    def __str__(self) -> str:
+        return f"sums over rows, single terms: {len(self.terms)}"
+
+
+Unit = Matrix | RowDots | Maps | Straight | Sums | Terms
+
+
+class Plan:
+    """The units of a part, in the order they run.
+
+    - `varies`: as in `Part`, with entries for results that are no line of the tape.
+    - `totals`: for a sum of which terms are added up in straight-line code, the number of the
+      result that holds what they come to.
+    - `irregular`: whether most of it is straight-line code.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        dots, absorbed, self.varies = find_dots(part)
+        pairs, products = factors_of(part)
+        for x in products:
+            absorbed[x] = True
+        uses, held = part.uses()
+        single = ((uses == 1) & (held == 0)).tolist()
+        names = part.columns.names
+        maps = [
+            Map(line, (names[line], *[None] * len(operands)), operands)
+            for line in part.lines
+            if not absorbed[line] and line not in dots
+            for operands in [part.operands(line)]
+        ]
+        self.nodes: dict[int, Node] = {x.result: x for x in fuse(maps, single)}
+        self._position = dict.fromkeys(self.nodes, (0, 0))
+        self._position = {x: (x, 0) for x in self.nodes}
+        for last, some in dots.items():
+            for place, dot in enumerate(some):
+                self.nodes[dot.result] = dot
+                self._position[dot.result] = last, place - len(some)
+        classes = self._classes()
+        self.units = self._units(classes)
+        self.totals = dict[int, int]()
+        self._add_sums(pairs)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.units))
+
+    def needs(self, node: Node) -> list[int]:
+        """The numbers of what a node reads from scratch memory."""
+        varies = self.varies
+        if isinstance(node, Map):
+            return [x for x in node.operands if varies[x]]
+        found: list[int] = node.rights.tolist()
+        if node.by_row:
+            found += node.lefts.tolist()
+        return [*found, node.start] if varies[node.start] else found
+
+    def _classes(self) -> list[list[int]]:
+        """The numbers of the nodes, class by class."""
+        kinds = Kinds()
+        varies = self.varies
+        joins = []
+        for number in sorted(self.nodes, key=self._position.__getitem__):
+            node = self.nodes[number]
+            if isinstance(node, Map):
+                kind: tuple[object, ...] = (
+                    node.expression,
+                    "".join(["r" if varies[x] else "u" for x in node.operands]),
+                )
+            elif node.by_row:
+                kind = "row dots", varies[node.start], len(node.rights)
+            else:
+                kind = "matrix", varies[node.start], node.rights.tobytes()
+            kinds.add(number, kind, self.needs(node))
+        joins = [kind[0] != "matrix" for kind in kinds.kinds]  # type: ignore[index]
+        return [members for _, members in kinds.order(joins)]
+
+    def _units(self, classes: Sequence[list[int]]) -> list[Unit]:
+        costs = [sum([cost(self.nodes[x]) for x in members]) for members in classes]
+        limit = total = 0
+        for size in sorted(costs):
+            if size > SMALL or total + size > BUDGET:
+                break
+            total, limit = total + size, size
+        count = len(self.nodes)
+        self.irregular = count > 2000 and count < IRREGULAR * len(classes)
+        if self.irregular:
+            limit = LARGE
+        units, waiting, inside = list[Unit](), list[int](), set[int]()
+        for members, size in zip(classes, costs, strict=True):
+            if size <= limit:
+                waiting += members
+                inside.update(members)
+                continue
+            nodes = [self.nodes[x] for x in members]
+            if inside and any(x in inside for node in nodes for x in self.needs(node)):
+                units += self._straight(waiting)
+                waiting, inside = [], set()
+            units.append(_loop(nodes))
+        return [*units, *self._straight(waiting)]
+
+    def _straight(self, numbers: list[int]) -> Iterable[Straight]:
+        """Straight-line code in the order of the tape, in pieces."""
+        found, taken, size = [], list[Node](), 0
+        for number in sorted(numbers, key=self._position.__getitem__):
+            taken.append(self.nodes[number])
+            size += cost(taken[-1])
+            if size >= CHUNK:
+                found.append(Straight(taken, []))
+                taken, size = [], 0
+        return [*found, Straight(taken, [])] if taken else found
+
+    def _add_sums(self, pairs: Sequence[Factors]) -> None:
+        """Put the sums behind the units that make their factors."""
+        made = {x: place for place, unit in enumerate(self.units) for x in results(unit)}
+        matrices, terms = group(pairs)
+        after: dict[int, list[Unit]] = {}
+        for matrix in matrices:
+            factors = {*matrix.lefts.ravel().tolist(), *matrix.rights.ravel().tolist()}
+            after.setdefault(max([made.get(x, -1) for x in factors]), []).append(matrix)
+        windows: dict[int, list[Term]] = {}
+        for term in terms:
+            ready = max(made.get(term.left, -1), made.get(term.right, -1))
+            unit = self.units[ready] if ready >= 0 else None
+            if isinstance(unit, Straight):
+                unit.terms.append(term)
+                if term.place not in self.totals:
+                    self.totals[term.place] = len(self.varies) - 1
+                    self.varies.insert(-1, True)
+            else:
+                end = ready // WINDOW * WINDOW + WINDOW - 1
+                windows.setdefault(min(end, len(self.units) - 1), []).append(term)
+        for place, some in windows.items():
+            after.setdefault(place, []).append(Terms(some))
+        every = after.pop(-1, [])
+        for place, unit in enumerate(self.units):
+            every += [unit, *after.pop(place, [])]
+        self.units = every
+        if self.totals:
+            found: list[Factors] = [((), ())] * len(pairs)
+            for place, total in self.totals.items():
+                found[place] = (total,), (ONES,)
+            matrices, terms = group(found)
+            self.units += [*matrices, *([Terms(terms)] if terms else [])]
+
+
+def _loop(nodes: list[Node]) -> Unit:
+    first = nodes[0]
+    if isinstance(first, Map):
+        return Maps(nodes)  # type: ignore[arg-type]
+    return RowDots(nodes) if first.by_row else Matrix(nodes)  # type: ignore[arg-type]
+
+
+def cost(node: Node) -> int:
+    """Operations that a node takes."""
+    return size_of(node.expression) if isinstance(node, Map) else 2 * len(node.rights)
+
+
+def results(unit: Unit) -> list[int]:
+    """The numbers of what a unit computes; sums apart."""
+    if isinstance(unit, Sums | Terms):
+        return []
+    if isinstance(unit, Straight):
+        return [node.result for node in unit.nodes]
+    return [node.result for node in (unit.maps if isinstance(unit, Maps) else unit.dots)]
+
+
+def reads(plan: Plan, unit: Unit) -> set[int]:
+    """The numbers of what a unit reads from scratch memory."""
+    if isinstance(unit, Sums):
+        return {*unit.lefts.ravel().tolist(), *unit.rights.ravel().tolist()}
+    found = set[int]()
+    if isinstance(unit, Straight | Terms):
+        found.update(x for term in unit.terms for x in (term.left, term.right))
+    if not isinstance(unit, Terms):
+        nodes: Iterable[Node] = (
+            unit.nodes
+            if isinstance(unit, Straight)
+            else unit.maps
+            if isinstance(unit, Maps)
+            else unit.dots
+        )
+        found.update(x for node in nodes for x in plan.needs(node))
+    return found
+
+
+def describe(columns: Columns, plans: Sequence[Plan]) -> str:
+    """The units of both parts in words."""
+    lines = []
+    for plan in plans:
+        if plan.units:
+            lines.append("for every tile of rows:" if plan.part.by_row else "once a call:")
+            lines += [f"  {unit}" for unit in plan.units]
+    return "\n".join(lines) or "nothing to compute"

@@ -1,0 +1,97 @@
+"""Sums over rows, the derivatives of parameters above all, found as products of two matrices.
+
+Each sum has terms left·right, a list of both, one pair for each use of the parameter. Lefts (what
+the units of a layer pass back) that meet the same set of rights (what the layer read) give a
+matrix of sums, every left with every right; a bias has ones on its right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy
+
+from micrograd_like.programs.llvm.parts import ONES, Array, Part
+
+LEAST = 8
+"""Smaller matrices are single terms."""
+
+
+class Sums(NamedTuple):
+    """sums[places[i, j]] += Σ over uses of lefts[i]·rights[j], for every i and j."""
+
+    lefts: Array
+    rights: Array
+    places: Array
+
+    def __str__(self) -> str:
+        (lefts, uses), rights = self.lefts.shape, len(self.rights)
+        shared = f", each of {uses} uses" if uses > 1 else ""
+        if self.rights.size == 1 and self.rights[0, 0] == ONES:
+            return f"sums over rows, members: {lefts}"
+        return f"sums over rows of products, {lefts} × {rights}{shared}"
+
+
+Factors = tuple[tuple[int, ...], tuple[int, ...]]
+"""The lefts of a sum, and their rights."""
+
+
+class Term(NamedTuple):
+    """sums[place] += left·right."""
+
+    place: int
+    left: int
+    right: int
+
+
+def factors_of(part: Part) -> tuple[list[Factors], set[int]]:
+    """For each sum its lefts and rights; and the products that nothing else needs."""
+    names, left, right = part.columns.names, part.columns.left, part.columns.right
+    varies = part.varies
+    uses, held = part.uses()
+    only = ((uses == 0) & (held == 1)).tolist()
+    found, absorbed = [], set[int]()
+    for terms in part.sums:
+        lefts, rights = [], []
+        for x in terms:
+            if only[x] and names[x] == "mul" and varies[left[x]] and varies[right[x]]:
+                lefts.append(left[x])
+                rights.append(right[x])
+                absorbed.add(x)
+            else:
+                lefts.append(x)
+                rights.append(ONES)
+        found.append((tuple(lefts), tuple(rights)))
+    return found, absorbed
+
+
+def group(found: Sequence[Factors]) -> tuple[list[Sums], list[Term]]:
+    """The sums as matrices, and those that fit in none, term by term."""
+    left_numbers = dict[tuple[int, ...], int]()
+    right_numbers = dict[tuple[int, ...], int]()
+    cells: list[list[tuple[int, int]]] = []  # for each left its rights and places
+    for place, (lefts, rights) in enumerate(found):
+        if lefts:
+            row = left_numbers.setdefault(lefts, len(left_numbers))
+            if row == len(cells):
+                cells.append([])
+            cells[row].append((right_numbers.setdefault(rights, len(right_numbers)), place))
+    left_sides, right_sides = list(left_numbers), list(right_numbers)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for row, some in enumerate(cells):
+        some.sort()
+        alike.setdefault(tuple([right for right, _ in some]), []).append(row)
+    matrices, terms = [], []
+    for columns, rows in alike.items():
+        if len(columns) * len(rows) < LEAST:
+            for row in rows:
+                for column, place in cells[row]:
+                    pairs = zip(left_sides[row], right_sides[column], strict=True)
+                    terms += [Term(place, a, b) for a, b in pairs]
+            continue
+        places = numpy.array([[place for _, place in cells[row]] for row in rows])
+        left_table = numpy.array([left_sides[row] for row in rows])
+        right_table = numpy.array([right_sides[column] for column in columns])
+        matrices.append(Sums(left_table, right_table, places))
+    return matrices, terms

@@ -1,0 +1,204 @@
+"""Graphs written scalar by scalar, and what becomes of them: loops, or straight-line code."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy
+import pytest
+
+from micrograd_like import Value, compile, logsumexp, softmax
+from micrograd_like.programs.llvm import kernels, machine
+from micrograd_like.programs.llvm.fusing import Map, fuse
+from micrograd_like.programs.llvm.order import Kinds
+from tests.support.programs import Build, assert_near, compiled, random_rows
+
+Draw = Callable[[], float]
+
+
+def dot(a: list[Value], b: list[Value]) -> Value:
+    return sum((x * y for x, y in zip(a, b, strict=True)), Value(0.0) * 0)
+
+
+def layer(weights: list[Value], x: list[Value], outputs: int) -> list[Value]:
+    size = len(x) + 1
+    rows = [weights[i * size : (i + 1) * size] for i in range(outputs)]
+    return [dot(row[:-1], x) + row[-1] for row in rows]
+
+
+def odd_neuron(p: list[Value], x: list[Value]) -> list[Value]:
+    hidden = [h.relu() for h in layer(p, x, 12)]
+    hidden[7] = (hidden[7] * 3.0).sin() / (x[0] * x[0] + 2.0)
+    return [dot(hidden, p[-12:]).tanh()]
+
+
+def pruned(p: list[Value], x: list[Value]) -> list[Value]:
+    rng = random.Random(4)
+    hidden = []
+    for i in range(20):
+        terms = [p[9 * i + k] * a for k, a in enumerate(x) if rng.random() < 0.4]
+        hidden.append(sum(terms, p[9 * i + 8]).tanh())
+    return [dot(hidden, p[-20:])]
+
+
+def zeros_as_weights(p: list[Value], x: list[Value]) -> list[Value]:
+    rng = random.Random(5)
+    rows = [
+        [p[8 * i + k] if rng.random() < 0.5 else Value(0.0) for k in range(8)] for i in range(16)
+    ]
+    return [dot([dot(row, x).relu() for row in rows], p[-16:])]
+
+
+def tied(p: list[Value], x: list[Value]) -> list[Value]:
+    rows = [p[8 * i : 8 * i + 8] for i in range(6)]
+    hidden = [dot(row, x).tanh() for row in rows]
+    back = [dot(list(column), hidden) for column in zip(*rows, strict=True)]
+    return [dot(back, x)]
+
+
+def convolution(p: list[Value], x: list[Value]) -> list[Value]:
+    windows = [x[i : i + 3] for i in range(6)]
+    maps = [
+        [(dot(p[3 * f : 3 * f + 3], window) + p[20 + f]).relu() for window in windows]
+        for f in range(4)
+    ]
+    return [sum((logsumexp(row) for row in maps), Value(0.0) * 0)]
+
+
+def skips(p: list[Value], x: list[Value]) -> list[Value]:
+    a = x
+    for i in range(4):
+        a = [h.tanh() + b for h, b in zip(layer(p[72 * i :], a, 8), a, strict=True)]
+    return [dot(a, a)]
+
+
+def recurrence(p: list[Value], x: list[Value]) -> list[Value]:
+    state = [Value(0.0)] * 5
+    for t in range(8):
+        state = [h.tanh() for h in layer(p, [*state, x[t]], 5)]
+    return [dot(state, p[50:55])]
+
+
+def attention(p: list[Value], x: list[Value]) -> list[Value]:
+    tokens = [x[2 * i : 2 * i + 2] for i in range(4)]
+    queries, keys, values = [[layer(p[k:], token, 4) for token in tokens] for k in (0, 12, 24)]
+    total = Value(0.0)
+    for query in queries:
+        shares = softmax([dot(query, key) for key in keys])
+        mixed = [dot(shares, list(column)) for column in zip(*values, strict=True)]
+        total = total + dot(mixed, mixed)
+    return [total]
+
+
+def long_sum(p: list[Value], x: list[Value]) -> list[Value]:
+    total = x[0] * p[0]
+    for i in range(10_000):
+        total = total + x[i % 8] * p[i % 100]
+    return [total * 1e-3]
+
+
+def long_sum_of_everything(p: list[Value], x: list[Value]) -> list[Value]:
+    nodes, rng = [*x, *p[:50]], random.Random(6)
+    for _ in range(700):
+        nodes.append((rng.choice(nodes) * rng.choice(nodes) + rng.choice(nodes)).tanh())
+    return [sum(nodes[1:], nodes[0])]
+
+
+def powers_of_two_paths(p: list[Value], x: list[Value]) -> list[Value]:
+    a = x[0] * p[0]
+    for _ in range(60):
+        a = (a + a) * 0.5
+    return [a]
+
+
+def irregular(p: list[Value], x: list[Value]) -> list[Value]:
+    nodes, rng = [*x, *p[:100]], random.Random(7)
+    for _ in range(1500):
+        a, b = rng.choice(nodes), rng.choice(nodes[-100:])
+        nodes.append(rng.choice([a * b, a + b, a - b, a.sin(), b.tanh(), a.sigmoid()]).tanh())
+    return [dot(nodes[-50:], p[100:150])]
+
+
+def penalty(p: list[Value], x: list[Value]) -> list[Value]:
+    squares = sum((a * a for a in p), Value(0.0) * 0)
+    return [dot(p[:8], x).tanh() + squares * 0.01 + p[3] + 2.0]
+
+
+GRAPHS: list[Build] = [
+    odd_neuron, pruned, zeros_as_weights, tied, convolution, skips, recurrence, attention, long_sum,
+    long_sum_of_everything, powers_of_two_paths, irregular, penalty,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("build", GRAPHS, ids=lambda build: build.__name__)
+def test_graphs_that_are_half_regular(build: Build) -> None:
+    rng = random.Random(build.__name__)
+    parameters = [rng.uniform(-0.7, 0.7) for _ in range(300)]
+    program = compiled(build, parameters, 8, "llvm")
+    for count in (1, 21):
+        assert_near(program, build, parameters, random_rows(count, 8, rng))
+
+
+def test_a_layer_is_a_matrix_product_wherever_its_weights_are() -> None:
+    """Side by side, as columns, and all over the place."""
+    rng = random.Random(2)
+    parameters = [rng.uniform(-1, 1) for _ in range(120)]
+    shuffled = rng.sample(range(120), 120)
+    orders: list[list[int]] = [
+        list(range(120)),
+        [12 * (i % 10) + i // 10 for i in range(120)],
+        shuffled,
+    ]
+    for order in orders:
+
+        def build(p: list[Value], x: list[Value], order: list[int] = order) -> list[Value]:
+            rows = [[p[k] for k in order[10 * i : 10 * i + 10]] for i in range(12)]
+            return [dot([dot(row, x).relu() for row in rows], x + x[:2])]
+
+        program = compiled(build, parameters, 10, "llvm")
+        assert "matrix product 12 × 10" in program.plan
+        assert "sums over rows of products" in program.plan
+        assert_near(program, build, parameters, random_rows(130, 10, rng))
+
+
+@pytest.mark.parametrize("number", [-1, 3, 2**62, -(2**63)])
+@pytest.mark.parametrize("place", [0, 2, 600])
+def test_a_number_that_no_row_has(number: int, place: int) -> None:
+    w, x = Value(3.0), Value(0.0)
+    runner = compile(w * x, [x], backend="llvm", threads=2)._runner
+    chosen = [0, 1, 2] * 300
+    chosen[place] = number
+    table = numpy.ones((3, 1))
+    with pytest.raises(IndexError, match=f"there is no row {number}: the rows are 0 to 2"):
+        runner.value_and_grad([3.0], table, chosen)
+    mean, [slope], _ = runner.value_and_grad([3.0], table, [0, 1, 2])
+    assert (mean, slope) == (3.0, 1.0)
+
+
+def test_kernels_are_shared_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = machine._Kernels()
+    [first] = known.get([kernels.TERMS]).values()
+    assert known.get([kernels.TERMS])[kernels.TERMS] is first
+    monkeypatch.setattr(machine, "MOST_KERNELS", 3)
+    maps = [kernels.MapKernel(("add", None, None), kinds) for kinds in ("rr", "ru", "ur", "uu")]
+    assert set(known.get(maps)) == set(maps)
+    assert len(known._known) == 3
+
+
+def test_frequent_pairs_become_one_expression() -> None:
+    maps = [Map(100 + i, ("mul", None, None), (i, 50 + i)) for i in range(20)]
+    maps += [Map(200 + i, ("add", None, None), (i, 100 + i)) for i in range(20)]
+    fused = fuse(maps, [True] * 300)
+    expression = ("add", None, ("mul", None, None))
+    assert fused == [Map(200 + i, expression, (i, i, 50 + i)) for i in range(20)]
+    assert fuse(maps, [False] * 300) == maps
+
+
+def test_classes_come_when_most_of_their_members_are_ready() -> None:
+    kinds = Kinds()
+    for i in range(3):
+        kinds.add(i, "first", [])
+        kinds.add(10 + i, "second", [i, 100])
+    kinds.add(20, "first", [12])
+    assert kinds.order([True, True]) == [(0, [0, 1, 2]), (1, [10, 11, 12]), (0, [20])]
