@@ -7,7 +7,7 @@ its Python side writes down of that, an interrupt would have a string or an engi
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -25,6 +25,9 @@ binding.initialize_native_target()
 binding.initialize_native_asmprinter()
 
 
+_dropped: deque[Any] = deque()  # engines that nobody needs, closed when the next is made
+
+
 class Code:
     """A module's machine code; `addresses` are those of its functions `names`.
 
@@ -35,15 +38,16 @@ class Code:
 
     def __init__(self, text: str, names: Iterable[str], effort: int) -> None:
         with uninterrupted():  # and what `_compiled` leaves behind is closed in here
+            while _dropped:
+                _dropped.pop().close()
             self._engine = _compiled(text, effort)
             find = self._engine.get_function_address
             self.addresses: dict[str, int] = {name: find(name) for name in names}
 
     def __del__(self) -> None:
-        with uninterrupted():
-            engine = self.__dict__.pop("_engine", None)
-            if engine is not None:
-                engine.close()
+        # An interrupt in here would be lost, so closing has to wait for who can take one.
+        if "_engine" in self.__dict__:
+            _dropped.append(self._engine)
 
 
 def _compiled(text: str, effort: int) -> Any:
