@@ -145,21 +145,22 @@ def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: E
     One example is computed with parameters a little off, which then are what they were.
     """
     kept = [parameter.data for parameter in program.parameters]
-    try:
-        for k, (parameter, x) in enumerate(zip(program.parameters, kept, strict=True)):
-            parameter.data = x + 1e-3 * (1.0 + abs(x)) * sin(k + 1.0)
-        first = Examples(examples.rows[:1], examples.targets[:1])
-        [cost], [output] = program.each(program.read(first))
-        program.forget()
-        if not same_example(program, on_values, first, 0, (cost, output)):
-            raise ValueError(
-                "with other parameters the graph is another one, so model or loss decides "
-                "something by their numbers: use compile=False"
-            )
-    finally:
-        with uninterrupted():
+    first = Examples(examples.rows[:1], examples.targets[:1])
+    with uninterrupted():  # all of it: Ctrl-C may come between any two lines, the last ones too
+        try:
+            for k, (parameter, x) in enumerate(zip(program.parameters, kept, strict=True)):
+                parameter.data = x + 1e-3 * (1.0 + abs(x)) * sin(k + 1.0)
+            [cost], [output] = program.each(program.read(first))
+            program.forget()
+            same = same_example(program, on_values, first, 0, (cost, output))
+        finally:
             for parameter, x in zip(program.parameters, kept, strict=True):
                 parameter.data = x
+    if not same:
+        raise ValueError(
+            "with other parameters the graph is another one, so model or loss decides "
+            "something by their numbers: use compile=False"
+        )
 
 
 def same_example(
