@@ -1,90 +1,267 @@
-"use strict";
-// The pass as plain data: values in the order of the picture, steps in the order of backprop.
-const pass = JSON.parse(document.getElementById("pass").textContent);
+// The page: one timeline of forward steps, then backward steps, shown in words and in the picture.
 const at = (id) => document.getElementById(id);
-const last = pass.steps.length;
+const SVG = "http://www.w3.org/2000/svg";
+const middle = made.length;
+const last = middle + graph.order.length;
+let leaves = graph.leaves.map((leaf) => real(leaf.data));
+let now = forward(leaves);
+let full = backward(now.slopes);
 let position = 0;
 let timer = null;
 
-const rows = pass.values.map((value) => {
+function element(name, parent, text = "", attributes = {}) {
+  const made = name.startsWith("svg:")
+    ? document.createElementNS(SVG, name.slice(4))
+    : document.createElement(name);
+  made.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  parent?.append(made);
+  return made;
+}
+
+// Numbers as the stepper writes them: four decimals and at least four digits, fewer where they are
+// all there are.
+function special(x) {
+  return Number.isNaN(x) ? "nan" : x === Infinity ? "inf" : x === -Infinity ? "−inf" : "";
+}
+const power = (text) => text.replace(/\.?0*e([+-])(\d)$/, "e$10$2").replace(/\.?0*e/, "e");
+function number(x) {
+  if (!Number.isFinite(x)) return special(x);
+  const size = Math.abs(x);
+  let text;
+  if (x === 0 || (size < 1e6 && Number.isInteger(x))) text = size === 0 ? "0.0" : x.toFixed(1);
+  else if (Number(x.toPrecision(4)) === x && !(size >= 1e4 && size < 1e6)) {
+    text = size >= 1e-4 && size < 1e4 ? String(x) : power(x.toExponential(3));
+  } else if (size >= 1e-3 && size < 1e6) text = x.toFixed(Math.max(4, 3 - Math.floor(Math.log10(size))));
+  else text = x.toExponential(4).replace(/e([+-])(\d)$/, "e$10$2");
+  return text.replaceAll("-", "−");
+}
+const factor = (x) => (x < 0 ? `(${number(x)})` : number(x));
+
+// A formula with names, or with numbers, in the places of its operands and its result.
+function filled(formula, i, write) {
+  return formula.replace(/\{(0|1|o)\}/g, (_, place) => write(place === "o" ? i : nodes[i].from[place]));
+}
+function numbers(formula, i) {
+  return formula.replace(/\{(0|1|o)\}/g, (hole, place, start) => {
+    const text = number(now.data[place === "o" ? i : nodes[i].from[place]]);
+    const before = formula[start - 1];
+    const after = formula[start + hole.length] ?? "";
+    const raised = after === "^" || "⁰¹²³⁴⁵⁶⁷⁸⁹⁻".includes(after || " ");
+    const held = (text.startsWith("−") && before && !"(|".includes(before)) || raised;
+    return held && /[−e]/.test(text) ? `(${text})` : text;
+  });
+}
+const name = (i) => nodes[i].name;
+const names = (formula, i) => filled(formula, i, name);
+const made_by = (i) => `${name(i)} = ${names(graph.texts[nodes[i].made], i)}`;
+function slope_name(i, side) {
+  const from = nodes[i].from;
+  const again = from[0] === from[1] ? `(${["1st", "2nd"][side]} ${name(from[side])})` : name(from[side]);
+  return `∂${name(i)}/∂${again}`;
+}
+
+// The steps in words, as rows of text.
+function forward_text(i) {
+  const formula = graph.texts[nodes[i].made];
+  return `${made_by(i)} = ${numbers(formula, i)} = ${number(now.data[i])}`;
+}
+function slope_text(i, side) {
+  const rule = graph.texts[nodes[i].rules[side]];
+  const parts = [names(rule, i), numbers(rule, i), number(now.slopes[i][side])];
+  const plain = /^[−\d.e]+$/.test(rule);
+  const told = plain ? parts.slice(0, 1) : parts.filter((text, k) => text !== parts[k - 1]);
+  return `${slope_name(i, side)} = ${told.join(" = ")}`;
+}
+function backward_text(i, grads) {
+  const before = Float64Array.from(grads);
+  const rows = [`${made_by(i)},   ${name(i)}.grad = ${number(grads[i])}`];
+  nodes[i].from.forEach((x, side) => {
+    if (typeof x !== "number") return;
+    const added = contribution(i, side, grads[i], now.slopes);
+    const taken = added === 0 && grads[i] * now.slopes[i][side] !== 0 ? " (passes nothing)" : "";
+    const product = `${number(grads[i])} · ${factor(now.slopes[i][side])}${taken}`;
+    const after = before[x] + added;
+    rows.push([
+      slope_text(i, side),
+      `${name(x)}.grad += ${product} = ${number(added)}`,
+      `${number(before[x])} → ${number(after)}`,
+    ].join("   "));
+    before[x] = after;
+  });
+  return rows;
+}
+function words() {
+  if (position === 0) {
+    const start = middle ? "Start: the leaves have their numbers." : "The root is a leaf.";
+    return [start];
+  }
+  if (position <= middle) {
+    const rows = [forward_text(made[position - 1])];
+    if (position === middle) {
+      rows.push(`The forward pass is complete. Back from ∂${name(graph.root)}/∂${name(graph.root)} = 1.`);
+    }
+    return rows;
+  }
+  const rows = backward_text(graph.order[position - middle - 1], backward(now.slopes, position - middle - 1));
+  if (position === last) rows.push("The pass is complete: every gradient is what backward() gives.");
+  return rows;
+}
+
+// The picture: texts, colours and arrows that are there already, and a local derivative on each arrow.
+const picture = document.querySelector("#graph svg");
+const arrows = []; // of each node, for each operand that is a Value
+let uses = 0;
+nodes.forEach((node, i) => {
+  arrows[i] = (node.from ?? []).map((x) => {
+    const arrow = at(`e${uses++}`);
+    if (typeof x !== "number" || !arrow) return null;
+    const path = arrow.querySelector("path");
+    const place = path.getPointAtLength(path.getTotalLength() / 2);
+    const text = element("svg:text", arrow, "", { x: place.x, y: place.y - 4, class: "slope" });
+    return { arrow, path, head: arrow.querySelector("polygon"), text };
+  });
+});
+const boxes = nodes.map((node, i) => {
+  const box = at(`v${i}`);
+  const texts = [...box.querySelectorAll("text")].slice(-2);
+  const shapes = [...box.querySelectorAll("polygon, path")];
+  return { box, data: texts[0], grad: texts[1], shapes, room: box.getBBox().width - 8 };
+});
+function write(text, content, room) {
+  text.textContent = content;
+  if (content.length > 12) {
+    text.setAttribute("textLength", room);
+    text.setAttribute("lengthAdjust", "spacingAndGlyphs");
+  } else text.removeAttribute("textLength");
+}
+const share = (x, most) => (most ? Math.sqrt(Math.min(1, Math.abs(x) / most)) : 0);
+function tint(grad, most) {
+  const side = grad > 0 ? "var(--positive)" : "var(--negative)";
+  return `color-mix(in srgb, ${side} ${Math.round(100 * share(grad, most))}%, var(--box))`;
+}
+const largest = (xs) => xs.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
+
+const rows = nodes.map((node) => {
   const row = at("values").insertRow();
-  for (const text of [value.name, value.made, value.data, "", ""]) row.insertCell().textContent = text;
+  element("th", row, node.name, { scope: "row" });
+  for (const text of [node.from ? graph.ops[node.op].name : "leaf", "", "", ""]) row.insertCell().textContent = text;
   return row;
 });
 
-// The gradients and what has been passed on when `count` steps are done.
-function state(count) {
-  const grads = pass.values.map(() => pass.zero);
-  grads[pass.root] = pass.one;
-  const passed = new Set();
-  for (const step of pass.steps.slice(0, count)) {
-    passed.add(step.node);
-    for (const part of step.parts) grads[part.to] = part.after;
+function show_picture(grads, ready, passed, step) {
+  const most = largest(full);
+  document.querySelectorAll("#graph .playing").forEach((part) => part.classList.remove("playing"));
+  nodes.forEach((node, i) => {
+    const { box, data, grad, shapes, room } = boxes[i];
+    const broken = ready[i] && !(Number.isFinite(now.data[i]) && Number.isFinite(grads[i]));
+    write(data, ready[i] ? `data ${number(now.data[i])}` : "data ?", room);
+    write(grad, `grad ${number(grads[i])}`, room);
+    box.classList.toggle("broken", broken);
+    box.classList.toggle("later", !ready[i]);
+    for (const shape of shapes) shape.style.fill = broken ? "var(--broken)" : tint(grads[i], most);
+    arrows[i].forEach((drawn, side) => {
+      if (!drawn) return;
+      const added = passed[i] ? contribution(i, side, grads[i], now.slopes) : 0;
+      drawn.text.textContent = ready[i] && position > middle ? `×${number(now.slopes[i][side])}` : "";
+      const broken = !Number.isFinite(added);
+      const colour = broken ? "--wrong" : added > 0 ? "--more" : added < 0 ? "--less" : "--soft";
+      drawn.path.style.stroke = drawn.head.style.fill = drawn.head.style.stroke = `var(${colour})`;
+      drawn.path.style.strokeWidth = broken ? 4 : 1 + 5 * share(added, most);
+      drawn.path.style.strokeDasharray = broken ? "6 4" : "";
+    });
+  });
+  if (step === null) return;
+  for (const part of [at(`v${step}`), at(`o${step}`), ...arrows[step].map((drawn) => drawn?.arrow)]) {
+    part?.classList.add("playing");
   }
-  return { grads, passed };
 }
 
-function tint(grad) {
-  if (!Number.isFinite(grad.number)) return "var(--play)";
-  const share = pass.largest ? Math.sqrt(Math.abs(grad.number) / pass.largest) : 0;
-  const side = grad.number > 0 ? "var(--positive)" : "var(--negative)";
-  return `color-mix(in srgb, ${side} ${Math.round(100 * share)}%, var(--box))`;
+function show_table(grads, ready, passed, step) {
+  const waiting = new Set();
+  const backs = Math.max(0, position - middle);
+  for (const i of graph.order.slice(backs)) for (const x of nodes[i].from) waiting.add(x);
+  nodes.forEach((node, i) => {
+    const cells = rows[i].cells;
+    cells[2].textContent = ready[i] ? number(now.data[i]) : "?";
+    cells[3].textContent = number(grads[i]);
+    cells[4].textContent = waiting.has(i) ? "pending" : passed[i] ? "complete, passed on" : "complete";
+    rows[i].className = step !== null && (step === i || (position > middle && node_feeds(step, i))) ? "playing" : "";
+  });
 }
+const node_feeds = (i, operand) => nodes[i].from.includes(operand);
 
-function describe(step) {
-  const box = at("step");
-  box.replaceChildren();
-  const line = (text, kind) => {
-    const p = document.createElement("p");
-    p.textContent = text;
-    if (kind) p.className = kind;
-    box.append(p);
-  };
-  if (!step) {
-    line(pass.start, "rule");
-    return;
-  }
-  line(step.rule, "rule");
-  for (const part of step.parts) line(part.text);
-  if (position === last) line(pass.end);
+// Zoom: 1 is the size in which the picture was drawn.
+const frame = at("graph");
+const drawn_width = graph.width;
+const drawn_height = (graph.width * picture.viewBox.baseVal.height) / picture.viewBox.baseVal.width;
+let zoom = null; // until chosen: all of it, or a part in a size that is easily read
+const most_height = () => Math.max(240, innerHeight - frame.getBoundingClientRect().top - scrollY - 64);
+const fitting = () => Math.min((frame.clientWidth - 12) / drawn_width, (most_height() - 12) / drawn_height);
+function scale() {
+  const all = Math.min(1, fitting());
+  const chosen = zoom ?? (all >= 0.52 ? all : 0.72);
+  frame.style.maxHeight = `${most_height()}px`; // so that it ends where the window does
+  picture.style.width = `${drawn_width * chosen}px`;
+  at("zoom").textContent = `${Math.round(100 * chosen)} %`;
+  return chosen;
+}
+function rescale(next) {
+  zoom = Math.max(0.01, Math.min(4, next));
+  scale();
+  follow();
+}
+// The node of this step to the middle of the frame.
+function follow() {
+  const step = current();
+  const view = frame.getBoundingClientRect();
+  const place = at(`v${step ?? graph.root}`).getBoundingClientRect();
+  frame.scrollLeft += step === null ? -drawn_width * 4 : place.left + place.width / 2 - view.left - view.width / 2;
+  frame.scrollTop += place.top + place.height / 2 - view.top - view.height / 2;
+}
+function current() {
+  if (position === 0) return null;
+  return position <= middle ? made[position - 1] : graph.order[position - middle - 1];
 }
 
 function show() {
-  const { grads, passed } = state(position);
-  const step = position ? pass.steps[position - 1] : null;
-  const fed = new Set(step ? step.parts.map((part) => part.to) : []);
-  document.querySelectorAll("#graph .playing").forEach((part) => part.classList.remove("playing"));
-  pass.values.forEach((value, i) => {
-    const box = at(`v${i}`);
-    const texts = box.querySelectorAll("text");
-    texts[texts.length - 1].textContent = `grad ${grads[i].text}`;
-    box.querySelectorAll("polygon, path").forEach((shape) => { shape.style.fill = tint(grads[i]); });
-    const row = rows[i];
-    row.cells[3].textContent = grads[i].text;
-    const pending = pass.steps.slice(position).some((later) => later.parts.some((part) => part.to === i));
-    row.cells[4].textContent = pending ? "pending" : passed.has(i) ? "complete, passed on" : "complete";
-    row.className = (step && step.node === i) || fed.has(i) ? "playing" : "";
-  });
-  if (step) {
-    for (const id of [`v${step.node}`, `o${step.node}`, ...step.parts.map((part) => part.edge)]) {
-      at(id).classList.add("playing");
-    }
-    const frame = at("graph");
-    const place = at(`v${step.node}`).getBoundingClientRect();
-    const view = frame.getBoundingClientRect();
-    frame.scrollLeft += place.left + place.width / 2 - view.left - view.width / 2;
-    frame.scrollTop += place.top + place.height / 2 - view.top - view.height / 2;
-  }
-  describe(step);
+  const count = Math.max(0, position - middle);
+  const grads = position >= middle ? backward(now.slopes, count) : new Float64Array(nodes.length);
+  const ready = nodes.map((node) => !node.from);
+  for (const i of made.slice(0, position)) ready[i] = true;
+  const passed = nodes.map(() => false);
+  for (const i of graph.order.slice(0, count)) passed[i] = true;
+  const step = current();
+  show_picture(grads, ready, passed, step);
+  show_table(grads, ready, passed, step);
+  const said = words();
+  at("step").replaceChildren();
+  said.forEach((text, k) => element("p", at("step"), text, k ? {} : { class: "rule" }));
+  const where = position <= middle ? `forward ${position} of ${middle}` : `backward ${count} of ${last - middle}`;
   at("slider").value = String(position);
-  at("position").textContent = `${position} of ${last}`;
-  at("first").disabled = at("back").disabled = position === 0;
-  at("next").disabled = at("last").disabled = position === last;
+  at("slider").setAttribute("aria-valuetext", `${where}: ${said[0]}`);
+  at("position").textContent = where;
+  for (const [id, off] of [["first", position === 0], ["back", position === 0], ["next", position === last], ["last", position === last]]) {
+    at(id).setAttribute("aria-disabled", String(off)); // not `disabled`, which would lose the focus
+  }
+  for (const listener of shown) listener(grads);
 }
+const shown = []; // what else changes with the position or a number
 
 function go(target) {
-  position = Math.max(0, Math.min(last, target));
-  if (position === last) stop();
+  const next = Math.max(0, Math.min(last, target));
+  if (next === last) stop();
+  if (next === position) return;
+  position = next;
+  show();
+  scale();
+  follow();
+}
+// Other numbers in the leaves: everything is computed again.
+function set(next) {
+  leaves = next;
+  now = forward(leaves);
+  full = backward(now.slopes);
   show();
 }
 
@@ -93,7 +270,6 @@ function stop() {
   timer = null;
   at("play").textContent = "Play";
 }
-
 function play() {
   if (timer) { stop(); return; }
   if (position === last) go(0);
@@ -106,16 +282,52 @@ at("back").onclick = () => go(position - 1);
 at("play").onclick = play;
 at("next").onclick = () => go(position + 1);
 at("last").onclick = () => go(last);
+at("slider").max = String(last);
 at("slider").oninput = (event) => go(Number(event.target.value));
+at("smaller").onclick = () => rescale(scale() / 1.25);
+at("larger").onclick = () => rescale(scale() * 1.25);
+at("fit").onclick = () => rescale(fitting());
+at("whole").onclick = () => rescale(1);
+new ResizeObserver(() => { scale(); follow(); }).observe(at("left"));
+window.addEventListener("resize", () => { scale(); follow(); });
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
+  const { tagName, id } = event.target;
+  if (id !== "slider" && ["INPUT", "TEXTAREA", "SELECT"].includes(tagName)) return;
+  if (id === "graph" && event.key.startsWith("Arrow")) return; // which scroll it
   const target = { ArrowRight: position + 1, ArrowLeft: position - 1, Home: 0, End: last }[event.key];
   if (target !== undefined) {
     event.preventDefault();
     go(target);
-  } else if (event.key === " " && event.target.tagName !== "BUTTON") {
+  } else if (event.key === " " && !["BUTTON", "SUMMARY"].includes(tagName)) {
     event.preventDefault();
     play();
   }
 });
-show();
+// The picture follows the pointer that drags it.
+let held = null;
+frame.addEventListener("pointerdown", (event) => {
+  if (event.pointerType === "mouse" && event.button === 0) {
+    held = { x: event.clientX + frame.scrollLeft, y: event.clientY + frame.scrollTop };
+  }
+});
+window.addEventListener("pointermove", (event) => {
+  if (held) frame.scrollTo(held.x - event.clientX, held.y - event.clientY);
+});
+window.addEventListener("pointerup", () => { held = null; });
+
+// On paper: all steps, as they are with the numbers of now.
+function list_steps() {
+  const body = at("steps");
+  body.replaceChildren();
+  const row = (kind, text) => {
+    const cells = element("tr", body);
+    element("td", cells, String(body.rows.length));
+    element("td", cells, kind);
+    element("td", cells, text);
+  };
+  for (const i of made) row("forward", forward_text(i));
+  graph.order.forEach((i, k) => row("backward", backward_text(i, backward(now.slopes, k)).join("\n")));
+}
+window.addEventListener("beforeprint", list_steps);
+window.matchMedia("print").addEventListener("change", list_steps);

@@ -1,4 +1,9 @@
-"""`explore`: a page without a network that plays the backward pass of a graph."""
+"""`explore`: a page without a network that computes with a graph, forward and backward.
+
+The page holds the graph as data, and for each operation in it the functions that its row of the
+table gives, written as JavaScript. So numbers can be changed there, and no derivative is written
+here.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +11,31 @@ import base64
 import hashlib
 import html
 import json
+import keyword
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from micrograd_like._internal.text import number, one_line
-from micrograd_like.engine import Value
-from micrograd_like.graph import edges_of, given_names, nodes_of
-from micrograd_like.render.drawing import draw
-from micrograd_like.stepping.stepper import Stepper
-from micrograd_like.stepping.steps import Contribution, Step
+from micrograd_like import ops
+from micrograd_like.engine import Value, topological_order
+from micrograd_like.graph import Model, changes_of, distinct_names, given_names, groups_of, nodes_of
+from micrograd_like.operation import OPS, Op, Operators
+from micrograd_like.programs.javascript import NotWritten, Script, elementary
+from micrograd_like.render.drawing import Drawing, draw
+from micrograd_like.stepping.formulas import forward_formula, local_derivative
 
 MOST_NODES = 500
+_SCRIPTS = ("page_pass.js", "page.js", "page_panels.js")
+_PLACES = ("{0}", "{1}")
+_ROOM = "−0.00000"  # as wide as nearly all numbers in a box
 
 
 class Player:
-    """A page that plays backprop: `html` is its text, `save` writes it, notebooks show it.
+    """A page that steps through backprop: `html` is its text, `save` writes it, notebooks show it.
 
     The page holds all it needs and asks nothing of a network.
     """
@@ -46,121 +56,268 @@ class Player:
 
     def _repr_html_(self) -> str:
         return (
-            '<iframe sandbox="allow-scripts" width="100%" height="640" style="border:0" '
-            f'title="Backprop, step by step" srcdoc="{html.escape(self.html)}"></iframe>'
+            '<iframe sandbox="allow-scripts allow-downloads" width="100%" height="860" '
+            'style="border:0" title="Backprop, step by step" '
+            f'srcdoc="{html.escape(self.html)}"></iframe>'
         )
 
 
-def explore(root: Value, *, names: Mapping[str, object] | None = None) -> Player:
-    """A page that plays the backward pass of `root`, forward and back, with formulas and numbers.
+def explore(
+    root: Value, *, names: Mapping[str, object] | None = None, model: Model | None = None
+) -> Player:
+    """A page that computes `root` and its gradients, step by step, and again for other numbers.
 
-    `names` gives names to Values, as `locals()` does; labels go first. The graph keeps its
-    gradients. Raises ValueError for more than 500 nodes, and RuntimeError where no renderer of
-    graphs is installed.
+    It starts from the `data` that the leaves have now. They can be changed there; then everything
+    is computed again, by the page itself. It shows each forward and each backward step with its
+    formula, goes downhill, and asks what comes next.
+
+    - `names`: names for Values, as `locals()` gives them; the caller's variables unless given.
+      Labels go first.
+    - `model`: puts the nodes of a neuron into a frame and its parameters into a list of their own;
+      leaves that are no parameters of it start out as held fixed.
+
+    An operation of one's own that is Python for floats alone can't run there: the page then plays
+    the pass with the numbers that the graph has, and says so.
+
+    The graph is left as it is. Raises ValueError for more than 500 nodes, and RuntimeError where
+    no renderer of graphs is installed.
 
     >>> a = Value(2.0, label="a")
     >>> L = a.tanh()
-    >>> "∂L/∂a = 1 − L² = 0.07065" in explore(L, names=locals()).html
+    >>> "1 − {o}²" in explore(L, names=locals()).html  # the local derivative of tanh
     True
     """
     nodes, names = nodes_of(root), given_names(names)
     if len(nodes) > MOST_NODES:
         raise ValueError(
-            f"the graph has {len(nodes)} nodes, and a page plays at most {MOST_NODES}: explore a "
+            f"the graph has {len(nodes)} nodes, and a page shows at most {MOST_NODES}: explore a "
             "smaller part, or step through it with debug(root)"
         )
-    before = [node.grad for node in nodes]
+    called = distinct_names(nodes, names, model)
+    operations = {node.op: OPS[node.op] for node in nodes if node.op}
     try:
-        for node in nodes:
-            node.grad = 0.0
-        return Player(_played(root, nodes, names))
-    finally:
-        for node, grad in zip(nodes, before, strict=True):
-            node.grad = grad
+        rows, why = _rows(list(operations.values())), ""
+    except NotWritten as error:
+        rows, why = "const ROWS = [];", str(error)
+    svg, width = _graph(_roomy(draw(root, names=names, model=model, max_nodes=MOST_NODES).source))
+    data = _data(root, nodes, called, list(operations.values()), model, live=not why)
+    data["width"] = width
+    return Player(_page(f"Backprop through {called[root]}", svg, rows, data, why))
 
 
-def _played(root: Value, nodes: list[Value], names: Mapping[str, object] | None) -> str:
-    """The page; this plays the pass once and leaves its gradients on the nodes."""
-    stepper = Stepper(root, names=names)
-    name = {node: one_line(text) for node, text in stepper.names.items()}
+def _rows(operations: Sequence[Op]) -> str:
+    """The operations as JavaScript: ROWS, each with its forward function and local derivatives."""
+    script = Script()
+    rows = []
+    for op in operations:
+        slopes = [script.function(partial, len(op.partials) + 1) for partial in op.partials]
+        rows.append(f"{{ forward: {script.forward(op)}, slopes: [{', '.join(slopes)}] }}")
+    listed = ",\n".join(rows)
+    parts = [elementary(), *script.functions, f"return [\n{listed}\n];"]
+    return "const ROWS = (() => {\n" + "\n".join(parts) + "\n})();"
+
+
+def _data(
+    root: Value,
+    nodes: Sequence[Value],
+    called: Mapping[Value, str],
+    operations: Sequence[Op],
+    model: Model | None,
+    live: bool,
+) -> dict[str, Any]:
+    """What page_pass.js reads: nodes by their number, formulas with places for their operands."""
     index = {node: i for i, node in enumerate(nodes)}
-    arrows = {(e.node, e.position): f"e{i}" for i, e in enumerate(edges_of(nodes))}
-    steps = [
-        {
-            "node": index[step.node],
-            "rule": f"{step.operation},   {step.name}.grad = {number(step.upstream)}",
-            "parts": [
-                {
-                    "to": index[c.operand],
-                    "edge": arrows[step.node, c.position],
-                    "text": _line(step, c),
-                    "after": _shown(c.after),
-                }
-                for c in step.contributions
-            ],
+    op_index = {op.name: i for i, op in enumerate(operations)}
+    identifiers = _identifiers([called[node] for node in nodes])
+    texts: dict[str, int] = {}
+    changes = changes_of(nodes)
+
+    def text(formula: object) -> int:
+        return texts.setdefault(str(formula), len(texts))
+
+    def described(node: Value, identifier: str) -> dict[str, Any]:
+        found: dict[str, Any] = {"name": called[node], "id": identifier}
+        if not live:
+            made_with = changes.data(node)
+            found["data"] = _number(node.data if made_with is None else made_with)
+        if not node.op:
+            return found
+        op, operands = OPS[node.op], node.operands
+        places = [_PLACES[i] if isinstance(x, Value) else x for i, x in enumerate(operands)]
+        rules = [
+            text(local_derivative(op, i, places, "{o}")) if isinstance(x, Value) else None
+            for i, x in enumerate(operands)
+        ]
+        parents = [identifiers[index[x]] if isinstance(x, Value) else x for x in operands]
+        found |= {
+            "op": op_index[node.op],
+            "from": [index[x] if isinstance(x, Value) else _number(x) for x in operands],
+            "made": text(forward_formula(op, places, "{o}").removeprefix("{o} = ")),
+            "rules": rules,
+            "code": _code(op, parents),
         }
-        for step in stepper
-    ]
-    svg, width = _graph(draw(root, names=names, max_nodes=MOST_NODES).svg)
-    finite = [abs(node.grad) for node in nodes if math.isfinite(node.grad)]
-    data = {
-        "values": [
-            {"name": name[node], "made": node.op or "leaf", "data": number(node.data)}
-            for node in nodes
-        ],
-        "steps": steps,
+        if not live:
+            slopes = iter(node.local_grads)
+            found["slopes"] = [
+                _number(next(slopes)) if isinstance(x, Value) else "NaN" for x in operands
+            ]
+        return found
+
+    described_nodes = [described(*pair) for pair in zip(nodes, identifiers, strict=True)]
+    return {
+        "live": live,
+        "ops": [{"name": op.name, "selects": op.selects} for op in operations],
+        "nodes": described_nodes,
+        "texts": list(texts),
+        "leaves": _leaves(nodes, index, model),
+        "order": [index[node] for node in reversed(topological_order(root)) if node.op],
         "root": index[root],
-        "zero": _shown(0.0),
-        "one": _shown(1.0),
-        "largest": max(finite, default=0.0),
-        "start": f"Start: {name[root]}.grad = 1, for ∂{name[root]}/∂{name[root]} = 1.",
-        "end": "The pass is complete: every gradient is what backward() gives.",
+        "imports": _imports(operations),
     }
-    return _page(f"Backprop through {name[root]}", svg, width, data)
 
 
-def _line(step: Step, c: Contribution) -> str:
-    formula, local = str(c.formula), number(c.local)
-    slope = local if re.fullmatch(r"[−\d.e]+", formula) else f"{formula} = {local}"
-    return (
-        f"∂{step.name}/∂{c.name} = {slope}   "
-        f"{c.name}.grad += {number(step.upstream)} · {local}   "
-        f"{number(c.before)} → {number(c.after)}"
+def _leaves(
+    nodes: Sequence[Value], index: Mapping[Value, int], model: Model | None
+) -> list[dict[str, Any]]:
+    groups = groups_of(nodes, model) if model else {}
+    parameters = {parameter for _, parameter in model.named_parameters()} if model else set()
+    return [
+        {
+            "node": index[node],
+            "data": _number(node.data),
+            "group": groups[node].neuron if node in groups else "",
+            "fixed": model is not None and node not in parameters,
+        }
+        for node in nodes
+        if not node.op
+    ]
+
+
+def _number(x: float) -> str:
+    """A number as JavaScript's `Number` reads it, with all its digits."""
+    if math.isfinite(x):
+        return repr(x)
+    return "NaN" if x != x else "Infinity" if x > 0.0 else "-Infinity"
+
+
+# The expression as Python.
+
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
+
+
+def _identifiers(names: Sequence[str]) -> list[str]:
+    """A name that Python takes for each of the names, no two alike."""
+    found: list[str] = []
+    taken = {"Value", "maximum", "minimum", "ops", "print", "float"}
+    for name in names:
+        plain = re.sub(r"\W+", "_", name).strip("_") or "v"
+        if not plain.isidentifier() or keyword.iskeyword(plain):
+            plain = f"v_{plain}"
+        if not plain.isidentifier():  # characters that only letters may follow
+            plain = "v"
+        distinct, number = plain, 1
+        while distinct in taken:
+            number += 1
+            distinct = f"{plain}_{number}"
+        taken.add(distinct)
+        found.append(distinct)
+    return found
+
+
+def _code(op: Op, operands: Sequence[str | float]) -> str:
+    texts = [x if isinstance(x, str) else _python(x) for x in operands]
+    if op.name in _INFIX:
+        return f"{texts[0]} {_INFIX[op.name]} {texts[1]}"
+    if op.name == "neg":
+        return f"-{texts[0]}"
+    if op.name == "abs":
+        return f"abs({texts[0]})"
+    if len(texts) == 1 and hasattr(Operators, op.name):
+        return f"{texts[0]}.{op.name}()"
+    if op.name in ("maximum", "minimum"):
+        return f"{op.name}({', '.join(texts)})"
+    return f"{_row_in_python(op)}({', '.join(texts)})"
+
+
+def _row_in_python(op: Op) -> str:
+    return f"ops.{op.name}" if getattr(ops, op.name, None) is op else f"ops.OPS[{op.name!r}]"
+
+
+def _python(x: float) -> str:
+    text = repr(x) if math.isfinite(x) else f'float("{x}")'
+    return f"({text})" if text.startswith("-") else text
+
+
+def _imports(operations: Sequence[Op]) -> list[str]:
+    names = {op.name for op in operations}
+    plain = {*_INFIX, "neg", "abs", "maximum", "minimum"}
+    if any(name not in plain and not hasattr(Operators, name) for name in names):
+        names.add("ops")
+    return ["Value", *sorted(names & {"maximum", "minimum", "ops"})]
+
+
+# The picture and the page.
+
+
+def _roomy(source: str) -> str:
+    """A drawing's text with room in its boxes and on its arrows for numbers that change.
+
+    Without the heading of a graph that is older than its leaves, since the page computes it again.
+    """
+    source = re.sub(r"^\tfontsize=12 label=.* labelloc=t\n", "", source, flags=re.MULTILINE)
+    source = re.sub(
+        r"(?<!\\)\|data\\ [^|\n]*\|grad\\ [^|\n}\"]*(?=[}\"])",
+        rf"|data\\ {_ROOM}|grad\\ {_ROOM}",
+        source,
     )
+    return source.replace("digraph {", "digraph {\n\tgraph [ranksep=0.62]", 1)
 
 
-def _shown(grad: float) -> dict[str, Any]:
-    finite = math.isfinite(grad)
-    return {"text": number(grad), "number": grad if finite else None}
-
-
-def _graph(svg: str) -> tuple[str, str]:
-    """The picture without what a page does not need, and its width as CSS writes it."""
+def _graph(source: str) -> tuple[str, float]:
+    """The picture without what a page does not need, and its width in CSS pixels."""
+    svg = Drawing(source).svg
     width = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
     svg = re.sub(r"<!--.*?-->\s*|<title>.*?</title>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' (?:font-family|xml:space|stroke)="[^"]*"', "", svg)
+    svg = re.sub(r' (?:fill|font-family|stroke|xml:space|xmlns:xlink)="[^"]*"', "", svg)
     svg = re.sub(r' (?:text-anchor="middle"|font-size="12.00")', "", svg)  # as the style says
-    svg = svg.replace(">\n<", "><")
-    return svg, f"{width * 4 / 3:.0f}px"
+    svg = svg.replace(f"data {_ROOM}", "").replace(f"grad {_ROOM}", "")  # the script writes there
+    svg = re.sub(r' (?:points|d|[cr]?[xy])="[^"]*"', _rounded, svg)
+    return svg.replace(">\n<", "><"), round(width * 4 / 3)
 
 
-def _page(title: str, svg: str, width: str, data: dict[str, Any]) -> str:
+def _rounded(attribute: re.Match[str]) -> str:
+    """Coordinates to a tenth of a point."""
+    return re.sub(r"\d+\.\d+", lambda x: f"{float(x[0]):.1f}".removesuffix(".0"), attribute[0])
+
+
+def _page(title: str, svg: str, rows: str, data: dict[str, Any], why: str) -> str:
     folder = resources.files("micrograd_like.render")
-    parts = {name: (folder / f"page.{name}").read_text("utf-8") for name in ("html", "css", "js")}
-    style = Template(parts["css"]).substitute(width=width)
+    style = (folder / "page.css").read_text("utf-8")
+    scripts = [(folder / name).read_text("utf-8") for name in _SCRIPTS]
+    script = _without_comments("\n".join(['"use strict";', rows, *scripts]))
     # In a script only "<" could end the data too early.
     pass_data = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return Template(parts["html"]).substitute(
+    note = (
+        f"<p id='note'>The numbers of this page can't be changed: {html.escape(why)}. It plays the "
+        "passes as they were when it was made.</p>"
+    )
+    return Template((folder / "page.html").read_text("utf-8")).substitute(
         title=html.escape(title),
         description=html.escape(f"{title}: the graph; the table below says the same in words"),
         svg=svg,
         style=style,
         style_hash=_digest(style),
-        script=parts["js"],
-        script_hash=_digest(parts["js"]),
+        script=script,
+        script_hash=_digest(script),
+        note=note if why else "",
         **{"pass": pass_data},
-        last=str(len(data["steps"])),
     )
+
+
+def _without_comments(script: str) -> str:
+    """A script without its indentation and without the lines that hold nothing but a comment."""
+    lines = [line.strip() for line in script.splitlines()]
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def _digest(text: str) -> str:

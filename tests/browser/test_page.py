@@ -1,32 +1,22 @@
-"""The page of `explore` in headless Chromium, from a file, with the network off."""
+"""The page of `explore` in headless Chromium, from a file, with the network off: what it shows."""
 
 from __future__ import annotations
 
 import operator
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
 
-from micrograd_like import Value, explore, logsumexp
+from micrograd_like import MLP, Op, Value, explore, logsumexp, register
 from micrograd_like._internal.text import number
+from micrograd_like.operation import OPS
+from tests.browser.conftest import Opener
 
-HOSTILE = '</script><script>document.title="owned"</script> { | } < > " \\ & ∂'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "the browser tests need Debian's package chromium"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield running
-        running.close()
+HOSTILE = '</script><script>document.title="owned"</script> { | } < > " \\ & ∂ ${x} {0} {o} $pass'
+STEPS = 6  # of the graph below, in each direction
 
 
 def graph() -> tuple[Value, dict[str, Value]]:
@@ -37,53 +27,38 @@ def graph() -> tuple[Value, dict[str, Value]]:
     return L, {"c": c, "d": d, "L": L}
 
 
-class Opener(Protocol):
-    def __call__(self, html: str, **context: Any) -> Page: ...
-
-
-@pytest.fixture
-def opened(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
-    """Opens a page in a window without a network; whatever it complains of fails the test."""
-    complaints: list[str] = []
-
-    def open_page(html: str, **context: Any) -> Page:
-        page = browser.new_context(offline=True, **context).new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        (tmp_path / "page.html").write_text(html, encoding="utf-8")
-        page.goto((tmp_path / "page.html").as_uri())
-        return page
-
-    requests: list[str] = []
-    yield open_page
-    assert not complaints
-    assert [url for url in requests if not url.startswith(("file:", "about:"))] == []
+def network() -> tuple[Value, MLP]:
+    model = MLP(2, [4, 1])
+    x1, x2 = Value(0.5, label="x1"), Value(-0.3, label="x2")
+    return (model([x1, x2]) - 1.0) ** 2, model
 
 
 def position(page: Page) -> int:
-    return int(page.inner_text("#position").split()[0])
+    return int(page.input_value("#slider"))
 
 
-def grads(page: Page) -> dict[str, str]:
+def column(page: Page, number: int) -> dict[str, str]:
+    """The cells of a column of the table, by the name of the value."""
     rows = page.locator("#values tr").all()
     return {
-        row.locator("td").nth(0).inner_text(): row.locator("td").nth(3).inner_text() for row in rows
+        row.locator("th").inner_text(): row.locator("td").nth(number).inner_text() for row in rows
     }
 
 
 def snapshot(page: Page) -> tuple[str, str, str]:
-    graph = page.locator("#graph").inner_html().replace(' style=""', "")
-    return page.inner_text("#step"), page.inner_text("#values"), graph
+    return (
+        page.inner_text("#step"),
+        page.inner_text("#values"),
+        page.locator("#graph").inner_html().replace(' style=""', ""),
+    )
 
 
-def test_every_control_moves_the_pass(opened: Opener) -> None:
+def test_every_control_moves_along_one_timeline(opened: Opener) -> None:
     L, names = graph()
     page = opened(explore(L, names=names).html)
-    last = int(page.get_attribute("#slider", "max") or 0)
-    assert (position(page), last) == (0, 6)
-    assert page.is_disabled("#first")
-    assert page.is_disabled("#back")
+    last = 2 * STEPS
+    assert page.get_attribute("#slider", "max") == str(last)
+    assert position(page) == 0
     actions: list[tuple[Callable[[], object], int]] = [
         (lambda: page.click("#next"), 1),
         (lambda: page.keyboard.press("ArrowRight"), 2),
@@ -98,130 +73,353 @@ def test_every_control_moves_the_pass(opened: Opener) -> None:
         (lambda: page.fill("#slider", "3"), 3),
         (lambda: page.focus("#slider"), 3),
         (lambda: page.keyboard.press("ArrowRight"), 4),  # once, not by slider and page both
+        (lambda: page.focus("#number0"), 4),
+        (lambda: page.keyboard.press("ArrowRight"), 4),  # which is the field's own
     ]
     for action, expected in actions:
         action()
         assert position(page) == expected
-    assert page.get_attribute("#slider", "value") is not None
     page.click("#first")
     page.click("#play")
-    expect(page.locator("#position")).to_have_text(f"2 of {last}")
+    expect(page.locator("#position")).to_have_text(f"forward 2 of {STEPS}")
     page.click("#play")
     assert page.inner_text("#play") == "Play"
+
+
+def test_the_ends_keep_the_focus(opened: Opener) -> None:
+    L, names = graph()
+    page = opened(explore(L, names=names).html)
+    for button, off in (("last", "next"), ("first", "back")):
+        page.focus(f"#{button}")
+        page.keyboard.press("Enter")
+        for name in (button, off):
+            assert page.get_attribute(f"#{name}", "aria-disabled") == "true"
+        assert page.evaluate("document.activeElement.id") == button
 
 
 def test_forward_and_back_show_the_same(opened: Opener) -> None:
     L, names = graph()
     page = opened(explore(L, names=names).html)
     seen = [snapshot(page)]
-    for _ in range(6):
+    for _ in range(2 * STEPS):
         page.click("#next")
         seen.append(snapshot(page))
-    assert len(set(seen)) == 7
+    assert len(set(seen)) == 2 * STEPS + 1
     for expected in reversed(seen[:-1]):
         page.click("#back")
         assert snapshot(page) == expected
 
 
-def test_the_last_step_shows_the_gradients_of_backward(opened: Opener) -> None:
+def test_values_come_first_and_gradients_then(opened: Opener) -> None:
     L, names = graph()
     page = opened(explore(L, names=names).html)
     assert all(node.grad == 0.0 for node in names.values())  # looking changed nothing
+    assert column(page, 1) == {"a": "2.0", "b": "−3.0"} | dict.fromkeys(
+        ["c", "d", "v1", "v2", "v3", "L"], "?"
+    )
+    page.fill("#slider", str(STEPS))
+    assert "?" not in column(page, 1).values()
+    assert column(page, 2)["L"] == "1.0"
     page.click("#last")
     L.backward()
-    (a, _), b = names["c"].parents, names["c"].parents[1]
-    shown = grads(page)
+    (a, b) = names["c"].parents
+    data, grads = column(page, 1), column(page, 2)
+    picture = page.inner_text("#graph").replace("\xa0", " ")
     for name, value in {**names, "a": a, "b": b}.items():
-        assert shown[name] == number(value.grad)
-        assert f"grad {number(value.grad)}" in page.inner_text("#graph").replace("\xa0", " ")
+        assert (data[name], grads[name]) == (number(value.data), number(value.grad))
+        assert f"grad {number(value.grad)}" in picture
 
 
-def test_a_step_names_its_formula_and_marks_its_edge(opened: Opener) -> None:
+def test_a_step_has_its_formula_its_numbers_and_its_arrow(opened: Opener) -> None:
     e = Value(1.0, label="e")
     L = e.tanh()
     page = opened(explore(L, names={"L": L}).html)
     page.click("#next")
+    assert "L = tanh(e) = tanh(1.0000) = 0.7616" in page.inner_text("#step")
+    page.click("#next")
     text = page.inner_text("#step")
-    assert "L = tanh(e)" in text
-    assert "∂L/∂e = 1 − L² = 0.4200" in text
+    assert "∂L/∂e = 1 − L² = 1 − 0.7616² = 0.4200" in text
+    assert "e.grad += 1.0000 · 0.4200 = 0.4200   0.0000 → 0.4200" in text
     assert page.locator("#graph .edge.playing").count() == 1
-    assert page.locator("#graph .node.playing").count() == 2  # the value and its operation
+    assert page.locator("#graph .value.playing, #graph .operation.playing").count() == 2
+    assert page.text_content("#graph .edge.playing .slope") == "×0.42"
+    spoken = page.get_attribute("#slider", "aria-valuetext")
+    assert spoken == "backward 1 of 1: L = tanh(e),   L.grad = 1.0000"
+    page.fill("#number0", "-2")
+    assert "∂L/∂e = 1 − L² = 1 − (−0.9640)² = 0.0707" in page.inner_text("#step")
 
 
-def test_labels_stay_text(opened: Opener) -> None:
-    L = Value(1.0, label=HOSTILE) * 2
-    page = opened(explore(L, names={"L": L}).html)
+def test_an_operand_used_twice_is_told_apart(opened: Opener) -> None:
+    a = Value(3.0, label="a")
+    page = opened(explore(a - a).html)
     page.click("#last")
-    assert page.title() == "Backprop through L"
+    assert "∂v1/∂(1st a) = 1 " in page.inner_text("#step")
+    assert "∂v1/∂(2nd a) = −1 " in page.inner_text("#step")
+
+
+def test_arrows_are_as_wide_as_what_they_carry(opened: Opener) -> None:
+    a, b = Value(4.0, label="a"), Value(-1.0, label="b")
+    page = opened(explore(a * b).html)
+    page.click("#last")
+    widths = page.evaluate(
+        "[0, 1].map((i) => parseFloat(at(`e${i}`).querySelector('path').style.strokeWidth))"
+    )
+    assert widths == pytest.approx([1 + 5 * 0.5, 1 + 5])  # |∂/∂a| is a quarter of |∂/∂b|
+    colours = page.evaluate("[0, 1].map((i) => at(`e${i}`).querySelector('path').style.stroke)")
+    assert colours == ["var(--less)", "var(--more)"]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+def test_what_is_not_finite_has_a_look_of_its_own(opened: Opener, text: str) -> None:
+    """Data that is nan too, where the gradient is healthy, and not by colour alone."""
+    a = Value(1.0, label="a")
+    page = opened(explore(a + 1).html)
+    page.click("#last")
+    assert page.locator("#graph .broken").count() == 0
+    page.fill("#number0", text)
+    assert page.locator("#graph .broken").count() == 2
+    assert column(page, 1)["a"] == text.replace("-", "−")
+    assert column(page, 2)["a"] == "1.0"
+    assert page.evaluate("boxes[0].shapes[0].style.fill") == "var(--broken)"
+
+
+def test_a_leaf_alone(opened: Opener) -> None:
+    page = opened(explore(Value(3.0, label="a")).html)
+    assert page.inner_text("#step") == "The root is a leaf."
+    assert column(page, 2) == {"a": "1.0"}
+
+
+def test_hostile_names_stay_text(opened: Opener) -> None:
+    a, b = Value(2.0, label=HOSTILE), Value(3.0, label=HOSTILE)
+    root = a * b
+    page = opened(explore(root, names={HOSTILE + "r": root}).html)
+    page.click("#last")
+    page.click("#copy")
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    page.fill("#slider", "1")
+    page.click("#start_quiz")
+    page.emulate_media(media="print")
+    page.wait_for_function("at('steps').rows.length === 2")
+    assert page.title().startswith("Backprop through </script>")
+    assert page.locator("script").count() == 2
     shown = page.locator("#v0 text").first.text_content() or ""
     assert shown.replace("\xa0", " ") == HOSTILE
+    for place in ("#step", "#leaves", "#question", "#steps", "#values", "#nudged"):
+        assert page.evaluate("nodes[0].name") in (page.text_content(place) or "")
+    code = page.input_value("#code")
+    namespace: dict[str, Any] = {}
+    exec(code, namespace)
+    leaf = [
+        x
+        for x in namespace.values()
+        if isinstance(x, Value) and x.label == page.evaluate("nodes[0].name")
+    ]
+    assert [x.grad for x in leaf] == [3.0]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_in_both_themes(opened: Opener, scheme: str) -> None:
-    """WCAG 2: at least 4.5 to 1 between text and what is behind it."""
+    """WCAG 2: at least 4.5 to 1 between text and what is behind it, nan and inf too."""
     L, names = graph()
     page = opened(explore(L, names=names).html, color_scheme=scheme)
     page.click("#last")
-    ratios = page.evaluate(
-        """() => {
-          const canvas = document.createElement("canvas");
-          const paint = canvas.getContext("2d", {willReadFrequently: true});
-          const light = (color) => {
-            paint.fillStyle = color; paint.fillRect(0, 0, 1, 1);
-            const [r, g, b] = [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3)
-              .map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-          };
-          const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-          const page = light(getComputedStyle(document.body).backgroundColor);
-          const found = [ratio(light(getComputedStyle(document.body).color), page)];
-          for (const box of document.querySelectorAll("#graph .value")) {
-            const [text, back] = ["text", "polygon"].map((part) =>
-              light(getComputedStyle(box.querySelector(part)).fill));
-            found.push(ratio(text, back));
+    for text in ("2", "nan", "inf"):
+        page.fill("#number0", text)
+        ratios = page.evaluate(
+            """() => {
+              const canvas = document.createElement("canvas");
+              const paint = canvas.getContext("2d", {willReadFrequently: true});
+              const light = (color) => {
+                paint.fillStyle = color; paint.fillRect(0, 0, 1, 1);
+                const [r, g, b] = [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3)
+                  .map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+              };
+              const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+              const page = light(getComputedStyle(document.body).backgroundColor);
+              const found = [ratio(light(getComputedStyle(document.body).color), page)];
+              for (const box of document.querySelectorAll("#graph .value")) {
+                const [text, back] = ["text", "polygon"].map((part) =>
+                  light(getComputedStyle(box.querySelector(part)).fill));
+                found.push(ratio(text, back));
+              }
+              for (const text of document.querySelectorAll("#graph .slope")) {
+                found.push(ratio(light(getComputedStyle(text).fill), page));
+              }
+              return found;
+            }"""
+        )
+        assert len(ratios) > 10
+        assert min(ratios) >= 4.5
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(opened: Opener, width: int, scheme: str) -> None:
+    L, names = graph()
+    page = opened(
+        explore(L, names=names).html, viewport={"width": width, "height": 800}, color_scheme=scheme
+    )
+    found = []
+    for place in (0, STEPS + 1, 2 * STEPS):
+        page.fill("#slider", str(place))
+        if place:
+            page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        found += Axe().run(page).response["violations"]
+    assert [(rule["id"], rule["nodes"]) for rule in found] == []
+
+
+def chain(count: int) -> Value:
+    """A graph of that many nodes, with arms."""
+    total = Value(0.5, label="s")
+    nodes = 1
+    while nodes + 3 <= count:
+        total = (total + Value(0.1) * 2.0) if nodes % 2 else (total * Value(1.1) + 1.0)
+        nodes += 3
+    for _ in range(count - nodes):
+        total = total.tanh()
+    return total
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+@pytest.mark.parametrize("count", [30, 137, 500])
+def test_every_step_is_inside_the_frame_and_the_window(
+    opened: Opener, count: int, width: int
+) -> None:
+    height = 844 if width == 390 else 800
+    page = opened(explore(chain(count)).html, viewport={"width": width, "height": height})
+    hidden = page.evaluate(
+        """async () => {
+          const hidden = [];
+          for (let step = 1; step <= last; step++) {
+            go(step);
+            const box = at(`v${current()}`).getBoundingClientRect();
+            const view = frame.getBoundingClientRect();
+            const top = Math.max(view.top, 0), bottom = Math.min(view.bottom, innerHeight);
+            const inside = box.left >= view.left && box.right <= view.right
+              && box.top >= top && box.bottom <= bottom;
+            if (!inside) hidden.push([step, box.toJSON(), view.toJSON()]);
           }
-          return found;
+          return [nodes.length, scrollY, hidden];
         }"""
     )
-    assert min(ratios) >= 4.5
+    assert hidden == [count, 0, []]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_zoom_and_fit(opened: Opener) -> None:
+    page = opened(explore(chain(137)).html)
+
+    def width() -> float:
+        return float(page.evaluate("picture.getBoundingClientRect().width"))
+
+    start = width()
+    page.click("#larger")
+    assert width() == pytest.approx(start * 1.25)
+    page.click("#smaller")
+    assert width() == pytest.approx(start)
+    page.click("#whole")
+    assert width() == pytest.approx(page.evaluate("graph.width"))
+    assert page.inner_text("#zoom") == "100 %"
+    page.click("#fit")
+    assert width() <= page.evaluate("frame.clientWidth")
+    assert page.evaluate("picture.getBoundingClientRect().height <= frame.clientHeight")
+
+
+def test_the_pointer_drags_the_picture(opened: Opener) -> None:
+    page = opened(explore(chain(137)).html)
+    page.fill("#slider", "40")
+    before = page.evaluate("frame.scrollLeft")
+    place = page.locator("#graph").bounding_box()
+    assert place
+    page.mouse.move(place["x"] + 200, place["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 100, place["y"] + 50)
+    page.mouse.up()
+    assert page.evaluate("frame.scrollLeft") == pytest.approx(before + 100, abs=2)
 
 
 def test_a_phone_scrolls_the_graph_and_not_the_page(opened: Opener) -> None:
-    L, names = graph()
-    html = explore(L, names=names).html
-    page = opened(html, viewport={"width": 360, "height": 640})
+    loss, model = network()
+    page = opened(explore(loss, model=model).html, viewport={"width": 360, "height": 640})
     page.click("#next")
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= 360
-    for button in page.locator("button").all():
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for button in page.locator("button:visible").all():
         box = button.bounding_box()
         assert box
         assert min(box["width"], box["height"]) >= 44
 
 
+def test_paper_has_the_whole_graph_and_every_step(opened: Opener) -> None:
+    L, names = graph()
+    page = opened(explore(L, names=names).html)
+    page.fill("#number0", "1.5")
+    page.emulate_media(media="print")
+    page.wait_for_function(f"at('steps').rows.length === {2 * STEPS}")
+    assert "c = a·b = 1.5000·(−3.0000) = −4.5000" in page.inner_text("#printed")
+    box = page.locator("#graph svg").bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= page.evaluate("innerWidth")
+    assert page.is_hidden("#controls")
+    assert page.is_hidden("#panels")
+
+
 def test_a_notebook_shows_it_in_a_sandboxed_frame(opened: Opener) -> None:
     L, names = graph()
     frame = explore(L, names=names)._repr_html_()
-    assert 'sandbox="allow-scripts"' in frame
+    assert 'sandbox="allow-scripts allow-downloads"' in frame
     page = opened(f"<!doctype html>{frame}")
     inner = page.frame_locator("iframe")
+    inner.locator("#number0").fill("3")
     inner.locator("#next").click()
-    assert inner.locator("#position").inner_text() == "1 of 6"
+    assert inner.locator("#position").inner_text() == "forward 1 of 6"
+    assert "c = a·b = 3.0000·(−3.0000) = −9.0000" in inner.locator("#step").inner_text()
 
 
-def test_fifty_nodes_stay_below_100_kb() -> None:
+@pytest.fixture
+def rounded() -> Iterator[Op]:
+    """An operation that is Python for floats alone."""
+    yield register(Op("rounded", "round", lambda a: float(round(a)), (lambda a, out: 1.0,)))
+    del OPS["rounded"]
+
+
+def test_what_javascript_can_not_compute_is_played(opened: Opener, rounded: Op) -> None:
+    a = Value(2.6, label="a")
+    L = rounded(a) * 2
+    page = opened(explore(L, names={"L": L}).html)
+    assert "rounded is Python that takes only floats" in page.inner_text("#note")
+    assert page.locator("#leaf_panel, #descent_panel, #nudge_panel").count() == 0
+    page.click("#last")
+    assert column(page, 1) == {"a": "2.6", "v1": "3.0", "L": "6.0"}
+    assert column(page, 2) == {"a": "2.0", "v1": "2.0", "L": "1.0"}
+
+
+def row_of_squares() -> Value:
     total = Value(0.0, label="s")
     for i in range(16):
         x = Value(float(i), label=f"x{i}")
         total = (total + x * x).tanh()
-    assert len(explore(total).html.encode()) < 100_000
+    return total
 
 
-@pytest.mark.parametrize("step", [operator.mul, operator.truediv, lambda a, b: logsumexp([a, b])])
-def test_a_chain_of_fifty_nodes_too(step: Callable[[Value, Value], Value]) -> None:
+def chain_of(step: Callable[[Value, Value], Value]) -> Value:
     """Two arrows to a node: the most there can be."""
     total, b = Value(1.1), Value(0.9)
     for _ in range(48):
         total = step(total, b)
-    assert len(explore(total).html.encode()) < 100_000
+    return total
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        row_of_squares,
+        *[
+            lambda step=step: chain_of(step)
+            for step in (operator.mul, operator.truediv, lambda a, b: logsumexp([a, b]))
+        ],
+    ],
+)
+def test_fifty_nodes_stay_below_100_kb(build: Callable[[], Value]) -> None:
+    assert len(explore(build()).html.encode()) < 100_000
