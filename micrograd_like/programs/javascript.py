@@ -113,9 +113,7 @@ class Script:
     >>> script.expression(OPS["tanh"], ["v1"])
     'tanh(v1)'
     >>> script.function(OPS["log"].partials[0], 2)
-    '(a, out) => reciprocal(a)'
-    >>> print(*script.functions)
-    const reciprocal = (a) => { const t0 = a < 0.0; const t1 = 1.0 / a; return t0 ? NaN : t1; };
+    '(a, out) => a < 0.0 ? NaN : 1.0 / a'
     """
 
     def __init__(self) -> None:
@@ -208,7 +206,7 @@ class JavascriptRunner:
     backend = "javascript"
 
     def __init__(self, tape: Tape) -> None:
-        self._tape = tape
+        self._tape = tape.careful()  # there is no second try in a page: zeros are told at once
 
     @property
     def source(self) -> str:
