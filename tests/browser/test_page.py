@@ -144,9 +144,9 @@ def test_a_step_has_its_formula_its_numbers_and_its_arrow(opened: Opener) -> Non
     assert page.locator("#graph .value.playing, #graph .operation.playing").count() == 2
     assert page.text_content("#graph .edge.playing .slope") == "×0.4200"
     spoken = page.get_attribute("#slider", "aria-valuetext")
-    assert spoken == "backward 1 of 1: L = tanh(e),   L.grad = 1.0000"
+    assert spoken == "backward 1 of 1: L = tanh(e),   L.grad = 1.0"
     page.fill("#number0", "-2")
-    assert "∂L/∂e = 1 − L² = 1 − (−0.9640)² = 0.0707" in page.inner_text("#step")
+    assert "∂L/∂e = 1 − L² = 1 − (−0.9640)² = 0.07065" in page.inner_text("#step")
 
 
 def test_an_operand_used_twice_is_told_apart(opened: Opener) -> None:
