@@ -21,7 +21,7 @@ COMMANDS = {
     "train": ("cli.train", "train a small network and show what it learned"),
     "step": ("cli.step", "step through the backward pass of an expression"),
     "draw": ("cli.draw", "draw the graph of an expression"),
-    "explore": ("cli.explore", "write a page that plays the backward pass of an expression"),
+    "explore": ("cli.explore", "write a page that computes an expression and its gradients"),
 }
 
 

@@ -138,10 +138,16 @@ class Script:
     def function(self, expression: Callable[..., Any], arguments: int) -> str:
         """`expression`, a partial or a forward function, as JavaScript's text of a function.
 
-        The last of two or more `arguments` is called out, as a partial has it.
+        The last of two or more `arguments` is called out, as a partial has it. What is Python for
+        floats alone raises `NotWritten`.
         """
         names = ["a", "b"][: max(1, arguments - 1)] + ["out"][: arguments - 1]
-        return self._function(expression, names)
+        try:
+            return self._function(expression, names)
+        except NotWritten:
+            raise
+        except Exception as error:  # ordinary Python, which only floats can be given to
+            raise NotWritten("it is Python that takes only floats") from error
 
     def forward(self, op: Op) -> str:
         """The forward function of `op` as JavaScript's text of a function."""

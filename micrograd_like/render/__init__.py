@@ -1,4 +1,4 @@
-"""Pictures of a graph: `draw` for a still one, `explore` for a page that plays backprop."""
+"""Pictures of a graph: `draw` for a still one, `explore` for a page that computes."""
 
 from micrograd_like.render.drawing import Drawing, draw
 from micrograd_like.render.page import Player, explore

@@ -70,7 +70,7 @@ function slope_text(i, side) {
   const rule = graph.texts[nodes[i].rules[side]];
   const parts = [names(rule, i), numbers(rule, i), number(now.slopes[i][side])];
   const plain = /^[−\d.e]+$/.test(rule);
-  const told = plain ? parts.slice(0, 1) : parts.filter((text, k) => text !== parts[k - 1]);
+  const told = plain ? parts.slice(0, 1) : parts.filter((text, k) => text && text !== parts[k - 1]);
   return `${slope_name(i, side)} = ${told.join(" = ")}`;
 }
 function backward_text(i, grads) {
@@ -129,6 +129,7 @@ const boxes = nodes.map((node, i) => {
   return { box, data: texts[0], grad: texts[1], shapes, room: box.getBBox().width - 8 };
 });
 function write(text, content, room) {
+  if (text.textContent === content) return; // laying out a large picture again takes long
   text.textContent = content;
   if (content.length > 12) {
     text.setAttribute("textLength", room);
@@ -163,7 +164,8 @@ function show_picture(grads, ready, passed, step) {
     arrows[i].forEach((drawn, side) => {
       if (!drawn) return;
       const added = passed[i] ? contribution(i, side, grads[i], now.slopes) : 0;
-      drawn.text.textContent = ready[i] && position > middle ? `×${number(now.slopes[i][side])}` : "";
+      const slope = ready[i] && position > middle ? `×${number(now.slopes[i][side])}` : "";
+      if (drawn.text.textContent !== slope) drawn.text.textContent = slope;
       const broken = !Number.isFinite(added);
       const colour = broken ? "--wrong" : added > 0 ? "--more" : added < 0 ? "--less" : "--soft";
       drawn.path.style.stroke = drawn.head.style.fill = drawn.head.style.stroke = `var(${colour})`;

@@ -110,8 +110,13 @@ def _rows(operations: Sequence[Op]) -> str:
     script = Script()
     rows = []
     for op in operations:
-        slopes = [script.function(partial, len(op.partials) + 1) for partial in op.partials]
-        rows.append(f"{{ forward: {script.forward(op)}, slopes: [{', '.join(slopes)}] }}")
+        forward, slopes = script.forward(op), []
+        for place, partial in enumerate(op.partials):
+            try:
+                slopes.append(script.function(partial, len(op.partials) + 1))
+            except NotWritten as error:
+                raise NotWritten(f"{op.name}: of partial {place}, {error}") from error
+        rows.append(f"{{ forward: {forward}, slopes: [{', '.join(slopes)}] }}")
     listed = ",\n".join(rows)
     parts = [elementary(), *script.functions, f"return [\n{listed}\n];"]
     return "const ROWS = (() => {\n" + "\n".join(parts) + "\n})();"
@@ -145,7 +150,7 @@ def _data(
         op, operands = OPS[node.op], node.operands
         places = [_PLACES[i] if isinstance(x, Value) else x for i, x in enumerate(operands)]
         rules = [
-            text(local_derivative(op, i, places, "{o}")) if isinstance(x, Value) else None
+            text(_slope(op, i, places)) if isinstance(x, Value) else None
             for i, x in enumerate(operands)
         ]
         parents = [identifiers[index[x]] if isinstance(x, Value) else x for x in operands]
@@ -174,6 +179,14 @@ def _data(
         "root": index[root],
         "imports": _imports(operations),
     }
+
+
+def _slope(op: Op, position: int, places: Sequence[str | float]) -> str:
+    """The formula of a local derivative; nothing where it is Python that no formula shows."""
+    try:
+        return str(local_derivative(op, position, places, "{o}"))
+    except TypeError:
+        return ""
 
 
 def _leaves(
