@@ -13,10 +13,10 @@ from typing import Any
 
 from micrograd_like import ops
 from micrograd_like._internal.arguments import number
+from micrograd_like._internal.cuts import cut, read_partial
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.operation import NUMBER, OPS, real
 from micrograd_like.operation import detect_anomaly as detect_anomaly
-from micrograd_like.reading import cut, read_partial
 
 
 class GradcheckError(AssertionError):

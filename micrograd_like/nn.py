@@ -21,10 +21,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from micrograd_like._internal.arguments import NO_SEQUENCE, generator, number, whole
+from micrograd_like._internal.cuts import cut
 from micrograd_like._internal.text import Text, aligned, html_table
 from micrograd_like.engine import Value
 from micrograd_like.operation import Op, Operators, is_truth, real
-from micrograd_like.reading import cut
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 

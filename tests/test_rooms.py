@@ -18,7 +18,7 @@ PACKAGE = Path(micrograd_like.__file__).parent
 # the modules in it.
 FLOORS = [
     {"operation", "floats", "ops"},
-    {"engine", "functions", "reading"},
+    {"engine", "functions"},
     {"_internal"},
     {"calculus", "expressions", "graph"},
     {"stepping"},

@@ -8,28 +8,29 @@ from typing import Any
 from micrograd_like._internal.arguments import NO_SEQUENCE
 
 
-def unwrapped(x: Any) -> Any:
+def unwrapped(x: Any, where: str = "") -> Any:
     """A DataFrame or a Series as its array; a masked array raises TypeError; all else as it is.
 
     A mask says that numbers are missing, and there is no number to compute with in their place.
+    `where` goes before the message.
     """
     if hasattr(x, "to_numpy"):
         x = x.to_numpy()
     if hasattr(x, "filled") and hasattr(x, "mask"):
         raise TypeError(
-            f"a masked array has no number where it is masked: leave those rows out, or give "
-            f"x.filled(number), got {x!r:.80}"
+            f"{where and where + ': '}a masked array has no number where it is masked: leave "
+            f"those rows out, or give x.filled(number), got {x!r:.80}"
         )
     return x
 
 
-def plain(x: Any) -> Any:
+def plain(x: Any, where: str = "") -> Any:
     """The same as lists and floats, where `x` is an array or one of its scalars.
 
     >>> plain([1, 2])
     [1, 2]
     """
-    x = unwrapped(x)
+    x = unwrapped(x, where)
     return x.tolist() if hasattr(x, "tolist") else x  # many times faster than to walk through it
 
 
@@ -46,7 +47,4 @@ def check_unmasked(rows: Iterable[Any]) -> None:
     """Raise TypeError if one of the `rows` is a masked array, and say which."""
     for place, row in enumerate(rows):
         if hasattr(row, "filled"):
-            try:
-                unwrapped(row)
-            except TypeError as error:
-                raise TypeError(f"row {place}: {error}") from None
+            unwrapped(row, f"row {place}")

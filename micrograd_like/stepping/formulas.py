@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, final
 
+from micrograd_like._internal.cuts import read_partial
 from micrograd_like._internal.text import Text, folded, number
 from micrograd_like.operation import LINE, OPS, Op, Operators, evaluate, real
-from micrograd_like.reading import read_partial
 
 _LONGEST: Final = 500  # characters; shared subexpressions could make a text of any length
 

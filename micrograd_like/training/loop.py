@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import chain
 from math import inf
 from time import perf_counter
 from typing import Any, Self
@@ -158,7 +159,7 @@ class Training:
             more = (self.model(row) for row in self._examples.rows[1:])
             graphs = ([x] if isinstance(x, Value) else x for x in more)
             names = names_of_parameters(self.model, self._optimizer)
-            require_paths(_chained(costs[:1], graphs), moved, names)
+            require_paths(chain([costs[:1]], graphs), moved, names)
         targets = self._examples.targets + self._held_out.targets
         self._measures = read_metrics(self._metrics, self._loss, numbers(output), targets)
         steps = self._epochs * -(-len(self._examples.rows) // self._size)
@@ -176,7 +177,7 @@ class Training:
 
     def __enter__(self) -> Self:
         self.history.stopped = ""
-        self._run: Way = OnValues(self.model, self._loss, self._optimizer)
+        self._run: Way = self._on_values()
         return self
 
     def goes_on(self) -> bool:
@@ -370,11 +371,6 @@ class Training:
             for parameter, x, grad in kept:
                 parameter.data, parameter.grad = x, grad
         return f"the loss became nan in epoch {self._epoch}{found}; {REMEDY}"
-
-
-def _chained(first: Any, rest: Iterable[Any]) -> Iterable[Any]:
-    yield first
-    yield from rest
 
 
 def _require_permutation(order: list[int], count: int, rng: Any) -> None:

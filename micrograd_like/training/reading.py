@@ -6,7 +6,7 @@ from math import isfinite
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from micrograd_like._internal.arguments import NO_SEQUENCE
+from micrograd_like._internal.numbers import is_sequence, plain
 from micrograd_like.operation import real
 
 Rows = list[list[float]]
@@ -83,39 +83,33 @@ def without_brackets(examples: Examples) -> Examples:
     return Examples(rows, targets)
 
 
-def _plain(x: Any) -> Any:
-    if hasattr(x, "to_numpy"):
-        x = x.to_numpy()  # tables and columns of pandas, and their like
-    return x.tolist() if hasattr(x, "tolist") else x  # numpy arrays and scalars, and their like
-
-
 def _items(x: Any, where: str) -> list[Any]:
-    plain = _plain(x)
-    if isinstance(plain, NO_SEQUENCE) or not hasattr(plain, "__iter__"):
+    items = plain(x, where)
+    if not is_sequence(items):
         raise TypeError(f"{where} is a sequence, got {type(x).__name__}: {x!r:.80}")
-    return list(plain)
+    return list(items)
 
 
 def _row(row: Any, where: str) -> list[float]:
-    plain = _plain(row)
-    if not hasattr(plain, "__iter__"):
+    numbers = plain(row, where)
+    if not hasattr(numbers, "__iter__"):
         raise TypeError(f"{where} is a sequence of numbers, got {row!r:.80}: write [x] for one")
-    return [_number(x, f"{where}, column {j}") for j, x in enumerate(_items(plain, where))]
+    return [_number(x, f"{where}, column {j}") for j, x in enumerate(_items(numbers, where))]
 
 
 def _target(target: Any, where: str) -> Any:
-    plain = _plain(target)
-    if isinstance(plain, Integral):
-        return int(plain)
-    if not isinstance(plain, NO_SEQUENCE) and hasattr(plain, "__iter__"):
-        return [_number(x, f"{where}, number {j}") for j, x in enumerate(plain)]
-    return _number(plain, where)
+    found = plain(target, where)
+    if isinstance(found, Integral):
+        return int(found)
+    if is_sequence(found):
+        return [_number(x, f"{where}, number {j}") for j, x in enumerate(found)]
+    return _number(found, where)
 
 
 def _number(x: Any, where: str) -> float:
     if type(x) is not float:
         try:
-            x = real(_plain(x))
+            x = real(plain(x))
         except (TypeError, OverflowError) as error:
             raise type(error)(f"{where}: {error}") from None
     if not isfinite(x):
