@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from llvmlite import binding, ir
@@ -44,10 +44,11 @@ class Code:
             find = self._engine.get_function_address
             self.addresses: dict[str, int] = {name: find(name) for name in names}
 
-    def __del__(self) -> None:
-        # An interrupt in here would be lost, so closing has to wait for who can take one.
+    def __del__(self, drop: Callable[[Any], None] = _dropped.append) -> None:
+        # An interrupt in here would be lost, so closing has to wait for who can take one. `drop` is
+        # kept here because the module's own names may be gone when the process ends.
         if "_engine" in self.__dict__:
-            _dropped.append(self._engine)
+            drop(self._engine)
 
 
 def _compiled(text: str, effort: int) -> Any:
