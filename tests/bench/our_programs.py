@@ -83,7 +83,7 @@ def machine_calls(program: Any, rows: Any, gradient: bool) -> tuple[Callable[[],
     holds the memory that the calls write to.
     """
     code = program._runner._ready(gradient)
-    table, parameters = program._read(rows, gradient=gradient)
+    table, parameters = program._read(rows, None, gradient=gradient)
     return code.again, (code, table, code.run(parameters, table, None))
 
 
