@@ -10,14 +10,7 @@ import pytest
 
 from micrograd_like import Program, Value, compile, register
 from micrograd_like.operation import OPS, Op
-from tests.support.trainings import needs_compiled
-
-BACKENDS = [
-    "python",
-    pytest.param("llvm", marks=needs_compiled),
-    pytest.param("jax", marks=needs_compiled),
-]
-every_backend = pytest.mark.parametrize("backend", BACKENDS)
+from tests.support.programs import every_backend
 
 
 class Frame:

@@ -12,14 +12,7 @@ import pytest
 from micrograd_like import Value, compile, maximum, minimum
 from micrograd_like.calculus import grad
 from micrograd_like.operation import Op, evaluate
-from tests.support.programs import SPECIAL, TABLE
-from tests.support.trainings import needs_compiled
-
-BACKENDS = [
-    "python",
-    pytest.param("llvm", marks=needs_compiled),
-    pytest.param("jax", marks=needs_compiled),
-]
+from tests.support.programs import SPECIAL, TABLE, every_backend
 
 # Where a branch is not taken, or a limit is known; with the derivative.
 CASES: dict[str, tuple[Callable[[Any], Any], float, float]] = {
@@ -32,7 +25,7 @@ CASES: dict[str, tuple[Callable[[Any], Any], float, float]] = {
 }
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@every_backend
 @pytest.mark.parametrize("name", CASES)
 def test_branches_not_taken_and_limits(name: str, backend: str) -> None:
     f, point, slope = CASES[name]
@@ -58,8 +51,8 @@ def steep(op: Op) -> list[tuple[float, ...]]:
     return found
 
 
-@pytest.mark.parametrize("op", [op for op in TABLE if steep(op)], ids=repr)
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("op", [op for op in TABLE if steep(op)], ids=lambda op: op.name)
+@every_backend
 def test_every_row_with_steep_slopes(op: Op, backend: str) -> None:
     leaves, z = [Value(0.5) for _ in op.partials], Value(0.0)
     program = compile(z * op(*leaves), [z], params=leaves, backend=backend)
@@ -70,7 +63,7 @@ def test_every_row_with_steep_slopes(op: Op, backend: str) -> None:
         assert gradient == [0.0] * len(leaves), point
 
 
-@pytest.mark.parametrize("op", [op for op in TABLE if steep(op)], ids=repr)
+@pytest.mark.parametrize("op", [op for op in TABLE if steep(op)], ids=lambda op: op.name)
 def test_second_derivatives(op: Op) -> None:
     leaves, z = [Value(0.5) for _ in op.partials], Value(0.0)
     for place in range(len(leaves)):

@@ -10,19 +10,30 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import NamedTuple
 
+import pytest
+
 from micrograd_like import losses, ops
+from micrograd_like._internal.extras import installed
 from micrograd_like.engine import Value
 from micrograd_like.operation import OPS, Op
 from micrograd_like.programs import Program, compile
 from tests.support import oracle
 from tests.support.random_graphs import Recipe, bits
 from tests.support.tame_graphs import gabs
+from tests.support.trainings import needs_compiled
 
 U = 2.0**-53
 INF, NAN = math.inf, math.nan
 SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -2.5, 40.0, -745.0, 1e-310, 1e200, INF, -INF, NAN)
 TABLE = [op for op in vars(ops).values() if isinstance(op, Op)]
 BATCHES = (1, 3, 8, 37, 1000)
+
+# JAX is no part of the extra "test"; where everything is checked, it is installed.
+needs_jax = pytest.mark.skipif(not installed("numpy", "jax"), reason="needs the extra jax")
+every_backend = pytest.mark.parametrize(
+    "backend",
+    ["python", pytest.param("llvm", marks=needs_compiled), pytest.param("jax", marks=needs_jax)],
+)
 
 Numbers = Sequence[float]
 Build = Callable[[list[Value], list[Value]], list[Value]]
