@@ -15,6 +15,7 @@ from micrograd_like import MLP, Op, Value, explore, logsumexp, register
 from micrograd_like._internal.text import number
 from micrograd_like.operation import OPS
 from tests.browser.conftest import Opener
+from tests.support.pages import wait_until
 
 HOSTILE = '</script><script>document.title="owned"</script> { | } < > " \\ & ∂ ${x} {0} {o} $pass'
 STEPS = 6  # of the graph below, in each direction
@@ -200,7 +201,7 @@ def test_hostile_names_stay_text(opened: Opener) -> None:
     page.fill("#slider", "1")
     page.click("#start_quiz")
     page.emulate_media(media="print")
-    page.wait_for_function("at('steps').rows.length === 2")
+    wait_until(page, "at('steps').rows.length === 2")
     assert page.title().startswith("Backprop through </script>")
     assert page.locator("script").count() == 2
     shown = page.locator("#v0 text").first.text_content() or ""
@@ -357,7 +358,7 @@ def test_paper_has_the_whole_graph_and_every_step(opened: Opener) -> None:
     page = opened(explore(L, names=names).html)
     page.fill("#number0", "1.5")
     page.emulate_media(media="print")
-    page.wait_for_function(f"at('steps').rows.length === {2 * STEPS}")
+    wait_until(page, f"at('steps').rows.length === {2 * STEPS}")
     assert "c = a·b = 1.5·(−3.0) = −4.5" in page.inner_text("#printed")
     box = page.locator("#graph svg").bounding_box()
     assert box

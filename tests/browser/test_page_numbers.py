@@ -18,6 +18,7 @@ from micrograd_like._internal.text import number
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import Op
 from tests.browser.conftest import Opener
+from tests.support.pages import wait_until
 from tests.support.programs import TABLE
 from tests.support.random_graphs import random_recipe
 from tests.support.tame_graphs import gabs
@@ -149,7 +150,7 @@ def test_run_goes_on_until_it_is_stopped(opened: Opener) -> None:
     L, _, _ = parabola()
     page = opened(explore(L).html)
     page.click("#run")
-    page.wait_for_function("losses.length > 5")
+    wait_until(page, "losses.length > 5")
     page.click("#run")
     assert page.inner_text("#run") == "Run"
     steps = page.evaluate("losses.length")
@@ -163,7 +164,7 @@ def test_a_run_that_leaves_the_numbers_stops_and_says_so(opened: Opener) -> None
     page = opened(explore(L, names={"L": L}).html)
     page.fill("#rate", "0")
     page.click("#run")
-    page.wait_for_function("running === null")
+    wait_until(page, "running === null")
     assert "reset, and try a smaller rate" in page.inner_text("#descended")
 
 
