@@ -18,7 +18,7 @@ import pytest
 import micrograd_like as ml
 from micrograd_like import Neuron, Value
 from micrograd_like.engine import topological_order
-from tests.bench import gpt as bench_gpt
+from tests.heavy.bench import gpt as bench_gpt
 
 DEMOS = Path(__file__).parents[2] / "demos"
 NAMES = sorted(path.stem for path in DEMOS.glob("*.py"))

@@ -1,0 +1,1 @@
+"""Programs that search or measure for minutes: `python -m tests.heavy.fuzz` and so on."""
