@@ -253,7 +253,8 @@ class _Reader:
 
 
 def _product(number: str, factor: str) -> str:
-    return f"a product is written with *, as in {number}*{factor}{'…)' if factor == '(' else ''}"
+    rest = "(…)" if factor == "(" else one_line(factor)
+    return f"a product is written with *, as in {one_line(number)}*{rest}"
 
 
 _REFUSED: dict[type[ast.expr], str] = {

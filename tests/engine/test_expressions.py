@@ -104,6 +104,13 @@ def test_what_is_printed_is_read(printed: str, typed: str) -> None:
     assert parse_settings(["b=−3", "a=−2.5e−3"]) == {"b": -3.0, "a": -0.0025}
 
 
+@pytest.mark.parametrize("text", ["a)" + "1" * 900 + "b" * 900, "(" + "9" * 50 + "x" * 1500])
+def test_messages_cut_what_is_long(text: str) -> None:
+    with pytest.raises(ExpressionError, match="a product is written with") as refused:
+        parse(text, {})
+    assert len(str(refused.value)) < 300
+
+
 REFUSED = {
     "a; b": "'a': this part is dropped: give it a name and use it",
     "c = a; a*b; c": "'a*b': this part is dropped",
