@@ -51,7 +51,7 @@ assert size <= 96, f"a Value takes {size} bytes"
 
 
 def reason_not_to_compile() -> str:
-    """Why this machine can't compile, as far as can be told without trying; "" if nothing is."""
+    """The reason why this machine can't compile, as far as can be told without trying, or ""."""
     if sys.platform == "win32":
         return "the build knows the options of gcc and clang only"
     if sys.implementation.name != "cpython":
@@ -121,7 +121,7 @@ class NativeEngine(BuildHookInterface[BuilderConfig]):
         return "MICROGRAD_LIKE_PURE is set" if pure else reason_not_to_compile()
 
     def dependencies(self) -> list[str]:
-        """What the compilation needs; nothing is downloaded where there will be none."""
+        """The packages that the compilation needs; nothing is downloaded for a pure build."""
         return [] if self._reason() else REQUIREMENTS
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

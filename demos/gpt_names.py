@@ -7,7 +7,7 @@ Every number in it is a `Value`, so the model below is the mathematics and nothi
 over the letters so far, in four heads (Vaswani et al. 2017), then a layer of 64 relu units, each
 after a normalisation by the root mean square and added to what came in.
 
-What to look at: the loss starts at ln 27 = 3.3 nats, the entropy of a guess among 26 letters and
+Worth a look: the loss starts at ln 27 = 3.3 nats, the entropy of a guess among 26 letters and
 the end mark, and falls as the names it makes up get pronounceable.
 """
 

@@ -12,7 +12,7 @@ second derivatives, and steps there; where C is not yet a bowl, λ on the diagon
 (Levenberg). H has a second use: at the minimum, the variances of the parameters are the diagonal of
 its inverse.
 
-What to look at: the length of the gradient in the last rows. Close to the minimum each step doubles
+Worth a look: the length of the gradient in the last rows. Close to the minimum each step doubles
 the number of right digits, which plain descent never does.
 """
 
@@ -33,7 +33,7 @@ Readings = Sequence[tuple[float, float]]
 
 
 def position(p: Sequence[Any], t: float) -> Any:
-    """Where the mass is at time `t`, for Values and for plain numbers."""
+    """The place of the mass at time `t`, for Values and for plain numbers."""
     amplitude, damping, frequency, phase = p
     return amplitude * ops.exp(-damping * t) * ops.cos(frequency * t + phase)
 

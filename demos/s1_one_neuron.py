@@ -7,7 +7,7 @@ has a closed form: only the examples with w·xᵢ + b > 0 count, and there
 
     ∂C/∂w = 2/n Σ (w·xᵢ + b − yᵢ) xᵢ        ∂C/∂b = 2/n Σ (w·xᵢ + b − yᵢ).
 
-What to look at: the gradient that `backward` finds is this one, digit for digit, and the neuron
+Worth a look: the gradient that `backward` finds is this one, digit for digit, and the neuron
 finds the weights that made the data, though about half of the examples are silent.
 """
 

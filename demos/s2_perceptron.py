@@ -9,7 +9,7 @@ weight of a constant input 1,
 
     ∂C/∂wⱼ = 2/n Σ (aᵢ − yᵢ) σ(zᵢ) (1 − σ(zᵢ)) xᵢⱼ.
 
-What to look at: the sign. One also reads (y − a) here, with the minus sign that belongs in front of
+Worth a look: the sign. One also reads (y − a) here, with the minus sign that belongs in front of
 it lost; a step by that formula goes uphill. `backward` settles it.
 """
 

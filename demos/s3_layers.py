@@ -9,7 +9,7 @@ With δˡⱼ = ∂C/∂zˡⱼ, the four equations of backpropagation are
     δᴸ = (aᴸ − y) σ′(zᴸ)                     ∂C/∂wˡₖⱼ = δˡₖ aˡ⁻¹ⱼ
     δˡⱼ = Σₖ δˡ⁺¹ₖ wˡ⁺¹ₖⱼ σ′(zˡⱼ)            ∂C/∂bˡₖ = δˡₖ
 
-What to look at: every number of the table stands there twice, once from `backward`, which knows
+Worth a look: every number of the table stands there twice, once from `backward`, which knows
 nothing of layers, and once from the recursion. They agree to the last digits; the gradients shrink
 from layer 3 to layer 1, which S6 is about.
 """

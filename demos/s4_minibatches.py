@@ -7,7 +7,7 @@ random gives an estimate of it that is right on average, at m/n of the price; an
 batches is off by about 1/√k of what one batch is off. An epoch is one pass over the data: the
 examples are shuffled, then cut into batches, and each batch makes one step.
 
-What to look at: the mean of the batches of one epoch is the full gradient, up to rounding; the
+Worth a look: the mean of the batches of one epoch is the full gradient, up to rounding; the
 error of random batches falls with the root of their number; the accuracy rises fast, bends (the
 knee) and crawls; and training stops by itself once the held-out loss has got no better for a while.
 """
@@ -42,12 +42,12 @@ def mean(vectors: Sequence[Sequence[float]]) -> list[float]:
 
 
 def error(found: Sequence[Sequence[float]], true: Sequence[float]) -> float:
-    """How far these gradients are from the true one: root mean square, as a share of its length."""
+    """The error of these gradients: root mean square, as a share of the true one's length."""
     return math.sqrt(mean([[math.dist(g, true) ** 2] for g in found])[0]) / math.hypot(*true)
 
 
 def knee(curve: Sequence[float]) -> int:
-    """Where a curve bends: the point farthest above the line from its first point to its last."""
+    """The bend of a curve: the point farthest above the line from its first point to its last."""
     last = len(curve) - 1
     slope = (curve[-1] - curve[0]) / last
     return max(range(last + 1), key=lambda i: curve[i] - curve[0] - slope * i)

@@ -9,7 +9,7 @@ the cross-entropy C = −[y ln a + (1 − y) ln(1 − a)] that factor cancels:
     squared error    ∂C/∂w = 2 (a − y) a (1 − a) x      ∂C/∂b = 2 (a − y) a (1 − a)
     cross-entropy    ∂C/∂w = (a − y) x                  ∂C/∂b = a − y
 
-What to look at: the two curves. The squared error lies flat for a long time before it falls, the
+Worth a look: the two curves. The squared error lies flat for a long time before it falls, the
 cross-entropy falls at once and fastest where the neuron is most wrong.
 """
 

@@ -7,7 +7,7 @@ activation, δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ · f′(zˡ). The slope of the sigmoi
 leave next to nothing; a start with large weights does the opposite where the activation lets it.
 Glorot's start keeps sizes where the slope is about 1, He's where it is 0 half of the time.
 
-What to look at: the last table. A ratio of 1 means that the first layer learns as fast as the last;
+Worth a look: the last table. A ratio of 1 means that the first layer learns as fast as the last;
 with 1e-6 it does not learn at all. For relu look at ∂C/∂b, which is δ: in ∂C/∂W = δ a the change of
 δ on the way back is hidden by the opposite change of the inputs a on the way there.
 """
@@ -40,7 +40,7 @@ def length(parameters: list[Value]) -> float:
 
 
 def gradient_sizes(activation: str, start: str, depth: int, seed: int = 6) -> Sizes:
-    """What the first step of a network with `depth` layers would go by."""
+    """The gradients that the first step of a network with `depth` layers would go by."""
     rng = random.Random(seed)
     sizes = [WIDTH] * depth + [1]
     network = MLP(WIDTH, sizes, activation=activation, init=start, rng=rng)

@@ -7,7 +7,7 @@ by 1 − η and y by 1 − ηκ at each step: it needs η < 2/κ to stay in the 
 it. Momentum remembers, v ← μ v + ∇f, w ← w − η v: pushes across the valley cancel, those along it
 add up. Adam divides each coordinate by the size of its recent gradients: the steepness drops out.
 
-What to look at: the number of steps each one needs, and the zigzag in the picture; in the second
+Worth a look: the number of steps each one needs, and the zigzag in the picture; in the second
 table, that no choice is best by itself (relu is first and last), which is why people sweep.
 """
 

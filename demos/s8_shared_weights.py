@@ -9,7 +9,7 @@ Value with 36 uses, and since `backward` adds up what comes back from each use,
 
     ∂C/∂w = Σ over the uses of ∂C/∂(the weight in that use).
 
-What to look at: the sum over the uses, found with a copy of the neuron for each place, is the
+Worth a look: the sum over the uses, found with a copy of the neuron for each place, is the
 gradient of the shared weight to the last bit; 410 parameters, a sixth of what the network of S9
 has, read most of the digits; and, in the picture, what each kernel has learned to look for.
 """

@@ -9,7 +9,7 @@ So a classifier that is trained with it learns to say how likely each class is: 
 the softmax of the network's ten outputs is q, and the loss is what a digit costs to transmit to
 someone who sees the image and has the same network.
 
-What to look at: what a held-out digit costs, in bits, against the log₂ 10 = 3.32 of guessing; which
+Worth a look: what a held-out digit costs, in bits, against the log₂ 10 = 3.32 of guessing; which
 digits are taken for which; and the images that it got wrong, some of which you may get wrong too.
 """
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         save,
     )
 
-# What is imported when it is first used, so that importing the package takes milliseconds.
+# These are imported when they are first used, so that importing the package takes milliseconds.
 _HOME = {
     name: module
     for module, names in {

@@ -150,7 +150,7 @@ def _check_function(name: str, f: object) -> None:
 
 
 def _variable(x: Any) -> Value:
-    """What is differentiated by: a node of its own with the number of `x`, connected to it."""
+    """A variable to differentiate by: a node of its own with the number of `x`, connected to it."""
     if not isinstance(x, Value):
         return Value(x)
     variable = x * 1.0
@@ -167,7 +167,7 @@ def _variables(xs: Iterable[Any]) -> list[Value]:
 
 
 def _checked(f: object, result: Any, given: bool = True) -> Value:
-    """What `f` returned, a Value; a plain number too if it was `given` no Values."""
+    """The Value that `f` returned, or a plain number if it was `given` no Values."""
     if isinstance(result, Value):
         return result
     if isinstance(result, NUMBER):
@@ -195,7 +195,7 @@ def _slope(
 
 
 def _rounding(root: Value) -> float:
-    """How far `root` may be off if every node is by 2 units in the last place; 0 if not finite."""
+    """The error of `root` if every node is off by 2 units in the last place; 0 if not finite."""
     order = topological_order(root)
     upstream = dict.fromkeys(order, 0.0)
     upstream[root] = 1.0
@@ -213,7 +213,7 @@ def _gradients(root: Value, variables: Sequence[Value]) -> list[Value]:
     """∂root/∂variable for each one: `backward`, with Values in the place of its floats."""
     depends = set(variables)
     path = []
-    # What the variables were made from may be the history of a training run: it is left out.
+    # The operands of the variables may be the history of a training run: they are left out.
     for node in topological_order(root, stop=variables):
         if not depends.isdisjoint(node.parents):
             depends.add(node)

@@ -46,7 +46,7 @@ class Value(Operators):
         self._da = self._db = 0.0  # and the local derivatives: ∂self/∂a, ∂self/∂b
         self._mark = 0  # used by topological_order alone
 
-    # `data`, `grad` and `label` may be assigned; what is no number, or no text, is refused.
+    # `data`, `grad` and `label` may be assigned; anything but a number, or a text, is refused.
 
     @property
     def data(self) -> float:
@@ -259,7 +259,7 @@ def _chain_rule(order: list[Value], seed: float) -> None:
 
 
 def contribution(node: Value, upstream: float, slope: float) -> float:
-    """What the gradient of an operand of `node` gains: upstream gradient · local derivative."""
+    """The amount added to the gradient of an operand: upstream gradient · local derivative."""
     product = upstream * slope
     return product if math.isfinite(product) else _not_finite(node, upstream, slope)
 
@@ -300,7 +300,7 @@ def _copied(data: float, label: str, grad: float) -> Value:
 
 
 def computed(node: Value) -> tuple[float, float, float]:
-    """What was computed when `node` was made: its value and the local derivatives."""
+    """The numbers computed when `node` was made: its value and the local derivatives."""
     return node._data, node._da, node._db
 
 

@@ -40,7 +40,7 @@ def logsumexp(values: Iterable[Any]) -> Any:
     """ln(exp v₁ + … + exp vₙ) of Values or numbers, without overflow; −inf of none.
 
     Its gradient is the softmax. A term of −inf masks itself: it adds nothing and gets nothing.
-    Where all are −inf so is the result, and the gradient is nan.
+    If all are −inf, so is the result, and the gradient is nan.
 
     >>> logsumexp([1000.0, 1000.0])
     1000.6931471805599

@@ -1,4 +1,4 @@
-"""What drawing, stepping and compiling need to know of a graph: its nodes, edges, names, groups."""
+"""The graph as drawing, stepping and compiling see it: its nodes, edges, names, groups."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Group(NamedTuple):
 
 
 class Model(Protocol):
-    """What a network has to offer to have its nodes named and grouped."""
+    """A network whose nodes can be named and grouped."""
 
     def named_parameters(self) -> Iterable[tuple[str, Value]]: ...
 
@@ -63,7 +63,7 @@ def nodes_of(*roots: Value) -> list[Value]:
 
 
 def check_root(root: object) -> None:
-    """Raise TypeError for what is no Value."""
+    """Raise TypeError unless `x` is a Value."""
     if not isinstance(root, Value):
         raise TypeError(f"a graph starts at a Value, got {type(root).__name__}: {root!r:.80}")
 
@@ -92,7 +92,7 @@ def names_of(
 ) -> dict[Value, str]:
     """A name for every node: its label, else the caller's variable, else its place in `model`.
 
-    What has none of these is called v1, v2, … in the order of `nodes`. Lists and tuples in `names`
+    Other nodes are called v1, v2, … in the order of `nodes`. Lists and tuples in `names`
     give names such as w[0] or w[0][1]; variables that start with an underscore give none. Labels
     are the user's and may repeat.
 
@@ -166,7 +166,7 @@ def _named(model: Any) -> Iterable[tuple[str, Value]]:
 
 
 class Changes(NamedTuple):
-    """Which numbers of a graph are newer than the graph, since `data` was assigned later.
+    """The numbers of a graph that are newer than it is, since `data` was assigned later.
 
     - `was`: the Values that have other `data` now, each with the number the graph was made with.
     - `unknown`: Values whose old number nothing in the graph tells. Of several in one tuple at
@@ -249,7 +249,7 @@ def changes_of(nodes: Sequence[Value]) -> Changes:
 
 
 def holds(node: Value, was: Mapping[Value, float]) -> bool:
-    """Whether `node`, computed again from operands that are as they were, is what it is."""
+    """True if `node`, computed again from operands that are as they were, is unchanged."""
     op = OPS[node.op]
     operands = [was.get(x, x.data) if isinstance(x, Value) else x for x in node.operands]
     out = evaluate(op.forward, *operands)
@@ -337,7 +337,7 @@ def groups_of(nodes: Iterable[Value], model: Model) -> dict[Value, Group]:
 
 
 def _holder(path: str) -> str:
-    """What holds the attribute `path` ends in: layers.0.neurons.3 for layers.0.neurons.3.w.1."""
+    """The path of the owner of an attribute: layers.0.neurons.3 for layers.0.neurons.3.w.1."""
     parts = path.split(".")
     while parts and parts[-1].isdigit():
         parts.pop()

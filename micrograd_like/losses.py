@@ -6,7 +6,7 @@ of numbers alone the loss is a float. Logarithms are natural, so entropies are i
 
 A target that is a number is checked, and one that makes no sense raises ValueError. A target that
 is a Value is not: its number may change later, as the inputs of a compiled program do. An empty
-batch and sequences of different lengths raise ValueError, what is no number TypeError.
+batch and sequences of different lengths raise ValueError, anything but numbers TypeError.
 """
 
 from __future__ import annotations

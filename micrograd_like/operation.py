@@ -1,4 +1,4 @@
-"""What an operation is, and how one expression of operations is read in several ways.
+"""The class of operations, and one expression of them read in several ways.
 
 An `Op` holds a forward function on floats and one partial derivative per operand. A partial is a
 straight-line expression in the operands and the output, written with overloaded operators and with
@@ -28,7 +28,7 @@ OPS: dict[str, Op] = {}
 
 
 class Writing:
-    """How a row is written out; the room that writes formulas, above this one, is put in here."""
+    """The function that writes a row out; the room of formulas, above this one, puts it in here."""
 
     def __init__(self) -> None:
         self.text: Callable[[Any], Any] = lambda op: f"Op({op.name!r})"
@@ -192,7 +192,7 @@ NUMBER: Final = (float, int, numbers.Real)  # float first: asking an abstract cl
 
 
 class Operators:
-    """What can be computed with: Values, and whatever else reads an expression in its own way."""
+    """Operands that can be computed with: Values, and classes that read an expression otherwise."""
 
     __slots__ = ()
     __array_ufunc__ = None  # numpy leaves its operators to ours
@@ -348,7 +348,7 @@ def real(x: object) -> float:
 
 
 def is_truth(x: object) -> bool:
-    """Whether `x` is numpy's True or False, which is no number to Python."""
+    """True if `x` is numpy's True or False, which is no number to Python."""
     kind = type(x)
     return kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
 

@@ -63,7 +63,7 @@ softplus: Op = row("softplus", "softplus", "ln(1 + eᵃ)", floats.softplus, lamb
 logaddexp: Op = row("logaddexp", "logaddexp", "ln(eᵃ + eᵇ)", floats.logaddexp,
     lambda a, b, out: logaddexp_slope(a, b), lambda a, b, out: logaddexp_slope(b, a))
 
-# What selects a branch: the one not taken contributes nothing.
+# Operations that select a branch: the one not taken contributes nothing.
 
 relu: Op = row("relu", "relu", "max(0, a), slope 0 at 0",
     lambda a: 0.0 if a < 0.0 else a, lambda a, out: step(a), selects=True,
@@ -94,7 +94,7 @@ bce_with_logits: Op = row("bce_with_logits", "bce_with_logits",
     lambda z, t, out: (1.0 - t) * sigmoid(z) - t * sigmoid(-z),
     lambda z, t, out: -z, domain=(LINE, UNIT))
 
-# What derivatives need and nobody types. First products that a factor of zero wins.
+# Operations that derivatives need and nobody types. First products that a factor of zero wins.
 
 gate: Op = row("gate", "·", "a product in which a zero g wins over an x of inf or nan",
     lambda x, g: 0.0 if g == 0.0 else x * g,

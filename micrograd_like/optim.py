@@ -66,7 +66,7 @@ def _parameters(params: Any) -> list[Value]:
 
 
 class Optimizer:
-    """What the optimisers share; a subclass names its buffers and defines `rule`.
+    """The base of the optimisers; a subclass names its buffers and defines `rule`.
 
     - `params`: the parameters, in order.
     - `lr`: the learning rate, a number or a function of the step number 0, 1, 2, …; assignable.
@@ -133,7 +133,7 @@ class Optimizer:
             parameter.grad = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        """What a later run needs to go on as if there had been no break, beside the parameters.
+        """The state that a later run needs, beside the parameters, to go on as if without a break.
 
         The name of the rule, the number of steps, and each buffer as a list of floats; `lr` and
         the like are given to the new optimiser as they were to this one.
@@ -151,7 +151,7 @@ class Optimizer:
         """Take over what `state_dict` gave; a state that does not fit raises and changes nothing.
 
         ValueError for another rule, other names or lengths, and what is too large for a float,
-        TypeError for what is no number.
+        TypeError for anything but numbers.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"a state is a dict, got {type(state).__name__}: {state!r:.80}")

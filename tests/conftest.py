@@ -1,4 +1,4 @@
-"""What every run of the tests shares: repeatable hypothesis, and a word on which engine ran.
+"""The set-up of every run of the tests: repeatable hypothesis, and a word on which engine ran.
 
 MICROGRAD_LIKE_EXPECT_ENGINE=native (or pure) in the environment refuses to run on the
 other one, so that a build which fell back is noticed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -112,3 +113,20 @@ def test_importing_the_package_imports_nothing_that_was_installed() -> None:
     assert "micrograd_like.engine" in loaded
     own = {name for name in loaded if name.startswith("micrograd_like.")}
     assert {floor(x.partition(".")[2]) for x in own if x.partition(".")[2] in MODULES} <= {0, 1, 2}
+
+
+def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The docstrings of a module, its classes and its functions, each with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            text = ast.get_docstring(node)
+            if text is not None:
+                yield node.body[0].lineno, text
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_docstrings_name_their_subject_first(module: str) -> None:
+    opening = re.compile(r"(?:\A|[.:;!?]\s+)(?:What|How|Why|Whether|Which|Where|Who|Whose)\b.*")
+    for line, text in docstrings(ast.parse(MODULES[module].read_text())):
+        found = opening.search(text)
+        assert found is None, f"{module}, line {line}: begin with the subject: {found[0]!r}"

@@ -1,1 +1,1 @@
-"""What several rooms of the package share and nobody outside needs."""
+"""Helpers that several rooms of the package share and nobody outside needs."""

@@ -28,7 +28,7 @@ def load(module: str, extra: str) -> Any:
 
 
 def installed(*packages: str) -> bool:
-    """Whether all of them can be found; none of them is imported.
+    """True if all of them can be found; none of them is imported.
 
     >>> installed("math", "no_such_package")
     False

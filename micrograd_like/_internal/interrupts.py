@@ -74,7 +74,7 @@ class uninterrupted(Interrupts):  # reads as what it does to a block
 
 
 def raised_by_a_handler(error: BaseException) -> bool:
-    """Whether the handler of a signal raised `error`, and so it says nothing of what it came upon.
+    """True if the handler of a signal raised `error`: it says nothing of the code it interrupted.
 
     >>> raised_by_a_handler(ValueError("of something else"))
     False
@@ -99,7 +99,7 @@ def _living(handler: Any) -> Any:
 
 
 def _holds(frame: FrameType | None, wanted: FrameType | None) -> bool:
-    """Whether `wanted` is `frame`, or one that led to it."""
+    """True if `wanted` is `frame`, or one that led to it."""
     while frame is not None and frame is not wanted:
         frame = frame.f_back
     return frame is not None

@@ -35,7 +35,7 @@ def plain(x: Any, where: str = "") -> Any:
 
 
 def is_sequence(x: Any) -> bool:
-    """Whether `x` can be a sequence of numbers: text, sets and dicts can be walked through too.
+    """True if `x` can be a sequence of numbers; text, sets and dicts can be walked through too.
 
     >>> is_sequence((1, 2)), is_sequence("12"), is_sequence({1, 2})
     (True, False, False)

@@ -64,7 +64,7 @@ def one_line(label: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """What somebody typed, in quotes and on one line; cut where it is long."""
+    """Text that somebody typed, in quotes and on one line; cut where it is long."""
     return repr(_cut(text))
 
 
@@ -123,7 +123,7 @@ def width_of(text: str) -> int:
     return len(text) + wide - sum(combining(c) > 0 for c in text)
 
 
-# Where text is read: at a prompt, in a notebook, on a screen that knows few characters.
+# The places where text is read: a prompt, a notebook, a screen that knows few characters.
 
 
 class Text(str):

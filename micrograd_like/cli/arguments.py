@@ -1,4 +1,4 @@
-"""What several commands take from their command lines, and how they hand over a picture."""
+"""Arguments that several commands take, and the printing or saving of a picture."""
 
 from __future__ import annotations
 

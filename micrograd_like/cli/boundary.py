@@ -1,4 +1,4 @@
-"""Where a network with two inputs and one logit changes its mind: as text, and as a picture."""
+"""The boundary at which a network of two inputs and one logit decides: as text, as a picture."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _wrong(predict: Predict, X: Rows, y: list[int]) -> list[bool]:
 
 
 def _extent(X: Rows) -> list[tuple[float, float]]:
-    """What to show of each of the two axes: from the least to the greatest, and some space."""
+    """The range to show of each of the two axes: from the least to the greatest, and some space."""
     extent = []
     for axis in zip(*X, strict=True):
         space = (max(axis) - min(axis)) * _MARGIN or 1.0

@@ -64,7 +64,7 @@ def _new_names(predict: spelling.Predict, _: Data, rng: random.Random) -> str:
 
 
 class Recipe(NamedTuple):
-    """What to learn and how.
+    """A task that `train` knows: the examples, the network and the loss.
 
     - `data`: makes the examples to learn from, and those that are only tested on.
     - `show`: says in a text what was learned, from a function from rows to outputs, the examples
@@ -113,7 +113,7 @@ RECIPES = {
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """What `micrograd-like train` takes."""
+    """The arguments of `micrograd-like train`."""
     parser.add_argument("data", choices=RECIPES, help="what to learn: %(choices)s")
     option = parser.add_argument
     option("--seed", type=int, default=0, metavar="N", help="of all that is random (0)")

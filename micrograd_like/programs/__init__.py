@@ -37,7 +37,7 @@ class Runner(Protocol):
 
     @property
     def source(self) -> str:
-        """What runs, as text."""
+        """The program as text."""
 
     def table(self, rows: Any, inputs: Sequence[str]) -> Any:
         """`rows`, checked, in the form in which the other methods take them."""
@@ -112,7 +112,7 @@ class Program:
         self._inputs, self._threads = inputs, threads
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What runs belongs to the process: it is made again from the tape.
+        # Code that runs belongs to the process: it is made again from the tape.
         rest = self._bare, self._inputs, self.params, self._threads
         return _remade, (self.backend, self._tape, *rest)
 
@@ -139,7 +139,7 @@ class Program:
         """The output for every row: a float, or a list of them where `outputs` was a list.
 
         `rows` is a sequence of sequences, an array or a DataFrame, with a number for every input.
-        A row of another length raises ValueError, and what is no number TypeError.
+        A row of another length raises ValueError, and anything but numbers TypeError.
 
         `parameters`: an array with a number for each of `params`, to be used in place of theirs.
         """

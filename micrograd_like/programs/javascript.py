@@ -40,7 +40,7 @@ JAVASCRIPT = Language("{0} ? {1} : {2}", "{} === {}", "Math.abs({})", literal)
 
 
 class Term(Operators):
-    """What stands for an operand while an expression is read: every result gets a name."""
+    """A symbol for an operand while an expression is read: every result gets a name."""
 
     __slots__ = ("script", "text")
     __hash__: ClassVar[None]  # type: ignore[assignment]
@@ -75,7 +75,7 @@ class Term(Operators):
 
 
 class _Maths:
-    """What `formulas` computes with, for Terms."""
+    """The operations that `formulas` computes with, for Terms."""
 
     @staticmethod
     def where(test: Term, a: Any, b: Any) -> Term:
@@ -138,7 +138,7 @@ class Script:
     def function(self, expression: Callable[..., Any], arguments: int) -> str:
         """`expression`, a partial or a forward function, as JavaScript's text of a function.
 
-        The last of two or more `arguments` is called out, as a partial has it. What is Python for
+        The last of two or more `arguments` is called out, as a partial has it. Python for
         floats alone raises `NotWritten`.
         """
         names = ["a", "b"][: max(1, arguments - 1)] + ["out"][: arguments - 1]

@@ -29,7 +29,7 @@ BLOCK = 1024
 
 
 class Maths:
-    """What rows without a branch compute with, for arrays."""
+    """The operations that rows without a branch compute with, for arrays."""
 
     where, equal, copysign = jnp.where, jnp.equal, jnp.copysign
     exp, log, pow = jnp.exp, jnp.log, jnp.power
@@ -250,7 +250,7 @@ class JaxRunner:
         count, devices = len(rows), self._by_row.num_devices
         width = min(BLOCK, -(-count // devices)) * devices
         blocks = -(-count // width)
-        # What fills up the last block is copies of the last row, which don't count.
+        # Copies of the last row fill up the last block; they don't count.
         places = numpy.minimum(numpy.arange(blocks * width), count - 1)
         live = (numpy.arange(blocks * width) < count).reshape(blocks, width)
         with jax.enable_x64(True):

@@ -86,7 +86,7 @@ class PythonRunner:
             tape = self._tape.careful() if careful else self._tape
             source = _source(tape, gradient, careful)
             filename = f"<compiled graph {next(_numbers)}>"
-            # Where debuggers, `inspect` and tracebacks look, until the program goes.
+            # Debuggers, `inspect` and tracebacks look here, until the program goes.
             lines = source.splitlines(keepends=True)
             linecache.cache[filename] = (len(source), None, lines, filename)
             weakref.finalize(self, linecache.cache.pop, filename, None)

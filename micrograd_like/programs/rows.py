@@ -15,7 +15,7 @@ def read_rows(rows: Any, inputs: Sequence[str]) -> list[tuple[float, ...]]:
     """`rows`, a sequence with a sequence of numbers for each row, as floats.
 
     `inputs` are the names, possibly empty, of the numbers that a row has. A row of another length
-    raises ValueError, and what is no number, or a masked array, TypeError; both say where. A
+    raises ValueError, and anything but numbers, or a masked array, TypeError; both say where. A
     DataFrame is its rows.
 
     >>> read_rows([[1, 2], (True, 0.5)], ["x", "y"])

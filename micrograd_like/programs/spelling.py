@@ -1,7 +1,7 @@
 """Rows of the table written in one line of a language: the operators, and choices between operands.
 
-`inline(op, language)` reads a row's forward function on texts, or its form without a branch. What
-calls a function is no such line, and then there is None.
+`inline(op, language)` reads a row's forward function on texts, or its form without a branch. A
+row that calls a function is no such line, and then there is None.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CHOICE, _COMPARISON, _ARITHMETIC, _ATOM = range(4)
 
 
 class Language(NamedTuple):
-    """What differs between languages: formats of two or three texts, and the text of a number."""
+    """The differences between languages: formats of two or three texts, the text of a number."""
 
     choice: str
     equality: str

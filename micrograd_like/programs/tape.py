@@ -37,7 +37,7 @@ ONE = -2
 class Line(NamedTuple):
     """One operation: `op` applied to `operands`; a parameter or an input where `op` is None.
 
-    `by_row` is whether the result depends on an input. What does not runs once a call.
+    `by_row` is whether the result depends on an input. If not, it runs once a call.
     """
 
     op: Op | None
@@ -47,7 +47,7 @@ class Line(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """Which lines, or constants, hold what the stepper shows of a node.
+    """The lines, or constants, that hold what the stepper shows of a node.
 
     - `value`: the node's value.
     - `slopes`, `contributions`: for each of its operands the local derivative, and what the node
@@ -167,7 +167,7 @@ class Tape:
         return found
 
     def operand(self, key: int) -> Operand:
-        """What stands behind a key: the number of a line, or a constant."""
+        """The thing behind a key: the number of a line, or a constant."""
         return key if key >= 0 else self.constants[-2 - key]
 
     def _operands(self, keys: Iterable[int]) -> list[Operand]:
@@ -182,7 +182,7 @@ class Tape:
     def careful(self) -> Tape:
         """The same lines, but an upstream gradient of exactly 0 passes nothing back.
 
-        Where a slope is inf or nan, the product of a contribution is nan even if the upstream
+        If a slope is inf or nan, the product of a contribution is nan even if the upstream
         gradient is 0, which has to win. That is dear to ask at every line, and is seen in the
         result: a gradient that is not finite. So whoever runs a tape runs this one for the same
         rows when that happens. Its contributions are gate(slope, upstream), or, where the operation
@@ -303,7 +303,7 @@ def _shown(operand: Operand) -> str:
 
 
 class _Symbol(Operators):
-    """What stands for an operand, or the result of a step, while a recipe is read.
+    """A symbol for an operand, or for the result of a step, while a recipe is read.
 
     A comparison raises, because its answer would be frozen into the program.
     """
@@ -331,7 +331,7 @@ class _Symbol(Operators):
 class _Recipe(NamedTuple):
     """An expression as the steps it takes; places count its operands and then its steps.
 
-    What is no place, in a step and as the `result`, is the key of a constant, so below −1.
+    A number below −1, in a step or as the `result`, is the key of a constant and no place.
     """
 
     steps: list[tuple[Op, list[int]]]
@@ -429,7 +429,7 @@ class _Writer:
     def add(self, op: Op, *keys: int) -> int:
         """`op` of operands given by key: a constant, a line that was there, or a new line.
 
-        Where the forward function is itself an expression of operations, it is that expression.
+        If the forward function is itself an expression of operations, it is that expression.
         """
         a, b = keys[0], keys[1] if len(keys) > 1 else NONE
         if a < 0 > b and all(key < 0 for key in keys):
@@ -517,8 +517,8 @@ class _Writer:
     ) -> list[list[int]]:
         """Add the lines of the engine's backward pass from `root`.
 
-        For each parameter the keys of the contributions to its gradient. What each node passes back
-        is put into `passages`, if that is given.
+        For each parameter the keys of the contributions to its gradient. Whatever a node passes
+        back is put into `passages`, if that is given.
         """
         tape, read, nodes = self._tape, self._read, self._nodes
         names, left, right, origins = tape.names, tape.left, tape.right, tape.origins
@@ -602,7 +602,7 @@ class _Writer:
         return gradients
 
     def _contribution(self, op: Op, upstream: int, slope: int, note: tuple[str, str]) -> int:
-        """What a node made by `op` passes back; `NONE` where that is nothing for sure."""
+        """The keys that a node made by `op` passes back; `NONE` where that is nothing for sure."""
         product = ops.gate if op.selects else ops.mul
         if self.number(upstream) == 0.0 or (op.selects and self.number(slope) == 0.0):
             return NONE
@@ -675,5 +675,5 @@ def _operation(name: str) -> Op:
     return Op(name, op.symbol, op.partials[int(side.rstrip("]"))], ()) if side else op
 
 
-# What the operators of a symbol write: reading their forward functions would lead back here.
+# Operators of a symbol write these: reading their forward functions would lead back here.
 _OPERATORS = ("add", "sub", "mul", "div", "neg", "abs", "pow")

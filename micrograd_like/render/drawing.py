@@ -96,7 +96,7 @@ def draw(
     """The graph of `root`: a box for every Value, an ellipse for every operation.
 
     A box shows the name, the data and the grad, and is the darker the larger the grad is, orange
-    for positive and blue for negative. Where a leaf was given other `data` since the graph was
+    for positive and blue for negative. If a leaf was given other `data` since the graph was
     made, a heading says so, and the box has the number that the graph was made with and the present
     one.
 

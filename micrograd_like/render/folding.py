@@ -1,4 +1,4 @@
-"""Which nodes of a large graph share one box."""
+"""Groups of nodes that share one box in the picture of a large graph."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def _data(
     model: Model | None,
     live: bool,
 ) -> dict[str, Any]:
-    """What page_pass.js reads: nodes by their number, formulas with places for their operands."""
+    """The graph as page_pass.js reads it: nodes by number, formulas with places for operands."""
     index = {node: i for i, node in enumerate(nodes)}
     op_index = {op.name: i for i, op in enumerate(operations)}
     identifiers = _identifiers([called[node] for node in nodes])

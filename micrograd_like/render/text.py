@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import graphviz
 
-# What XML can't hold is shown by its picture: U+2400 stands for NUL, and so on.
+# Characters that XML can't hold are shown by their pictures: U+2400 for NUL, and so on.
 _CONTROLS = {code: 0x2400 + code for code in range(32) if code != 10} | {127: 0x2421}
 _CONTROLS |= dict.fromkeys((*range(0x80, 0xA0), 0xFFFE, 0xFFFF), 0xFFFD)
 _RECORD = str.maketrans({c: "\\" + c for c in "\\{}|<> "} | {"&": "&amp;", "\n": "\\n"})

@@ -1,4 +1,4 @@
-"""Why a gradient is what it is: one gradient as the sum over its uses, in words and numbers."""
+"""The reasons for a gradient: the sum over the uses of its Value, in words and numbers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def explain(
 
     The numbers are those of the last `root.backward()`; where none has run they are those it would
     give, and the text says so. It also says why a gradient is zero or tiny, which way a `detach`
-    has cut, and names the first node that became nan or inf. Where a leaf was given other `data`
+    has cut, and names the first node that became nan or inf. If a leaf was given other `data`
     since the graph was made, it says which, and keeps to the numbers that the graph was made with.
     `paths=True` adds the sum over the paths that lead from the root to `value`, each with the
     product of its local derivatives: all of them, or the first twenty.
@@ -123,7 +123,7 @@ class Explainer:
         return Explainer(self.root, self.names, seed=1.0).sums.get(value, 0.0)
 
     def text(self, value: Value, paths: bool = False) -> Text:
-        """What `explain` returns."""
+        """The text that `explain` returns."""
         if not isinstance(value, Value):
             raise TypeError(f"explain takes a Value, got {type(value).__name__}: {value!r:.80}")
         lines, rows = self._lines(value, paths)
@@ -258,7 +258,7 @@ class Explainer:
     def _operation(self, node: Value) -> Operation:
         return operation_of(node, self.names, self.changes)
 
-    # Why nothing, or no number, arrives.
+    # The reasons why nothing, or no number, arrives.
 
     def _cuts(self, value: Value) -> list[str]:
         """The operations after `value` whose result counts as a constant."""
@@ -274,7 +274,7 @@ class Explainer:
         return ends[:_MOST_REASONS]
 
     def _always_flat(self, node: Value) -> bool:
-        """Whether the row of `node` has the number 0 for a slope, whatever the operands are."""
+        """True if the row of `node` has the number 0 for a slope, whatever the operands are."""
         if any(node.local_grads):
             return False
         op = OPS[node.op]
@@ -283,7 +283,7 @@ class Explainer:
         return not any(x.head if isinstance(x, Symbol) else x for x in slopes)
 
     def _nearly_flat(self, value: Value) -> list[str]:
-        """Where the gradient has become tiny on its way to `value`: at one operand's saturation."""
+        """The place where the gradient got tiny on its way to `value`: one operand's saturation."""
         reasons: dict[str, None] = {}
         seen, stack = {value}, [value]
         while stack and len(reasons) < _MOST_REASONS:

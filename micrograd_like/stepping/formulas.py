@@ -85,7 +85,7 @@ def local_derivative(
 ) -> Symbol:
     """The derivative of `out = op(operands)` by operand `index`, with the result called by name.
 
-    Operands are names, or numbers where the node has a plain number. Where `numbers` for the names
+    Operands are names, or numbers where the node has a plain number. If `numbers` for the names
     are given and the textbook's formula of them as they are shown comes out wrong, such as 1 − 1,
     the text is a formula that computes.
 
@@ -117,7 +117,7 @@ _MOST_OFF = 0.02  # what a formula of numbers with four digits may be off by
 
 
 def _computes(short: Symbol, derivative: Symbol, numbers: Mapping[str, float]) -> bool:
-    """Whether the formula, of the numbers that are shown, gives the derivative."""
+    """True if the formula, of the numbers that are shown, gives the derivative."""
     shown = {name: float(number(x).replace("−", "-")) for name, x in numbers.items()}
     try:
         given, right = short.evaluate(shown), derivative.evaluate(numbers)
@@ -127,7 +127,7 @@ def _computes(short: Symbol, derivative: Symbol, numbers: Mapping[str, float]) -
 
 
 def forward_formula(op: Op, operands: Sequence[str | float], out: str) -> str:
-    """What a node computes, as it was written: nothing is simplified.
+    """The computation of a node, as it was written: nothing is simplified.
 
     >>> from micrograd_like import ops
     >>> forward_formula(ops.mul, [1.0, "a"], "c")

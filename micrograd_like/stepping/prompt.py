@@ -53,14 +53,14 @@ def debug(
     """Step through the backward pass of `root` at a prompt: `h` lists the verbs.
 
     Nodes are called by their labels, or else by the caller's variables (as in pdb, unless `names`
-    gives others), or their place in `model`. Leaving keeps the gradients as they stand then. Where
+    gives others), or their place in `model`. Leaving keeps the gradients as they stand then. If
     the input is no terminal, commands are read from it line by line until it ends.
     """
     Prompt(Stepper(root, names=given_names(names), model=model)).interact()
 
 
 class Prompt(Cmd):
-    """What `debug` runs: every public method `do_VERB` is a verb."""
+    """The prompt that `debug` runs: every public method `do_VERB` is a verb."""
 
     def __init__(self, stepper: Stepper) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Prompt(Cmd):
                 self.beside = list(self.stepper)
             self.stepper.goto(position)
 
-    # How Cmd reads a line.
+    # Methods by which Cmd reads a line.
 
     def precmd(self, line: str) -> str:
         if line == "EOF" and self.prompt:

@@ -94,7 +94,7 @@ class _Walk(ABC, Generic[S]):
 
     @property
     def position(self) -> int:
-        """How many steps are done."""
+        """The number of steps that are done."""
         return self._position
 
     @property
@@ -154,7 +154,7 @@ class _Walk(ABC, Generic[S]):
         return self.peek()
 
     def peek(self) -> S | None:
-        """What `next` would do, without doing it."""
+        """The step that `next` would do, without doing it."""
         step = self.next()
         if step is not None:
             self._revert()
@@ -195,7 +195,7 @@ class _Walk(ABC, Generic[S]):
     @property
     @abstractmethod
     def _ready(self) -> Mapping[Value, int]:
-        """What `ready` looks up."""
+        """The table that `ready` looks up."""
 
     @abstractmethod
     def _do(self) -> Any:
@@ -218,7 +218,7 @@ class Stepper(_Walk[Step]):
     before. The gradients that were there are kept in `before`, by node, and `restore` puts them
     back.
 
-    The local derivatives are those of the forward pass that ran. Where a leaf was given other
+    The local derivatives are those of the forward pass that ran. If a leaf was given other
     `data` since, steps say so, and `set` or a `ForwardStepper` brings them up to date.
 
     Nodes are called by their labels, or else by the caller's variables (unless `names` gives
@@ -265,7 +265,7 @@ class Stepper(_Walk[Step]):
         return f"{self.names[node]}.grad = {number(node.grad)}"
 
     def notes(self) -> list[str]:
-        """What is to be said before the first step: old gradients put aside, leaves changed."""
+        """The notes before the first step: old gradients put aside, leaves changed."""
         leaves = [node for node, grad in self.before.items() if grad and not node.op]
         shown = [f"{self.names[x]}.grad = {number(self.before[x])}" for x in leaves[:3]]
         more = f" and {len(leaves) - 3} more" if len(leaves) > 3 else ""
@@ -287,7 +287,7 @@ class Stepper(_Walk[Step]):
         return {node: i for i, node in enumerate(self.nodes)}
 
     def state(self, node: Value | str) -> str:
-        """How far the gradient of `node` is.
+        """The state of the gradient of `node`.
 
         "waits for" the nodes that have yet to pass something back to it, then "complete", "next"
         when its own step comes, and "passed on"; "detached" if no gradient can reach it.
@@ -311,7 +311,7 @@ class Stepper(_Walk[Step]):
     def set(self, leaf: Value | str, data: Any) -> None:
         """Give a leaf another number: all values and gradients become what a graph built anew has.
 
-        The position stays. What Python decided while the graph was built stays too: an `if` on a
+        The position stays. Decisions of Python while the graph was built stay too: an `if` on a
         value is not decided again. ValueError for a node that is no leaf.
         """
         leaf, data = self.find(leaf), real(data)
@@ -371,7 +371,7 @@ class Stepper(_Walk[Step]):
 class ForwardStepper(_Walk[ForwardStep]):
     """The forward pass to `root`, one node at a time: each is computed from its operands again.
 
-    Where a leaf was given other `data` since the graph was built, the nodes take their new numbers
+    If a leaf was given other `data` since the graph was built, the nodes take their new numbers
     (values and local derivatives, `grad` stays) one by one.
 
     >>> a = Value(2.0, "a")

@@ -19,7 +19,7 @@ _SUM_COLUMNS = "< . < .   . < ."
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """How a node was made: `out` is its name, `operands` are names, or the plain numbers.
+    """The making of a node: `out` is its name, `operands` are names, or the plain numbers.
 
     `numbers` are those that the names stand for, as far as they are known, to choose a formula by.
     """
@@ -43,7 +43,7 @@ class Operation:
         return f"{fraction} = {self.derivative(position).latex}"
 
     def slope(self, position: int) -> str:
-        """What that derivative is called: ∂L/∂e, and ∂c/∂(2nd a) where c = a·a."""
+        """The name of that derivative: ∂L/∂e, and ∂c/∂(2nd a) where c = a·a."""
         name = self.operands[position]
         twice = self.operands.count(name) > 1
         return f"∂{self.out}/∂" + (f"({('1st', '2nd')[position]} {name})" if twice else f"{name}")
@@ -52,7 +52,7 @@ class Operation:
 def operation_of(
     node: Value, names: Mapping[Value, str], changes: Changes = NO_CHANGES
 ) -> Operation:
-    """How `node` was made, with the names that its operands have in `names`."""
+    """The operation that made `node`, with the names that its operands have in `names`."""
     operands = [names[x] if isinstance(x, Value) else x for x in node.operands]
     data = {names[x]: changes.data(x) for x in (node, *node.parents)}
     known = {name: x for name, x in data.items() if x is not None}
@@ -71,7 +71,7 @@ def contributions_of(node: Value, upstream: float) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What a step adds to the gradient of one operand.
+    """The amount that a step adds to the gradient of one operand.
 
     - `operand`, `position`: the Value, and its place among the operands of the node.
     - `operation`: how the node was made.
@@ -200,7 +200,7 @@ def forward_step(
 def slope_cells(operation: Operation, position: int, local: float) -> list[str]:
     """A local derivative in five columns: ∂L/∂e = 1 − L² = 0.4200.
 
-    Where the formula is a number, the number is not repeated.
+    If the formula is a number, the number is not repeated.
     """
     formula = str(operation.derivative(position))
     try:
@@ -217,7 +217,7 @@ def table(
 ) -> list[str]:
     """The steps, all of one kind, as lines with columns aligned with those of steps `beside`.
 
-    Where a backward step with all its parts is wider than 80 columns, it takes a line for what the
+    If a backward step with all its parts is wider than 80 columns, it takes a line for what the
     node was made from, and one or two more for each contribution.
     """
     rows = [row for step in steps for row in step.cells()]

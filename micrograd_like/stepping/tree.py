@@ -11,7 +11,7 @@ _DEEPEST = 12
 
 
 def tree(stepper: Stepper, top: Value) -> list[str]:
-    r"""What `top` was made from, operands below results, an arrow at the node that is next.
+    r"""The tree of `top`, operands below results, an arrow at the node that is next.
 
     Every line has the node's data, its gradient so far and what is still to come. A node that is
     used twice is followed down once. Of a large graph only the upper part is shown.

@@ -22,7 +22,7 @@ Outputs = list[Any]
 
 
 class Way(Protocol):
-    """What runs the model for `fit`. An output is a float, or a list of floats.
+    """A runner of the model for `fit`. An output is a float, or a list of floats.
 
     `data` is what `read` made of examples, `batch` the numbers of those that are meant.
 
@@ -174,12 +174,12 @@ class AsProgram:
         return self._numpy.array(rows, dtype=float).reshape(len(rows), self._tape.inputs)
 
     def is_of(self, trace: Trace) -> bool:
-        """Whether this is the program of that graph, with the same Values as its parameters."""
+        """True if this is the program of that graph, with the same Values as its parameters."""
         pairs = zip(self.parameters, trace.parameters, strict=False)
         return self.digest == trace.digest and all(a is b for a, b in pairs)
 
     def follows(self, optimizer: Any) -> bool:
-        """Whether the optimiser still moves what it moved when this was compiled."""
+        """True if the optimiser still moves what it moved when this was compiled."""
         moved = getattr(optimizer, "params", self._moved) if self._by_rule else self._moved
         return len(moved) == len(self._moved) and all(map(is_, moved, self._moved))
 
@@ -258,7 +258,7 @@ class AsProgram:
 
 
 class _State(NamedTuple):
-    """How far a training is: replaced as a whole, so that Ctrl-C finds it before or after a step.
+    """The state of a training: replaced as a whole, so that Ctrl-C finds it before or after a step.
 
     - `parameters`: those that the optimiser moves, and then all others.
     - `gradient`: of those that it moves.
@@ -284,7 +284,7 @@ def _programs_of(model: Any) -> dict[str, Any]:
 
 
 def is_kept(model: Any, trace: Trace) -> bool:
-    """Whether there is a program of this graph already."""
+    """True if there is a program of this graph already."""
     return trace.digest in _programs_of(model)
 
 

@@ -1,4 +1,4 @@
-"""Whether a training runs on Values or as a program: what each costs, and whether they agree."""
+"""The choice between Values and a program for a training: what each costs, if they agree."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CHECKED_BATCHES = 4096
 
 
 class Work(NamedTuple):
-    """What there is to do: examples, of which `size` are a batch, `held_out` ones, and epochs."""
+    """The work to do: examples, of which `size` are a batch, `held_out` ones, and epochs."""
 
     examples: Examples
     held_out: Examples
@@ -85,7 +85,7 @@ def choose(
 ) -> Way:
     """A program if `compile` is True, or if it is "auto" and that saves time; else Values.
 
-    Where a program would compute something else, True raises ValueError, and for "auto" a
+    If a program would compute something else, True raises ValueError, and for "auto" a
     RuntimeWarning at whoever called `fit` says why. `tell` is called before compiling, with the
     nodes of the graph and a guess at the seconds.
     """
@@ -166,9 +166,9 @@ def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: E
 def same_example(
     program: AsProgram, on_values: OnValues, examples: Examples, i: int, computed: tuple[float, Any]
 ) -> bool:
-    """Whether loss and output of example `i`, as `program` computed them, are those of Values.
+    """True if loss and output of example `i`, as `program` computed them, are those of Values.
 
-    Where the numbers differ, it may be by rounding: then the graph of that example decides.
+    If the numbers differ, it may be by rounding: then the graph of that example decides.
     """
     try:
         cost, [output] = on_values.evaluate(examples, [i])

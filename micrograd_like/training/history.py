@@ -1,4 +1,4 @@
-"""What `fit` returns: a row an epoch, as data, as a table, as a line of bars, and as a picture."""
+"""The history of `fit`: a row an epoch, as data, as a table, as a line of bars, as a picture."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class History:
     def sparkline(self, column: str = "loss", width: int = 60) -> Text:
         """A column as a line of bars, from ▁ for its lowest value to █; × stands for nan and inf.
 
-        Where there are more epochs than `width`, a bar is the mean of several. KeyError for a
+        If there are more epochs than `width`, a bar is the mean of several. KeyError for a
         column that does not exist, TypeError for one that holds no numbers.
 
         >>> History([{"epoch": k, "loss": 1 / k} for k in range(1, 9)]).sparkline()

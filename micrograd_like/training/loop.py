@@ -181,7 +181,7 @@ class Training:
         return self
 
     def goes_on(self) -> bool:
-        """Whether there is another epoch to come."""
+        """True if there is another epoch to come."""
         waited = self._epoch - self.history.since
         return self._epoch < self._last and waited < self._patience and not self._over
 
@@ -306,7 +306,7 @@ class Training:
             warn_caller(why)
             self._compile = False
         if not last:
-            # Who changes something once may well do it again after as many epochs.
+            # A callback that changed something may well do it again after as many epochs.
             self._choose(min(done, self._last - self._epoch))
 
     def _on_values(self) -> OnValues:
@@ -352,7 +352,7 @@ class Training:
         self._interrupts.look()
 
     def _origin_of_nan(self) -> str:
-        """Where the loss became nan, and what to try: the two batches it can be are run again."""
+        """The place where the loss became nan, and a hint: the two batches it can be run again."""
         names = names_of_parameters(self.model, self._optimizer)
         run, parameters = self._on_values(), self._run.parameters
         kept = [(parameter, parameter.data, parameter.grad) for parameter in parameters]

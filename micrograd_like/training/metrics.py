@@ -1,4 +1,4 @@
-"""What `fit` measures beside the loss: accuracy, decided from the loss, and functions."""
+"""The metrics of `fit` beside the loss: accuracy, decided from the loss, and functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def read_metrics(metrics: Any, loss: Loss, output: Any, targets: list[Any]) -> d
     """The metrics by name: "accuracy" and functions of a list of outputs and a list of targets.
 
     `output`, one output of the model as numbers, and all `targets` decide what accuracy means, see
-    `accuracy`. Raises TypeError or ValueError for what is no metric or has another one's name.
+    `accuracy`. Raises TypeError for anything but a list, and ValueError for a metric that is
+    unknown, has no name, or has a name that is taken.
     """
     if isinstance(metrics, str) or not isinstance(metrics, Iterable):
         raise TypeError(f'metrics is a list such as ["accuracy"], got {metrics!r:.80}')

@@ -1,4 +1,4 @@
-"""How `fit` shows that it moves: a bar on a terminal, one row an epoch elsewhere, or nothing."""
+"""The progress that `fit` shows: a bar on a terminal, one row an epoch elsewhere, or nothing."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def compiling_text(nodes: int, seconds: float) -> str:
 
 
 def reporter(progress: bool | None, steps: int) -> Silent:
-    """What shows `steps` steps: None is a bar if standard output is a terminal and tqdm is there.
+    """A display of `steps` steps: None is a bar if standard output is a terminal and tqdm is there.
 
     True is a bar in any case, and False nothing. Raises ModuleNotFoundError for True without tqdm,
     which `pip install "micrograd-like[demos]"` installs.

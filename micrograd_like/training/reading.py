@@ -25,7 +25,7 @@ def read_examples(X: Any, y: Any, name: str = "") -> Examples:
 
     Anything that can be walked through will do, numpy arrays too. A target is a number (a whole
     one stays an int, since it may be the index of a class) or a sequence of numbers. `name` goes
-    before X and y in messages. Raises TypeError for what is no number, and ValueError for nan and
+    before X and y in messages. Raises TypeError for anything but numbers, ValueError for nan and
     inf, rows of different lengths, different numbers of rows and targets, and no example at all.
 
     >>> read_examples(((0, 1), (2, 3)), [True, 0.5])

@@ -37,7 +37,7 @@ class ModelFileError(ValueError):
 
 
 class Checkpoint(NamedTuple):
-    """What a file holds: a model and, where they were saved with it, the state of a training.
+    """The contents of a file: a model and, where they were saved with it, the state of a training.
 
     - `optimizer`: what `optimizer.state_dict()` gave; hand it to `load_state_dict`.
     - `history`: hand it to `fit(history=…)`.
@@ -144,7 +144,7 @@ def _dump(frame: dict[str, Any]) -> str:
 
 
 def _content(raw: bytes) -> dict[str, Any]:
-    """What the bytes of a file hold, after everything about them has been checked."""
+    """The contents of a file from its bytes, after everything about them has been checked."""
     try:
         text = raw.decode("ascii")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""What the page of `explore` computes, and its panels, against the engine."""
+"""The numbers of the page of `explore`, and its panels, against the engine."""
 
 from __future__ import annotations
 

@@ -396,5 +396,5 @@ def test_demo_says_what_it_is(name: str) -> None:
     if name.startswith("s"):
         assert document.startswith(f"{name[:2].upper()} · ")
     assert f"python demos/{name}.py" in document
-    assert "What to look at:" in document
+    assert "Worth a look:" in document
     assert 40 <= text.count("\n") <= (120 if name.startswith("s") else 150)

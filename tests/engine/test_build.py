@@ -74,7 +74,7 @@ def build(tree: Path, out: Path, kind: str = "wheel", **environment: str) -> Pat
 
 
 def engine(wheel: Path, scratch: Path, **environment: str) -> str:
-    """What ENGINE is where the wheel is unpacked, after the engine was tried."""
+    """The value of ENGINE where the wheel is unpacked, after the engine was tried."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(scratch)
     done = run("-W", "error", "-c", TRY_IT, cwd=scratch, **environment)

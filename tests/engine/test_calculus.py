@@ -160,7 +160,7 @@ def test_the_argument_keeps_its_label() -> None:
 
 
 def test_gradients_through_training_visit_each_step_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an argument was made from is no part of a pass, or the cost would grow as the square."""
+    """The operands of an argument are no part of a pass, or the cost would grow as the square."""
     visited = []
 
     def counted(root: Value, stop: Sequence[Value]) -> list[Value]:

@@ -1,4 +1,4 @@
-"""What a Value takes and gives, and what `backward` promises."""
+"""The operands and results of a Value, and the promises of `backward`."""
 
 from __future__ import annotations
 

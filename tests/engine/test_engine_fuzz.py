@@ -50,7 +50,7 @@ class Text(str):
 
 
 def things(rng: random.Random) -> list[Any]:
-    """What is thrown at Value: numbers of many kinds, nodes, and what is no number at all."""
+    """Operands thrown at Value: numbers of many kinds, nodes, and things that are no numbers."""
     numbers = [0, -1, True, 10**400, 2**63, 0.0, -0.0, 1e308, rng.gauss(0, 1), Fraction(1, 3)]
     floats = [float("inf"), float("-inf"), float("nan"), Decimal("NaN"), Decimal(1), 1j]
     texts = ["", "x", "add", "relu", ":", "a:b", "\udc80", "\0", Text("mul"), b"x", bytearray(3)]
@@ -102,7 +102,7 @@ def attack(rng: random.Random, names: list[str], pool: list[Any]) -> str:
 
 def test_nothing_crashes_and_nothing_is_broken_afterwards() -> None:
     rng = random.Random(2024)
-    # What looks after classes is Python's; a node of another class could not be attacked.
+    # These are Python's own for classes; a node of another class could not be attacked.
     left_out = {"__class__", "__init_subclass__", "__subclasshook__"}
     names = [name for name in dir(Value) if name not in left_out]
     outcomes: Counter[str] = Counter()

@@ -34,7 +34,7 @@ def stamp(package: Path, text: str) -> None:
 
 
 def engine(package: Path, *options: str, **environment: str) -> tuple[str, str]:
-    """What ENGINE is when the copy is imported, and the warnings."""
+    """The value of ENGINE when the copy is imported, and the warnings."""
     done = subprocess.run(
         [sys.executable, *options, "-c", SAY_ENGINE],
         env={**os.environ, "MICROGRAD_LIKE_PURE": "0", **environment},

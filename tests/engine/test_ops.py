@@ -30,7 +30,7 @@ ROWS = list(OPS.values())
 # of theirs is held to the bound of second derivatives, as a second derivative of pow.
 SLOPES_OF_POW = ("power_slope", "power_log")
 
-# Where the result of a sum can be 0, units in the last place are those of its largest term.
+# If the result of a sum can be 0, units in the last place are those of its largest term.
 LARGEST_TERM: dict[tuple[str, int | None], Callable[..., float]] = {
     ("logaddexp", None): lambda a, b: max(abs(max(a, b)), math.log1p(math.exp(-abs(a - b)))),
     ("bce", 1): lambda p, t: max(abs(math.log(p)), abs(math.log1p(-p))),

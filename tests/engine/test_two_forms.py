@@ -48,7 +48,7 @@ def outcome(script: str, pure: str) -> tuple[str, str]:
 
 
 def same_on_both(script: str) -> str:
-    """What the script prints, once it printed the same on both engines."""
+    """The output of the script, once it printed the same on both engines."""
     native, pure = outcome(script, "0"), outcome(script, "1")
     assert pure[0] == "pure"
     if native[0] == "pure":

@@ -1,4 +1,4 @@
-"""What the library hands to `print` can be printed, whatever the screen can encode."""
+"""Text that the library hands to `print` can be printed, whatever the screen can encode."""
 
 from __future__ import annotations
 

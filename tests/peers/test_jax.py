@@ -45,7 +45,7 @@ def test_every_operation(op: Op) -> None:
     [root] = build(leaves, inputs)
     program = compile(root, inputs, params=leaves, backend="jax")
     rows = [row for row in points(op) if not any(0.0 < abs(x) < TINY or x == EDGE for x in row)]
-    # Where exp a + exp b is next to 1, its logarithm is right to an absolute error.
+    # If exp a + exp b is next to 1, its logarithm is right to an absolute error.
     lost = 2.0**-2 if op.name == "logaddexp" else 0.0
     for row in rows:
         want = expected(build, zeros, [row])

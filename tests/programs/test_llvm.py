@@ -46,7 +46,7 @@ def test_every_operation(op: Op) -> None:
     once = compile(op(*leaves), [], params=leaves, backend="llvm")
     rows = points(op)
     outputs = program(rows)
-    # Where exp a + exp b is next to 1, its logarithm is right to an absolute error.
+    # If exp a + exp b is next to 1, its logarithm is right to an absolute error.
     lost = 2.0**-55 / U if op.name == "logaddexp" else 0.0
     for row, [output] in zip(rows, outputs, strict=True):
         want = expected(build, zeros, [row])
@@ -370,7 +370,7 @@ def test_programs_that_are_dropped_leave_nothing() -> None:
 
 
 def test_ctrl_c_between_threads_spoils_no_later_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an interrupted call left running must not write into the memory of the next one."""
+    """Threads that an interrupted call left running must not write into memory of the next."""
     interrupt = False
 
     def start(*task: Any) -> None:

@@ -109,7 +109,7 @@ def ulps(got: float, true: mpmath.mpf) -> float:
     return float(abs(value - true) / ORACLE.mpf(2) ** (exponent - 53))
 
 
-# Where to look closely, one tuple of ranges a function, beside the whole range of doubles.
+# The ranges to look at closely, one tuple a function, beside the whole range of doubles.
 RANGES: dict[str, tuple[tuple[float, float], ...]] = {
     "exp": ((-746, 710), (-1, 1)),
     "log": ((0.5, 2), (0.99, 1.01), (0, 1e3)),

@@ -14,7 +14,7 @@ from micrograd_like.calculus import grad
 from micrograd_like.operation import Op, evaluate
 from tests.support.programs import SPECIAL, TABLE, every_backend
 
-# Where a branch is not taken, or a limit is known; with the derivative.
+# Points where a branch is not taken, or a limit is known; with the derivative.
 CASES: dict[str, tuple[Callable[[Any], Any], float, float]] = {
     "relu(a)·ln a": (lambda a: a.relu() * a.log(), 0.0, 0.0),
     "max(√a, 1)": (lambda a: maximum(a.sqrt(), 1.0), 0.0, 0.0),

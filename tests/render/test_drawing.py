@@ -1,4 +1,4 @@
-"""What `draw` draws: boxes, arrows, names, frames, folds, and pictures of them."""
+"""Drawings of `draw`: boxes, arrows, names, frames, folds, and pictures of them."""
 
 from __future__ import annotations
 

@@ -376,7 +376,7 @@ def test_nothing_is_said_to_have_changed_where_nothing_has(recipe: Recipe) -> No
     assert not changes_of(nodes)
 
 
-# What is flat, kinked, saturated or cut.
+# Slopes that are flat, kinked, saturated or cut.
 
 
 def told(value: Value, root: Value) -> str:

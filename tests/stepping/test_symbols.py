@@ -14,7 +14,7 @@ from tests.support import oracle
 
 a, b, c = Symbol("a"), Symbol("b"), Symbol("c")
 
-# What a teacher writes for ∂L/∂a and ∂L/∂b of L = op(a, b).
+# The formulas that a teacher writes for ∂L/∂a and ∂L/∂b of L = op(a, b).
 DERIVATIVES = {
     "add": ["1", "1"],
     "sub": ["1", "−1"],

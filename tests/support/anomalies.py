@@ -1,4 +1,4 @@
-"""What a program says of a nan or an inf while `detect_anomaly` is on, whatever its backend."""
+"""The error of a program for a nan or an inf while `detect_anomaly` is on, by any backend."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def assert_anomalies_forward_are_named(backend: str) -> None:
     assert says(program.value_and_grad, rows[2:]) == f"row 0: {divided}"
     assert says(program.backward, rows) == f"row 2: {divided}"
     assert says(program, rows[3:]) == "row 0: forward: log gives nan, as log of -3.0"
-    # What depends on parameters alone is computed once, and belongs to the first row.
+    # A node of parameters alone is computed once, and belongs to the first row.
     constant = compile((w * 1000.0).exp() * 0.0 + x, [x], backend=backend)
     assert says(constant, rows) == "row 0: forward: exp gives inf, as exp of 3000.0"
     with detect_anomaly():

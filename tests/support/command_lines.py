@@ -1,4 +1,4 @@
-"""What the programs `python -m tests.…` share in reading their arguments."""
+"""The reading of arguments that the programs `python -m tests.…` share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 
 
 def at_least_one(unit: str) -> Callable[[str], int]:
-    """What reads an argument as a number of that unit, from 1 on."""
+    """A reader of an argument as a number of that unit, from 1 on."""
 
     def positive(text: str) -> int:
         count = int(text)

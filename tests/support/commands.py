@@ -27,7 +27,7 @@ EXTRAS = ("llvmlite", "matplotlib", "names", "numpy", "sklearn", "tqdm")
 
 
 def program(*arguments: str) -> list[str]:
-    """What starts `python -m micrograd_like` with these arguments."""
+    """The command that starts `python -m micrograd_like` with these arguments."""
     return [sys.executable, "-m", "micrograd_like", *arguments]
 
 
@@ -59,7 +59,7 @@ def run(
 
 
 def run_on_terminal(command: Sequence[str], folder: Path, hidden: Sequence[str] = ()) -> str:
-    """What it writes to a terminal of 80 columns, where it must end with exit code 0."""
+    """The text it writes to a terminal of 80 columns; it must end with exit code 0."""
     import fcntl
     import pty
     import struct

@@ -17,7 +17,7 @@ def signed(content: dict[str, Any]) -> str:
 
 
 def content(file: str | bytes) -> dict[str, Any]:
-    """What is signed, without the signature."""
+    """The signed part, without the signature."""
     frame = json.loads(file)
     return {"model": frame["model"], "training": frame["training"]}
 

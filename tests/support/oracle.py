@@ -1,4 +1,4 @@
-"""What the rows of the table compute, in mathematics: an oracle of 50 digits.
+"""The rows of the table in mathematics: an oracle of 50 digits.
 
 `FUNCTIONS` holds one entry per row, written with nothing but + − × ÷ and the elementary functions
 of mpmath. `derivatives` differentiates it twice, exactly, by carrying a gradient and a Hessian
@@ -252,7 +252,7 @@ def derivatives(function: Callable[..., Jet], *xs: float) -> Derivatives:
 
 
 def error_in_ulps(number: float, exact: Number, largest_term: Number = 0) -> float:
-    """How far `number` is from `exact`, in units in the last place of the double next to it.
+    """The distance of `number` from `exact`, in units in the last place of the double next to it.
 
     `largest_term`: for a sum that cancels, whose last place counts instead if it is larger.
     """
@@ -272,7 +272,7 @@ _EDGES += [709.8, 745.0, 746.0, 1e5, 2.0**53, 1e160, sys.float_info.max]
 # For pairs, each with each: of all sizes, and where a sum of two loses what counts later.
 _EXTREMES = (5e-324, 1e-310, 1e-300, 1.3e-15, 0.3, 30.0, 1e300)
 
-# Where formulas that look as good are off by more than two units in the last place.
+# Points where formulas that look as good are off by more than two units in the last place.
 _HARD: dict[str, Sequence[float]] = {
     "sigmoid": (-4.149197384682088, -4.918903241715419),
     "sigmoid_prime": (4.850170237905036, 4.838866043022415, -3.4209944072595375),

@@ -41,7 +41,7 @@ Build = Callable[[list[Value], list[Value]], list[Value]]
 
 
 class Expected(NamedTuple):
-    """What the engine gives, row after row; `scale` bounds the terms that the gradient sums up."""
+    """Results of the engine, row by row; `scale` bounds the terms that the gradient sums up."""
 
     outputs: list[list[float]]
     mean: float

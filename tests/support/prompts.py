@@ -54,7 +54,7 @@ EXAMPLE = ("tanh(2*a + b)", "a=1", "b=-3")
 
 
 def talk(*lines: str) -> str:
-    """What is answered where these lines are typed, without the greeting."""
+    """The answers to these lines, as they are typed, without the greeting."""
     a, b = Value(1.0, "a"), Value(-3.0, "b")
     typed, printed = io.StringIO("".join(f"{line}\n" for line in lines)), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
@@ -85,7 +85,7 @@ class Terminal:
         os.close(child)
 
     def read(self, until: str, again: str = "") -> str:
-        """What appears, up to and including `until`; `again` is typed where nothing appears."""
+        """The output up to and including `until`; `again` is typed where nothing appears."""
         seen, deadline = b"", time.monotonic() + 30
         while until.encode() not in seen:
             assert time.monotonic() < deadline, seen.decode()
@@ -102,7 +102,7 @@ class Terminal:
         return seen.decode().replace("\r\n", "\n")
 
     def type(self, keys: str, until: str = "(step) ") -> str:
-        """What appears after `keys` are typed, without their echo."""
+        """The output after `keys` are typed, without their echo."""
         os.write(self.screen, keys.encode())
         # Python misses a Ctrl-C that comes when readline is about to wait for a key.
         return self.read(until, again="\x03" if keys.endswith("\x03") else "")

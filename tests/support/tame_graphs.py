@@ -65,7 +65,7 @@ def _picks(
 
 
 def cancels(recipe: Recipe, nodes: list[Value], times: float) -> bool:
-    """Whether a sum is more than `times` smaller than its larger term.
+    """True if a sum is more than `times` smaller than its larger term.
 
     Two functions hold a difference: the angle of a sine from where its slope is 0, as large as
     that slope, and the base of a power from 1, as large as its logarithm.

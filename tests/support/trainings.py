@@ -1,4 +1,4 @@
-"""What the tests of `fit` share: both ways to run, small models, small trainings."""
+"""Helpers that the tests of `fit` share: both ways to run, small models, small trainings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs the batches of `fit`: what it leaves behind, and what no program can do."""
+"""The runners of batches for `fit`: what they leave behind, and what no program can do."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_where_warnings_are_errors_nothing_is_trained() -> None:
 @needs_compiled
 @pytest.mark.parametrize("place", [1, 20])
 def test_a_model_that_branches_is_no_program(place: int) -> None:
-    """Whether an example among the first branches, or a later one with a target of its own."""
+    """True if an example among the first branches, or a later one with a target of its own."""
     model = Branching(1.0)
     optimizer = SGD([model.w], lr=0.25)
     X, y = [[1.0]] * place + [[-1.0]], [2.0] * place + [3.0]

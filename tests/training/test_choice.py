@@ -438,7 +438,7 @@ def test_a_shuffle_that_makes_other_numbers_is_refused_before_anything() -> None
             assert model.w.data == 0.5
 
 
-# What is read, and what is refused
+# Data that is read, and data that is refused
 
 
 def test_tables_columns_and_bracketed_targets_are_read() -> None:

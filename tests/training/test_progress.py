@@ -1,4 +1,4 @@
-"""What `fit` shows while it runs: on a terminal, in a pipe, with and without tqdm."""
+"""The display of `fit` while it runs: on a terminal, in a pipe, with and without tqdm."""
 
 from __future__ import annotations
 

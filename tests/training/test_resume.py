@@ -91,7 +91,7 @@ def test_killed_at_every_stage_of_a_save(compile: bool, tmp_path: Path) -> None:
 @both_kinds
 @pytest.mark.parametrize("stage", ["before the sync", "after the move"])
 def test_killed_in_the_last_save(stage: str, kind: str, compile: bool, tmp_path: Path) -> None:
-    """What is left to do may be nothing but to stop, and to restore the best epoch."""
+    """All that is left to do may be to stop, and to restore the best epoch."""
     last = len(train(compile, kind)[2].rows)
     start(tmp_path, compile, kind, f"{last}:{stage}").communicate()
     printed = start(tmp_path, compile, kind).communicate()[0].split()

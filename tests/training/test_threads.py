@@ -52,7 +52,7 @@ def hasty() -> Iterator[None]:
 
 
 def together(*work: Callable[[], Any]) -> list[Any]:
-    """What each returns, all run at once; an exception of one is raised here."""
+    """The results of all, run at once; an exception of one is raised here."""
     results: list[Any] = [None] * len(work)
     errors: list[BaseException] = []
     ready = threading.Barrier(len(work))
@@ -173,7 +173,7 @@ def test_fits_of_models_of_their_own(compile: bool) -> None:
     assert together(*[lambda seed=seed: work(seed) for seed in range(THREADS)]) == alone
 
 
-# What is refused
+# Models that are refused
 
 
 @both_ways
@@ -238,7 +238,7 @@ def test_a_training_that_failed_keeps_no_model() -> None:
         assert kept.traceback
 
 
-# What holds for all threads
+# Settings that hold for all threads
 
 
 def test_detect_anomaly_holds_until_the_last_thread_leaves_it() -> None:

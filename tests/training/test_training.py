@@ -32,7 +32,7 @@ from tests.support.trainings import (
     without_seconds,
 )
 
-# What an epoch computes
+# The numbers of an epoch
 
 
 @both_ways

@@ -101,7 +101,7 @@ ROWS = [[float(x)] for x in (1, 4, 9, 2, 3, 5, 6)]
 
 
 def anomaly(compile: bool, bad: float, **more: Any) -> tuple[str, Root, SGD]:
-    """What is said where the last example, or of validation the second, is bad."""
+    """The error where the last example, or of validation the second, is bad."""
     model = Root(1.0)
     optimizer = SGD([model.w], lr=0.01)
     options = {"batch_size": 2, "rng": random.Random(3), "compile": compile, "history": History()}

@@ -3,7 +3,7 @@
     add(add(add(b, mul(w0, x0)), mul(w1, x1)), mul(w2, x2))  is  b + Σ w·x, left to right
 
 The inner additions and the products must have no other user. A term that is no product counts as
-one times itself. Where one factor of every term is the same for all rows (a weight), dots that
+one times itself. If one factor of every term is the same for all rows (a weight), dots that
 share their right sides are the rows of a matrix; dots of two sides by row stand for themselves.
 """
 
@@ -34,7 +34,7 @@ class Dot(NamedTuple):
 
 
 class Dots(NamedTuple):
-    """What was found: for the last addition of a chain its dots, one after the other.
+    """The chains that were found: for the last addition of each its dots, one after the other.
 
     `absorbed` has a truth for each number: lines that are now part of a dot. `varies` has one more
     entry for every dot but the last of a chain, whose result has a number of its own, and ends in

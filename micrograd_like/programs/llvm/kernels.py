@@ -74,7 +74,7 @@ Kernel = str | MapKernel
 
 
 class Blocks(NamedTuple):
-    """How many sums are kept in registers at a time.
+    """The number of sums that are kept in registers at a time.
 
     `outputs` by `columns` (vectors of rows) in a matrix product, `lefts` by `LANES` in the sums.
     """
@@ -107,7 +107,7 @@ class _Kernel(Assembly):
 
 
 def _starts(code: Assembly, table: str, by_row: str, members: int, base: str, columns: int):  # type: ignore[no-untyped-def]
-    """What the dots of several members start from, `columns` vectors each: by row or uniform."""
+    """The start of the dots of several members, `columns` vectors each: by row or uniform."""
     one, rows, after = code.label(), code.label(), code.label()
     code.do(f"br i1 {code.let(f'icmp eq i64 {by_row}, 0')}, label %{one}, label %{rows}")
     code.here(one)
@@ -469,7 +469,7 @@ def _transposed(code: Assembly, rows: list[str]) -> list[str]:
 def _run(blocks: Blocks) -> str:
     """Run a list of kernels, pairs of a function and its arguments, for all rows, tile by tile.
 
-    The only argument is the address of a record of `RECORD`. What returns is `FINE`, or
+    The only argument is the address of a record of `RECORD`. The result is `FINE`, or
     `NOT_FINITE` where a sum is not; or, when nothing was done, the place in `chosen` of a number
     that no row has.
     """

@@ -27,7 +27,7 @@ SHORT_POWERS = ("pow -2.0", "pow -1.0", "pow 0.5", "pow 2.0", "pow 3.0")
 
 
 class Maths:
-    """What rows without a branch compute with, for Lanes."""
+    """The operations that rows without a branch compute with, for Lanes."""
 
     where = staticmethod(vector_math.where)
     equal = staticmethod(Lanes.equals)

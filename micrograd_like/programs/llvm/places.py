@@ -1,4 +1,4 @@
-"""Where the values of a plan are in memory, and the plan as calls of kernels.
+"""The places of the values of a plan in memory, and the plan as calls of kernels.
 
 A place in scratch memory holds a vector for each eight rows of a tile. The first places are the
 inputs, then come the ones. The results of a unit are side by side; their places are used again
@@ -209,7 +209,7 @@ class Layout:
 
 
 def _runs(places: Array) -> int:
-    """How many neighbours in a row are side by side in memory."""
+    """The number of neighbours in a row that are side by side in memory."""
     return int((numpy.diff(places, axis=1) == 1).sum()) if places.shape[1] >= LANES else -1
 
 

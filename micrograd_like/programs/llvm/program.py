@@ -47,7 +47,7 @@ class Plans:
             places = self.once.places[once.outputs], self.uniform.of(numpy.array(once.outputs))
             tables = [numpy.ascontiguousarray(x, dtype=numpy.int32) for x in places]
             self.once.calls.append(Call(kernels.HAND_ON, (len(once.outputs), *tables)))
-        # What only copies numbers within `uniform` needs no rows.
+        # Copies of numbers within `uniform` need no rows.
         self.once.calls[:0] = self.once.gathered
         self.once.calls += self.rows.gathered
 
@@ -104,7 +104,7 @@ class Loaded:
         self.run: Callable[[int], int] = CALL(found[kernels.RUN][0])
 
     def record(self, uniform: int, scratch: int, sums: int, sums_size: int) -> Array:
-        """What `run` is told by the address of (see `kernels.RECORD`); `ROWS` are left to say."""
+        """The record that `run` gets the address of (see `kernels.RECORD`), but for its `ROWS`."""
         numbers = [uniform, scratch, sums, sums_size, *self._fixed, 0, 0, 0, 0, 0, 0]
         return numpy.array(numbers, dtype=numpy.int64)
 

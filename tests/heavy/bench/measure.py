@@ -130,7 +130,7 @@ def resident_mib() -> float:
 
 
 def resident_bytes_a_node(peer: scalar.MoonsStep) -> Figures:
-    """What graphs enlarge the process by: Python's allocator rounds the size of a native node up.
+    """The growth of the process by graphs: Python's allocator rounds the size of a node up.
 
     There are several graphs, since the system may give out memory in pieces of megabytes.
     """
@@ -145,7 +145,7 @@ def resident_bytes_a_node(peer: scalar.MoonsStep) -> Figures:
 
 
 def growth(train: Callable[[Callable[[], float]], list[float]]) -> Figures:
-    """What the process grows by in training, the collector off, after the first steps.
+    """The growth of the process in training, the collector off, after the first steps.
 
     `train` makes the steps, looks before each, and returns what it saw. The first steps take the
     memory that one step needs; what comes on top is what steps leave behind. Objects left behind
@@ -257,7 +257,7 @@ def interleaved(calls: Sequence[Callable[[], object]]) -> list[float]:
 
 
 def ours_growth(engine: str) -> Figures:
-    """How the time of a step grows with the graph, and what backward costs beside forward.
+    """The growth of the time of a step with the graph, and the cost of backward over forward.
 
     The exponent holds the caches of the processor too, which a graph outgrows on the way, and the
     collector, which visits the nodes it tracks; a fit without the collector tells them apart.
@@ -289,7 +289,7 @@ def ours_growth(engine: str) -> Figures:
 
 
 def program_growth(backend: str) -> Figures:
-    """How compiling and running grow with the nodes of a row, and what the gradient costs.
+    """The growth of compiling and running with the nodes of a row, and the cost of gradients.
 
     All in processor time. Compiling includes the first call, which some backends compile in.
     Machine code is timed without the Python around it where forward and backward are compared:

@@ -36,7 +36,7 @@ def row_loss(ours: Any, model: Any) -> tuple[Any, list[Any]]:
 
 
 def penalty(model: Any) -> Any:
-    """What the loss holds beside the examples; in a program it runs once a call, not once a row."""
+    """The loss beside the examples; in a program it runs once a call, not once a row."""
     return work.ALPHA * sum(p * p for p in model.parameters())
 
 
@@ -77,7 +77,7 @@ class Program(Peer):
 
 
 def machine_calls(program: Any, rows: Any, gradient: bool) -> tuple[Callable[[], None], Any]:
-    """What repeats the calls into machine code that one run of an LLVM program makes.
+    """A function that repeats the calls into machine code of one run of an LLVM program.
 
     Nothing public does that, so this reaches into the runner of the program. The second result
     holds the memory that the calls write to.
@@ -120,7 +120,7 @@ class Fit(Peer):
     def fit(
         self, epochs: int, look: Callable[[], float] = time.perf_counter
     ) -> tuple[list[float], list[float]]:
-        """What `look` saw at every step, and the losses, of a training from the start."""
+        """The numbers that `look` saw at each step, and the losses, of a training."""
         ours, seen = self.ours, []
         model = started_model(ours, self.sizes)
         self.parameters = model.parameters()

@@ -1,4 +1,4 @@
-"""What a peer is, how it is loaded, and why one may sit a race out."""
+"""The class of peers, the loading of one, and the reasons for one to sit a race out."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Peer:
         raise NotImplementedError
 
     def numbers(self) -> Sequence[float]:
-        """What a comparison after some steps is made on: parameters, or a gradient."""
+        """The numbers compared after some steps: parameters, or a gradient."""
         raise NotImplementedError
 
     def check(self, steps: int) -> tuple[list[float], list[float]]:

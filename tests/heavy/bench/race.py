@@ -24,7 +24,7 @@ CHAIN_RUNS = 5
 
 @dataclass
 class Row:
-    """What came of one peer: times in seconds, or named figures, or the reason for neither."""
+    """The outcome of one peer: times in seconds, or named figures, or the reason for neither."""
 
     title: str
     times: list[float] = field(default_factory=list)

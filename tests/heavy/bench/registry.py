@@ -1,4 +1,4 @@
-"""Who runs in which race, what each is compared with, and the measurements made alone."""
+"""The races and their peers, what each is compared with, and the measurements made alone."""
 
 from __future__ import annotations
 

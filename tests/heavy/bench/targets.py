@@ -1,4 +1,4 @@
-"""What is to be reached, beside what was measured."""
+"""The targets, beside what was measured."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Target:
 
 
 def time_ratio(slower: Sequence[str], quicker: str) -> Callable[[Rows], float | None]:
-    """How many times longer the fastest of `slower` takes than `quicker`."""
+    """The time of the fastest of `slower`, in times that of `quicker`."""
 
     def measured(rows: Rows) -> float | None:
         above = [time for key in slower if (time := rows[key].median) is not None]

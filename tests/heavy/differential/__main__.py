@@ -123,7 +123,7 @@ def main() -> int:
 
 
 def is_broken(tally: Tally) -> bool:
-    """Whether it broke a bound; PyTorch stands beside ours, and promised nothing."""
+    """True if it broke a bound; PyTorch stands beside ours, and promised nothing."""
     unequal = tally.engine in EQUAL and tally.same < tally.graphs
     return tally.engine != "torch" and bool(tally.broken or unequal)
 

@@ -1,4 +1,4 @@
-"""How far rounding may carry the value and the gradient of a graph, to first order.
+"""The bounds of what rounding does to the value and gradient of a graph, to first order.
 
 An engine computes the value of node k with an error eₖ of its own, and each local derivative with
 another. To first order the value of the root is off by
@@ -32,7 +32,7 @@ it is rounded again. In units of Gabs, for each pair of nodes."""
 
 
 class Bounds(NamedTuple):
-    """How far the value may be off, and the gradient by each leaf."""
+    """The bounds for the error of the value, and of the gradient by each leaf."""
 
     value: float
     gradient: list[float]
@@ -77,7 +77,7 @@ def bounds(graph: Graph, budget: Budget) -> Bounds:
 
 
 def _edge_errors(graph: Graph, budget: Budget, gradient: list[float]) -> list[float]:
-    """What the contributions to each node's gradient, and their sum, may be off by themselves."""
+    """The bounds for each node's contributions to its gradient, and for their sum, alone."""
     uses = Counter([x for node in graph.nodes for x in node.picks if isinstance(x, int)])
     errors = [0.0] * len(graph.nodes)
     for node, passed in zip(graph.nodes, gradient, strict=True):

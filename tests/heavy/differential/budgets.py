@@ -1,4 +1,4 @@
-"""What one operation may be off by: the bounds of each engine, operation by operation."""
+"""The error allowed to one operation: the bounds of each engine, operation by operation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EXACT_SLOPES = _EXACT | {"add", "sub", "mul"}
 
 
 class Budget(NamedTuple):
-    """How many u the value and the local derivatives of an operation may be off by.
+    """The error in u allowed to the value and the local derivatives of an operation.
 
     Exact and correctly rounded operations are held to that. `small`: what a logaddexp may be off
     by in units of u where exp a + exp b is next to 1, and its logarithm next to 0.

@@ -24,7 +24,7 @@ Engine = Callable[[Sequence[Recipe]], Numbers]
 
 
 def eager(recipes: Sequence[Recipe]) -> tuple[Numbers, str]:
-    """What the engine at hand computes, and a digest of every number in every node."""
+    """The results of the engine at hand, and a digest of every number in every node."""
     found, digest = [], hashlib.sha256()
     for recipe in recipes:
         nodes = recipe.build()

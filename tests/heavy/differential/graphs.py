@@ -1,6 +1,6 @@
 """Random graphs over every operation that a user reaches, each step to 130 digits.
 
-What cannot be judged by an error bound is drawn again, and counted by its reason.
+Graphs that no error bound can judge are drawn again, and counted by the reason.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _jet(name: str, operands: list[Any]) -> oracle.Jet:
 
 
 def _unfit(name: str, sources: list[Node]) -> str:
-    """Why the operation can't be judged on these operands, or not be computed; "" if it can."""
+    """The reason why the operation can't be judged or computed on these operands, or ""."""
     a, b = sources[0].value, sources[-1].value
     if name in _SELECTING:
         gap = abs(a - b) if len(sources) == 2 else abs(a)

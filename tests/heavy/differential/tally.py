@@ -1,4 +1,4 @@
-"""How far an engine's numbers are from exact, beside how far they may be."""
+"""The errors of an engine's numbers, beside the errors that are allowed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Case:
 
 
 def is_calm(graph: Graph) -> bool:
-    """Whether no sum cancels by more than 20 times, within an operation or between two."""
+    """True if no sum cancels by more than 20 times, within an operation or between two."""
     for node in graph.nodes:
         for name, which in LARGEST_TERM:
             if name == node.name and (which is None or isinstance(node.picks[which], int)):
@@ -59,7 +59,7 @@ class Worst(NamedTuple):
 
 
 class Tally:
-    """What one engine made of graphs of one kind.
+    """The record of one engine on graphs of one kind.
 
     - `worst`: by check, the greatest figure and its graph: "value" and "gradient" in units of the
       first-order bound, the checks of `LAW` in units of u·Gabs.

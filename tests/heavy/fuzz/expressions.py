@@ -1,4 +1,4 @@
-"""What is typed behind `micrograd-like step`: an expression, and the numbers for its names."""
+"""Input for `micrograd-like step`: an expression, and the numbers for its names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.heavy.fuzz.target import Target
 SEPARATOR = b"\xff"  # between the arguments, since no UTF-8 has it
 LONGEST_MESSAGE = 1000  # two parts of 40 characters, each written out as \U0010ffff at worst
 
-# Python's own, on floats. What has a formula of ours differs in the last digit and is left out.
+# Python's own, on floats. Functions with a formula of ours differ in the last digit: left out.
 PYTHONS = {"abs": abs, "exp": math.exp, "sqrt": math.sqrt, "detach": lambda a: a}
 
 # All that a tree may hold if the parser has let it through, written down once more.
@@ -62,7 +62,7 @@ def compare(text: str, numbers: dict[str, float], root: Value, names: dict[str, 
 
 
 def evaluated(tree: ast.Module, numbers: dict[str, float]) -> float | None:
-    """What Python makes of the expression; None where it raises, or has not our functions."""
+    """The number Python makes of the expression; None where it raises, or has not our functions."""
     known = {"pi": math.pi, "inf": math.inf, "nan": math.nan, **numbers}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant):

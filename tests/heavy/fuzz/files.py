@@ -96,7 +96,7 @@ def fitting(checkpoint: Checkpoint) -> Optimizer | None:
 
 
 def use(checkpoint: Checkpoint) -> None:
-    """What people do with a checkpoint; nothing of it may be a surprise."""
+    """The things people do with a checkpoint; none of them may be a surprise."""
     model, history, rng = checkpoint.model, checkpoint.history, checkpoint.rng
     first: Any = model.layers[0] if isinstance(model, MLP) else model
     neuron = first.neurons[0] if isinstance(first, Layer) else first

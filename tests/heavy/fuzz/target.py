@@ -1,4 +1,4 @@
-"""What a fuzzing target is."""
+"""The class of fuzzing targets."""
 
 from __future__ import annotations
 

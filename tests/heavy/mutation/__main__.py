@@ -33,7 +33,7 @@ SECONDS = 120  # an endless loop counts as found
 
 
 def run(module: str, sample: int, seed: int, folder: Path) -> tuple[int, list[str]]:
-    """How many bugs were planted in the module, and the changes that no test found."""
+    """The number of bugs planted in the module, and the changes that no test found."""
     command = f"{sys.executable} -m pytest -qx -p no:cacheprovider -p no:xdist {TESTS[module]}"
     config, session = folder / "mutation.toml", folder / "mutation.sqlite"
     config.write_text(
