@@ -18,7 +18,7 @@ NAMES = sorted(path.stem for path in DEMOS.glob("*.py"))
 SECONDS = 60
 
 
-ARGUMENTS = {"gpt_names": ["--steps", "20", "--samples", "3"]}
+ARGUMENTS = {"gpt_names": ["--eager", "20", "--samples", "3"]}
 SLOW = {"s7_heuristics", "s8_shared_weights", "s9_digits", "gpt_names"}
 SAYS = {
     "s1_one_neuron": r"  200 +\d\.\d+e-\d\d  +1\.50000  -2\.00000   0\.50000   0\.30000$",

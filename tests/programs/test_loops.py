@@ -162,6 +162,42 @@ def test_a_layer_is_a_matrix_product_wherever_its_weights_are() -> None:
         assert_near(program, build, parameters, random_rows(130, 10, rng))
 
 
+def test_what_is_added_to_a_layer_leaves_it_a_matrix_product() -> None:
+    """Around the layer, as in a transformer, and so in the gradient of what is read twice."""
+
+    def build(p: list[Value], x: list[Value]) -> list[Value]:
+        a = x
+        for i in range(3):
+            rows = [p[64 * i + 8 * k : 64 * i + 8 * k + 8] for k in range(8)]
+            bent = [b.tanh() for b in a]
+            a = [dot(row, bent) + b for row, b in zip(rows, a, strict=True)]
+        return [dot(a, a)]
+
+    rng = random.Random(9)
+    parameters = [rng.uniform(-0.7, 0.7) for _ in range(192)]
+    program = compiled(build, parameters, 8, "llvm")
+    assert program.plan.count("matrix product 8 × 8") == 5  # all but the inputs' gradient
+    assert "matrix product 1" not in program.plan
+    assert_near(program, build, parameters, random_rows(21, 8, rng))
+
+
+def test_a_weight_that_meets_a_parameter_first_is_one_of_a_matrix_still() -> None:
+    """A recurrence from a state to learn: the first step's products are the same in every row."""
+
+    def build(p: list[Value], x: list[Value]) -> list[Value]:
+        state = p[:6]
+        for t in range(4):
+            state = [(h + x[t]).tanh() for h in layer(p[6:48], state, 6)]
+        return [dot(state, p[48:54])]
+
+    rng = random.Random(8)
+    parameters = [rng.uniform(-0.7, 0.7) for _ in range(54)]
+    program = compiled(build, parameters, 4, "llvm")
+    assert "sums over rows of products, 6 × 6, each of 3 uses" in program.plan
+    for count in (1, 21):
+        assert_near(program, build, parameters, random_rows(count, 4, rng))
+
+
 @pytest.mark.parametrize("number", [-1, 3, 2**62, -(2**63)])
 @pytest.mark.parametrize("place", [0, 2, 600])
 def test_a_number_that_no_row_has(number: int, place: int) -> None:

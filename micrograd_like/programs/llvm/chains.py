@@ -1,14 +1,19 @@
-"""Chains of additions in a tape, read as dot products.
+"""Dot products found in chains of additions.
 
     add(add(add(b, mul(w0, x0)), mul(w1, x1)), mul(w2, x2))  is  b + Σ w·x, left to right
 
 The inner additions and the products must have no other user. A term that is no product counts as
 one times itself. If one factor of every term is the same for all rows (a weight), dots that
 share their right sides are the rows of a matrix; dots of two sides by row stand for themselves.
+A chain is several dots, each starting from the sum so far, if the two kinds of product take turns
+in it, or if a few terms among many products are none, as in x + W·y + z: with x or z as terms of
+their own, the rows of W would not share their right sides.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy
@@ -17,6 +22,9 @@ from micrograd_like.programs.llvm.parts import ONES, Array, Part
 
 LEAST_TERMS = 3
 """Shorter chains are plain additions."""
+
+LEAST_RUN = 4
+"""Terms of a chain to each that is no product, from which on those are additions of their own."""
 
 LONG = 300
 """A longer sum of what comes from all over a graph is no dot: all its terms would have to wait for
@@ -33,39 +41,37 @@ class Dot(NamedTuple):
     by_row: bool
 
 
-class Dots(NamedTuple):
-    """The chains that were found: for the last addition of each its dots, one after the other.
+class Chain(NamedTuple):
+    """Terms in the order they are added, and the additions: the first adds the first two terms."""
 
-    `absorbed` has a truth for each number: lines that are now part of a dot. `varies` has one more
-    entry for every dot but the last of a chain, whose result has a number of its own, and ends in
-    that of `ONES`.
+    terms: list[int]
+    additions: list[int]
+
+
+Found = tuple[Array, list[Dot]]
+"""The dots of a chain, and the lines they compute, as results or on the way."""
+
+
+def find_dots(part: Part) -> tuple[list[Dot], list[bool]]:
+    """The chains of a part as dots, where they are long enough; and which lines those compute.
+
+    The second has a truth for each number: it is the result of a dot, or on the way to one.
     """
-
-    dots: dict[int, list[Dot]]
-    absorbed: list[bool]
-    varies: list[bool]
-
-
-def find_dots(part: Part) -> Dots:
-    """The chains of a part as dots, where they are long enough."""
     columns = part.columns
     uses, held = part.uses()
     varies = numpy.array(part.varies)
     once = ((uses == 1) & (held == 0) & varies).tolist()
     names = columns.names
-    chains = _chains(part, once)
     product = numpy.zeros(len(varies), dtype=bool)
     product[[line for line in part.lines if names[line] == "mul" and once[line]]] = True
     left = numpy.array([*columns.left, *[0] * len(columns.constants)])
     right = numpy.array([*columns.right, *[0] * len(columns.constants)])
-    found: dict[int, list[Dot]] = {}
-    virtual = len(varies)
-    for last, terms in chains.items():
-        if len(terms) < LEAST_TERMS:
-            continue
-        numbers = numpy.array(terms)
+    found: list[Found] = []
+    for chain in _chains(part, once):
+        numbers = numpy.array(chain.terms)
+        count = len(numbers)
         is_product = product[numbers]
-        if is_product.sum() < 2 and len(terms) < 8:
+        if count < LEAST_TERMS or (is_product.sum() < 2 and count < 8):
             continue
         lefts = numpy.where(is_product, left[numbers], columns.one)
         rights = numpy.where(is_product, right[numbers], numbers)
@@ -77,70 +83,53 @@ def find_dots(part: Part) -> Dots:
         is_product &= ~constant
         alone = uniform & ~is_product & ~varies[numbers]
         lefts[alone], rights[alone] = numbers[alone], ONES
+        plain = ~is_product & ~alone
+        apart = plain & (count >= LEAST_RUN * plain.sum())
         first = 0 if is_product[0] else 1
-        start = columns.zero if is_product[0] else terms[0]
+        before = columns.zero if is_product[0] else chain.terms[0]
         by_row = varies[lefts]
-        cuts = (numpy.nonzero(numpy.diff(by_row[first:]))[0] + 1 + first).tolist()
+        kinds = numpy.where(apart, 2, by_row)[first:]
+        cuts = (numpy.nonzero(numpy.diff(kinds))[0] + 1 + first).tolist()
+        sums = [chain.terms[0], *chain.additions]  # after each term
+        inside = numpy.zeros(count, dtype=bool)
         dots = []
-        for begin, end in zip([first, *cuts], [*cuts, len(terms)], strict=True):
-            result, virtual = (last, virtual) if end == len(terms) else (virtual, virtual + 1)
-            dot = Dot(result, start, lefts[begin:end], rights[begin:end], bool(by_row[begin]))
-            dots.append(dot)
-            start = result
-        found[last] = dots
+        for begin, end in zip([first, *cuts], [*cuts, count], strict=True):
+            if not apart[begin]:
+                inside[begin:end] = True
+                sides = lefts[begin:end], rights[begin:end]
+                dots.append(Dot(sums[end - 1], before, *sides, bool(by_row[begin])))
+            before = sums[end - 1]
+        computed = numpy.concatenate([numpy.array(sums)[inside], numbers[inside & is_product]])
+        found.append((computed, dots))
     found = _without_long_sums(found)
-    absorbed = [False] * len(varies)
-    for last in found:
-        for line in _inner(part, last, once):
-            absorbed[line] = True
-        for x in chains[last]:
-            if product[x] and (part.varies[columns.left[x]] or part.varies[columns.right[x]]):
-                absorbed[x] = True
-    return Dots(found, absorbed, [*part.varies, *[True] * (virtual - len(varies) + 1)])
+    absorbed = numpy.zeros(len(varies), dtype=bool)
+    for computed, _ in found:
+        absorbed[computed] = True
+    return [dot for _, dots in found for dot in dots], absorbed.tolist()
 
 
-def _chains(part: Part, once: list[bool]) -> dict[int, list[int]]:
-    """For the last line of each chain of additions its terms, in the order they are added."""
+def _chains(part: Part, once: list[bool]) -> Iterable[Chain]:
+    """The longest chains of additions, of which only the last has other users."""
     names, left, right = part.columns.names, part.columns.left, part.columns.right
-    chains: dict[int, list[int]] = {}
+    chains: dict[int, Chain] = {}  # by the last addition so far
     for line in part.lines:
         if names[line] != "add":
             continue
         a, b = left[line], right[line]
+        if once[b] and b in chains and not (once[a] and a in chains):
+            a, b = b, a
         if once[a] and a in chains:
             chain = chains.pop(a)
-            chain.append(b)
-        elif once[b] and b in chains:
-            chain = chains.pop(b)
-            chain.append(a)
+            chain.terms.append(b)
+            chain.additions.append(line)
         else:
-            chain = [a, b]
+            chain = Chain([a, b], [line])
         chains[line] = chain
-    return chains
+    return chains.values()
 
 
-def _inner(part: Part, last: int, once: list[bool]) -> list[int]:
-    """The additions that lead to the last one of a chain."""
-    names, left, right = part.columns.names, part.columns.left, part.columns.right
-    found: list[int] = []
-    line = last
-    while True:
-        a, b = left[line], right[line]
-        if once[a] and a < len(names) and names[a] == "add":
-            line = a
-        elif once[b] and b < len(names) and names[b] == "add":
-            line = b
-        else:
-            return found
-        found.append(line)
-
-
-def _without_long_sums(found: dict[int, list[Dot]]) -> dict[int, list[Dot]]:
-    shared: dict[bytes, int] = {}
-    for dots in found.values():
-        for dot in dots:
-            key = dot.rights.tobytes()
-            shared[key] = shared.get(key, 0) + 1
+def _without_long_sums(found: list[Found]) -> list[Found]:
+    shared = Counter(dot.rights.tobytes() for _, dots in found for dot in dots)
 
     def scattered(dot: Dot) -> bool:
         count = len(dot.rights)
@@ -149,4 +138,4 @@ def _without_long_sums(found: dict[int, list[Dot]]) -> dict[int, list[Dot]]:
         spread = int(numpy.ptp(dot.rights))
         return spread > 20 * count**0.5 and spread > 2 * count
 
-    return {last: dots for last, dots in found.items() if not any(map(scattered, dots))}
+    return [(lines, dots) for lines, dots in found if not any(map(scattered, dots))]

@@ -8,6 +8,7 @@ a network, say, or a graph without regularity. The sums come as soon as their fa
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from micrograd_like.programs.llvm.chains import Dot, find_dots
@@ -98,7 +99,7 @@ class Plan:
 
     def __init__(self, part: Part) -> None:
         self.part = part
-        dots, absorbed, self.varies = find_dots(part)
+        dots, absorbed = find_dots(part)
         pairs, products = factors_of(part)
         for x in products:
             absorbed[x] = True
@@ -108,16 +109,12 @@ class Plan:
         maps = [
             Map(line, (names[line], *[None] * len(operands)), operands)
             for line in part.lines
-            if not absorbed[line] and line not in dots
+            if not absorbed[line]
             for operands in [part.operands(line)]
         ]
-        self.nodes: dict[int, Node] = {x.result: x for x in fuse(maps, single)}
-        self._position = dict.fromkeys(self.nodes, (0, 0))
-        self._position = {x: (x, 0) for x in self.nodes}
-        for last, some in dots.items():
-            for place, dot in enumerate(some):
-                self.nodes[dot.result] = dot
-                self._position[dot.result] = last, place - len(some)
+        nodes: list[Node] = [*fuse(maps, single), *dots]
+        self.nodes = {node.result: node for node in sorted(nodes, key=attrgetter("result"))}
+        self.varies = [*part.varies, True]  # the last one is that of ONES
         classes = self._classes()
         self.units = self._units(classes)
         self.totals = dict[int, int]()
@@ -141,8 +138,7 @@ class Plan:
         kinds = Kinds()
         varies = self.varies
         joins = []
-        for number in sorted(self.nodes, key=self._position.__getitem__):
-            node = self.nodes[number]
+        for number, node in self.nodes.items():
             if isinstance(node, Map):
                 kind: tuple[object, ...] = (
                     node.expression,
@@ -183,7 +179,7 @@ class Plan:
     def _straight(self, numbers: list[int]) -> Iterable[Straight]:
         """Straight-line code in the order of the tape, in pieces."""
         found, taken, size = [], list[Node](), 0
-        for number in sorted(numbers, key=self._position.__getitem__):
+        for number in sorted(numbers):
             taken.append(self.nodes[number])
             size += cost(taken[-1])
             if size >= CHUNK:
@@ -191,7 +187,7 @@ class Plan:
                 taken, size = [], 0
         return [*found, Straight(taken, [])] if taken else found
 
-    def _add_sums(self, pairs: Sequence[Factors]) -> None:
+    def _add_sums(self, pairs: Iterable[tuple[int, Factors]]) -> None:
         """Put the sums behind the units that make their factors."""
         made = {x: place for place, unit in enumerate(self.units) for x in results(unit)}
         matrices, terms = group(pairs)
@@ -218,10 +214,8 @@ class Plan:
             every += [unit, *after.pop(place, [])]
         self.units = every
         if self.totals:
-            found: list[Factors] = [((), ())] * len(pairs)
-            for place, total in self.totals.items():
-                found[place] = (total,), (ONES,)
-            matrices, terms = group(found)
+            totals = self.totals.items()
+            matrices, terms = group((place, ((total,), (ONES,))) for place, total in totals)
             self.units += [*matrices, *([Terms(terms)] if terms else [])]
 
 

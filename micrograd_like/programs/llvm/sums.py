@@ -7,7 +7,7 @@ matrix of sums, every left with every right; a bias has ones on its right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy
@@ -45,38 +45,41 @@ class Term(NamedTuple):
     right: int
 
 
-def factors_of(part: Part) -> tuple[list[Factors], set[int]]:
-    """For each sum its lefts and rights; and the products that nothing else needs."""
+def factors_of(part: Part) -> tuple[list[tuple[int, Factors]], set[int]]:
+    """Places of sums and what to add there; and the products that nothing else needs.
+
+    A sum of products and of other terms is there twice, since only the products may be like those
+    of other sums: a weight's are, but for one that meets the same number in every row.
+    """
     names, left, right = part.columns.names, part.columns.left, part.columns.right
     varies = part.varies
     uses, held = part.uses()
     only = ((uses == 0) & (held == 1)).tolist()
-    found, absorbed = [], set[int]()
-    for terms in part.sums:
-        lefts, rights = [], []
+    found, absorbed = list[tuple[int, Factors]](), set[int]()
+    for place, terms in enumerate(part.sums):
+        products, others = list[int](), list[int]()
         for x in terms:
-            if only[x] and names[x] == "mul" and varies[left[x]] and varies[right[x]]:
-                lefts.append(left[x])
-                rights.append(right[x])
-                absorbed.add(x)
-            else:
-                lefts.append(x)
-                rights.append(ONES)
-        found.append((tuple(lefts), tuple(rights)))
+            product = only[x] and names[x] == "mul" and varies[left[x]] and varies[right[x]]
+            (products if product else others).append(x)
+        absorbed.update(products)
+        if products:
+            lefts, rights = ([side[x] for x in products] for side in (left, right))
+            found.append((place, (tuple(lefts), tuple(rights))))
+        if others:
+            found.append((place, (tuple(others), (ONES,) * len(others))))
     return found, absorbed
 
 
-def group(found: Sequence[Factors]) -> tuple[list[Sums], list[Term]]:
+def group(found: Iterable[tuple[int, Factors]]) -> tuple[list[Sums], list[Term]]:
     """The sums as matrices, and those that fit in none, term by term."""
     left_numbers = dict[tuple[int, ...], int]()
     right_numbers = dict[tuple[int, ...], int]()
     cells: list[list[tuple[int, int]]] = []  # for each left its rights and places
-    for place, (lefts, rights) in enumerate(found):
-        if lefts:
-            row = left_numbers.setdefault(lefts, len(left_numbers))
-            if row == len(cells):
-                cells.append([])
-            cells[row].append((right_numbers.setdefault(rights, len(right_numbers)), place))
+    for place, (lefts, rights) in found:
+        row = left_numbers.setdefault(lefts, len(left_numbers))
+        if row == len(cells):
+            cells.append([])
+        cells[row].append((right_numbers.setdefault(rights, len(right_numbers)), place))
     left_sides, right_sides = list(left_numbers), list(right_numbers)
     alike: dict[tuple[int, ...], list[int]] = {}
     for row, some in enumerate(cells):
