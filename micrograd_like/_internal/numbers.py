@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from micrograd_like._internal.arguments import NO_SEQUENCE
@@ -41,10 +40,3 @@ def is_sequence(x: Any) -> bool:
     (True, False, False)
     """
     return not isinstance(x, NO_SEQUENCE) and hasattr(x, "__iter__")
-
-
-def check_unmasked(rows: Iterable[Any]) -> None:
-    """Raise TypeError if one of the `rows` is a masked array, and say which."""
-    for place, row in enumerate(rows):
-        if hasattr(row, "filled"):
-            unwrapped(row, f"row {place}")

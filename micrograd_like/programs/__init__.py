@@ -18,14 +18,13 @@ from micrograd_like.graph import nodes_of
 from micrograd_like.operation import anomaly_mode
 from micrograd_like.programs.tape import Tape
 
-# The module of each backend, the extra that it needs, and the extra's packages that it imports.
+# The class in the module of each backend, the extra it needs, and what of the extra it imports.
 BACKENDS = {
-    "python": ("python", "", ()),
-    "llvm": ("llvm", "llvm", ("numpy", "llvmlite")),
-    "jax": ("jax", "jax", ("numpy", "jax")),
-    "javascript": ("javascript", "", ()),
+    "python": ("PythonRunner", "", ()),
+    "llvm": ("LlvmRunner", "llvm", ("numpy", "llvmlite")),
+    "jax": ("JaxRunner", "jax", ("numpy", "jax")),
+    "javascript": ("JavascriptRunner", "", ()),
 }
-
 
 _adding = Lock()  # of programs in several threads that share parameters
 
@@ -68,25 +67,20 @@ def make_runner(tape: Tape, backend: str = "auto", threads: int = 1) -> Runner:
         fits = there and not tape.unsupported(_module("llvm").SUPPORTED)
         backend = "llvm" if fits else "python"
     module = _module(backend)
-    if backend == "python":
-        return module.PythonRunner(tape)  # type: ignore[no-any-return]
-    if missing := tape.unsupported(module.SUPPORTED):
+    if backend != "python" and (missing := tape.unsupported(module.SUPPORTED)):
         raise ValueError(
             f"the backend {backend!r} can't run {', '.join(missing)}: forward or a partial is "
             "Python that takes only floats. Write it with operations, or use backend='python'"
         )
-    if backend == "jax":
-        return module.JaxRunner(tape)  # type: ignore[no-any-return]
-    if backend == "javascript":
-        return module.JavascriptRunner(tape)  # type: ignore[no-any-return]
-    return module.LlvmRunner(tape, threads)  # type: ignore[no-any-return]
+    runner: type[Runner] = getattr(module, BACKENDS[backend][0])
+    return runner(tape, threads) if backend == "llvm" else runner(tape)  # type: ignore[call-arg]
 
 
 def _module(backend: str) -> Any:
-    name, extra, packages = BACKENDS[backend]
+    _, extra, packages = BACKENDS[backend]
     for package in packages:
         load(package, extra)
-    return import_module(f"{__name__}.{name}")
+    return import_module(f"{__name__}.{backend}")
 
 
 class Program:

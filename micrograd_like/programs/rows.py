@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from micrograd_like._internal.numbers import check_unmasked, is_sequence, plain, unwrapped
+from micrograd_like._internal.numbers import is_sequence, plain, unwrapped
 from micrograd_like.operation import real
 
 Rows = Sequence[Sequence[float]]
@@ -58,7 +58,9 @@ def read_array(rows: Any, inputs: Sequence[str]) -> Any:
 
     rows = unwrapped(rows)
     if isinstance(rows, list | tuple):
-        check_unmasked(rows)  # which an array of them would forget
+        for place, row in enumerate(rows):
+            if hasattr(row, "filled"):  # a mask, which an array of them would forget
+                unwrapped(row, f"row {place}")
     try:
         array = numpy.asarray(rows)
         fits = array.ndim == 2 and array.shape[1] == len(inputs) and array.dtype.kind in "fiub"

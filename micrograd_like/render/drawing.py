@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,12 @@ from micrograd_like.graph import (
     nodes_of,
 )
 from micrograd_like.operation import OPS
-from micrograd_like.render.folding import fold
 from micrograd_like.render.images import FORMATS, render
 from micrograd_like.render.text import plain, record
 
 FONT = "Helvetica,Arial,sans-serif"
 MOST_LABELS = 40
+LEAVES, OPERATIONS = "other leaves", "other operations"
 HIGHLIGHT = "#d62728"
 OPERATION = {
     "class": "operation",
@@ -126,11 +126,34 @@ def draw(
             f"500 nodes on and minutes from 5,000)"
         )
     groups = groups_of(nodes, model) if model else {}
-    folded = fold(nodes, groups, max_nodes)
     called = names_of(nodes, given_names(names), model)
     changes = changes_of(nodes)
+    folded = _fold(nodes, groups, max_nodes)
     picture = _Picture(nodes, called, groups, folded, rankdir, constants, highlight, changes)
     return Drawing(picture.source())
+
+
+def _fold(
+    nodes: Sequence[Value], groups: Mapping[Value, Group], max_nodes: int
+) -> dict[Value, str]:
+    """The title of the shared box for every node that gets none of its own.
+
+    Nothing is folded up to `max_nodes` nodes. Beyond, the first of these that leaves no more
+    boxes than that, or else the last: one box a neuron; one a neuron and one each for the leaves
+    and the operations outside of neurons; the same with one box a layer. The last of `nodes`, the
+    root, always keeps its own box.
+    """
+    if len(nodes) <= max_nodes:
+        return {}
+    neurons = {node: group.neuron for node, group in groups.items()}
+    layers = {node: group.layer for node, group in groups.items()}
+    rest = {node: OPERATIONS if node.op else LEAVES for node in nodes if node not in groups}
+    folded: dict[Value, str] = {}
+    for folded in (neurons, rest | neurons, rest | layers):
+        folded.pop(nodes[-1], None)
+        if len(nodes) - len(folded) + len(set(folded.values())) <= max_nodes:
+            break
+    return folded
 
 
 class _Picture:

@@ -19,12 +19,7 @@ from micrograd_like.training.choice import Work, choose, same_example
 from micrograd_like.training.history import Best, History, Row
 from micrograd_like.training.metrics import Loss, Metric, read_metrics
 from micrograd_like.training.progress import reporter
-from micrograd_like.training.reading import (
-    Targets,
-    read_examples,
-    read_validation,
-    without_brackets,
-)
+from micrograd_like.training.reading import Targets, read_data, without_brackets
 from micrograd_like.training.trouble import (
     REMEDY,
     first_not_finite,
@@ -112,8 +107,7 @@ class Training:
         allow_unused: Any,
     ) -> None:
         self._clock = perf_counter()
-        self._examples = read_examples(X, y)
-        self._held_out = read_validation(validation, self._examples)
+        self._examples, self._held_out = read_data(X, y, validation)
         count = len(self._examples.rows)
         self._size = whole("batch_size", count if batch_size is None else batch_size, 1)
         self._epochs = whole("epochs", epochs, 0)
@@ -178,6 +172,7 @@ class Training:
     def __enter__(self) -> Self:
         self.history.stopped = ""
         self._run: Way = self._on_values()
+        self._data: Any = None
         return self
 
     def goes_on(self) -> bool:
@@ -196,7 +191,7 @@ class Training:
 
     def epoch(self) -> None:
         """Take a step on every batch, and add what was measured on the way to the history."""
-        if not hasattr(self, "_data"):
+        if self._data is None:
             self._choose(self._epochs)
         self._interrupts.look()
         order = list(range(len(self._examples.rows)))

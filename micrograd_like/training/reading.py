@@ -55,10 +55,14 @@ def read_examples(X: Any, y: Any, name: str = "") -> Examples:
     return Examples(rows, targets)
 
 
-def read_validation(validation: Any, examples: Examples) -> Examples:
-    """The pair `validation` as examples with rows as long as those of `examples`; None is none."""
+def read_data(X: Any, y: Any, validation: Any) -> tuple[Examples, Examples]:
+    """The examples of `X` and `y`, and those of the pair `validation`, whose rows are as long.
+
+    None is no validation. Errors are those of `read_examples`.
+    """
+    examples = read_examples(X, y)
     if validation is None:
-        return Examples([], [])
+        return examples, Examples([], [])
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         raise TypeError(f"validation is a pair (X, y), got {validation!r:.80}")
     X, y = validation
@@ -68,7 +72,7 @@ def read_validation(validation: Any, examples: Examples) -> Examples:
             f"validation X has rows of {len(held_out.rows[0])} number(s), X of "
             f"{len(examples.rows[0])}: give both the same"
         )
-    return held_out
+    return examples, held_out
 
 
 def without_brackets(examples: Examples) -> Examples:

@@ -6,7 +6,7 @@ function to the builder's module, and every use is a call of it. (Programs with 
 out in place ran 1.6 to 2 times as fast and took 8 to 30 times as long to compile.)
 
 Results follow IEEE 754 and C99 for nan, infinities, signed zeros and subnormals, and lie within
-2 ULP of the exact value, `sigmoid_prime` within 4. One exception: where exp(a) + exp(b) is near 1,
+2 ULP of the exact value. One exception: where exp(a) + exp(b) is near 1,
 `logaddexp` cancels; below 1/16 in size its error is at most 2⁻⁵⁵. The bits depend neither on N, nor
 on the other lanes, nor on the instruction set, for rounding errors are computed and put back and no
 instruction carries a fast-math flag. A host without fused multiply-add calls its C library's.
@@ -217,12 +217,6 @@ def sigmoid(x: Lanes) -> Lanes:
     return where(negative, scaled(y, bits), y)
 
 
-def sigmoid_prime(x: Lanes) -> Lanes:
-    """The derivative e / (1 + e)² with e = exp(−|x|): no difference of nearly equal numbers."""
-    e = exp(-abs(x))
-    return e / fma(e, e + 2.0, 1.0)
-
-
 def split(x: Lanes) -> tuple[Lanes, Lanes]:
     """(k, m) with x = 2ᵏm and √½ ≤ m < √2, for finite x > 0."""
     subnormal = x < 2.0**-1022
@@ -372,8 +366,8 @@ def sine(x: Lanes, quarters: int, library: str) -> Lanes:
 
 
 FUNCTIONS: dict[str, Callable[..., Lanes]] = {
-    "exp": exp, "tanh": tanh, "sigmoid": sigmoid, "sigmoid_prime": sigmoid_prime,
-    "log": log, "log1p": log1p, "softplus": softplus, "logaddexp": logaddexp, "pow": power,
+    "exp": exp, "tanh": tanh, "sigmoid": sigmoid, "log": log, "log1p": log1p,
+    "softplus": softplus, "logaddexp": logaddexp, "pow": power,
     "sqrt": lambda x: x.intrinsic("sqrt"),
     "sin": lambda x: sine(x, 0, "sin"), "cos": lambda x: sine(x, 1, "cos"),
 }  # fmt: skip
