@@ -253,14 +253,15 @@ def holds(node: Value, was: Mapping[Value, float]) -> bool:
     op = OPS[node.op]
     operands = [was.get(x, x.data) if isinstance(x, Value) else x for x in node.operands]
     out = evaluate(op.forward, *operands)
-    if not _same(out, was.get(node, node.data)):
+    if not same(out, was.get(node, node.data)):
         return False
     partials = [p for p, x in zip(op.partials, node.operands, strict=True) if isinstance(x, Value)]
     slopes = [evaluate(partial, *operands, out) for partial in partials]
-    return all(map(_same, slopes, node.local_grads))
+    return all(map(same, slopes, node.local_grads))
 
 
-def _same(x: float, y: float) -> bool:
+def same(x: float, y: float) -> bool:
+    """True if the numbers are equal, or both nan."""
     return x == y or (x != x and y != y)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from micrograd_like._internal.arguments import NO_SEQUENCE, generator, number, whole
 from micrograd_like._internal.cuts import cut
-from micrograd_like._internal.text import Text, aligned, html_table
+from micrograd_like._internal.text import Text, aligned, html_table, listed
 from micrograd_like.engine import Value
 from micrograd_like.operation import Op, Operators, is_truth, real
 
@@ -187,9 +187,9 @@ class Module:
         named = dict(self.named_parameters())
         unfit = []
         if missing := [name for name in named if name not in state]:
-            unfit.append(f"missing {_listed(missing)}")
+            unfit.append(f"missing {listed(missing)}")
         if unknown := [str(name) for name in state if name not in named]:
-            unfit.append(f"unknown {_listed(unknown)}")
+            unfit.append(f"unknown {listed(unknown)}")
         if unfit:
             raise ValueError(f"the state does not fit: {'; '.join(unfit)}")
         numbers = [number(name, state[name]) for name in named]
@@ -217,10 +217,6 @@ class Module:
                 alone[attribute] = alone.get(attribute, 0) + 1
         for attribute, count in alone.items():
             yield attribute, "", "", str(count)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 Activation = str | Op | Callable[[Any], Any]

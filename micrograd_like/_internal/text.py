@@ -54,6 +54,21 @@ def factor(x: float) -> str:
     return f"({text})" if text[0] == "−" else text
 
 
+def rounded(x: float) -> float:
+    """The number that the text of `number` says."""
+    return float(number(x).replace("−", "-"))
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first names with commas between them, and how many more there are.
+
+    >>> listed(["w.0", "w.1", "w.2", "b"])
+    'w.0, w.1, w.2 and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def one_line(label: str) -> str:
     r"""A label as a name within a line: control characters written out, cut where it is long.
 

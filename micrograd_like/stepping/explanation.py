@@ -15,12 +15,13 @@ from micrograd_like._internal.text import (
     factor,
     folded,
     html_table,
+    listed,
     number,
     one_line,
     width_of,
 )
 from micrograd_like.engine import Value, topological_order
-from micrograd_like.graph import Model, changes_of, distinct_names, given_names, nodes_of
+from micrograd_like.graph import Model, changes_of, distinct_names, given_names, nodes_of, same
 from micrograd_like.operation import OPS, Op
 from micrograd_like.stepping.formulas import Symbol, jump, latex_name
 from micrograd_like.stepping.steps import (
@@ -164,17 +165,14 @@ class Explainer:
             return [f"{name}.grad = 0: {reason}" for reason in self._cuts(value)], []
         first, shown = "", value.grad
         if coming:
-            more = f" and {len(coming) - _MOST_TERMS} more" if len(coming) > _MOST_TERMS else ""
-            first = (
-                f"{name}.grad is not complete: {', '.join(coming[:_MOST_TERMS])}{more} to come\n"
-            )
+            first = f"{name}.grad is not complete: {listed(coming, _MOST_TERMS)} to come\n"
         elif not self.ran or (value.grad == 0.0 and total != 0.0):
             now = f"{name}.grad is {number(value.grad)}"
             first = f"{now}: backward has not run from {root}, or was cleared since; it gives\n"
             shown = total
         head, rows = self._sum(name, uses, shown, total)
         lines = [first + head]
-        if not _same(shown, total):
+        if not same(shown, total):
             lines.append(f"elsewhere: an earlier pass, or ways that do not lead through {root}")
         if not coming:
             reasons = self._reasons(value) if total == 0.0 else self._nearly_flat(value)
@@ -229,7 +227,7 @@ class Explainer:
     ) -> tuple[str, list[list[str]]]:
         """The sum in symbols and in numbers, as text, and a row for each use."""
         start = f"{name}.grad = {number(shown)}"
-        rest = [] if _same(shown, total) else [factor(shown - total)]
+        rest = [] if same(shown, total) else [factor(shown - total)]
         if 0 < len(uses) <= _MOST_TERMS:
             nodes = [self.names[use.node] for use in uses]
             terms = [
@@ -417,10 +415,6 @@ def _wrapped(start: str, terms: list[str]) -> str:
         else:
             lines.append(f"{margin}+ {term}")
     return "\n".join(lines)
-
-
-def _same(x: float, y: float) -> bool:
-    return x == y or (x != x and y != y)
 
 
 def _kind(x: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, final
 
 from micrograd_like._internal.cuts import read_partial
-from micrograd_like._internal.text import Text, folded, number
+from micrograd_like._internal.text import Text, folded, number, rounded
 from micrograd_like.operation import LINE, OPS, Op, Operators, evaluate, real
 
 _LONGEST: Final = 500  # characters; shared subexpressions could make a text of any length
@@ -118,7 +118,7 @@ _MOST_OFF = 0.02  # what a formula of numbers with four digits may be off by
 
 def _computes(short: Symbol, derivative: Symbol, numbers: Mapping[str, float]) -> bool:
     """True if the formula, of the numbers that are shown, gives the derivative."""
-    shown = {name: float(number(x).replace("−", "-")) for name, x in numbers.items()}
+    shown = {name: rounded(x) for name, x in numbers.items()}
     try:
         given, right = short.evaluate(shown), derivative.evaluate(numbers)
     except ValueError:  # a number that is not known any more

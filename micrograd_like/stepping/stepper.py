@@ -15,6 +15,7 @@ from micrograd_like._internal.text import (
     aligned,
     folded,
     html_table,
+    listed,
     number,
     on_screen,
     one_line,
@@ -267,10 +268,9 @@ class Stepper(_Walk[Step]):
     def notes(self) -> list[str]:
         """The notes before the first step: old gradients put aside, leaves changed."""
         leaves = [node for node, grad in self.before.items() if grad and not node.op]
-        shown = [f"{self.names[x]}.grad = {number(self.before[x])}" for x in leaves[:3]]
-        more = f" and {len(leaves) - 3} more" if len(leaves) > 3 else ""
+        shown = [f"{self.names[x]}.grad = {number(self.before[x])}" for x in leaves]
         earlier = folded(
-            f"an earlier pass left {', '.join(shown)}{more}; this one starts from 0, and restore "
+            f"an earlier pass left {listed(shown)}; this one starts from 0, and restore "
             "puts these back"
         ).split("\n")
         return (earlier if leaves else []) + self.changes.lines(self.names)
@@ -300,8 +300,7 @@ class Stepper(_Walk[Step]):
         waiting = self.nodes[self._position : self._ready[node]]
         names = [self.names[x] for x in waiting if node in x.parents]
         if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            return f"waits for {', '.join(names[:3])}{more}"
+            return f"waits for {listed(names)}"
         return "passed on" if self._turn.get(node, self._position) < self._position else "complete"
 
     def explain(self, value: Value | str, *, paths: bool = False) -> Text:

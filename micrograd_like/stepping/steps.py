@@ -6,7 +6,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from micrograd_like._internal.text import COLUMNS, aligned, html_table, number, on_screen, width_of
+from micrograd_like._internal.text import (
+    COLUMNS,
+    aligned,
+    html_table,
+    number,
+    on_screen,
+    rounded,
+    width_of,
+)
 from micrograd_like.engine import Value, contribution
 from micrograd_like.graph import NO_CHANGES, Changes
 from micrograd_like.operation import OPS, Op
@@ -176,16 +184,12 @@ class ForwardStep:
 
     def cells(self) -> list[list[str]]:
         """The text in columns: one row."""
-        rounded = [
-            name if x is None else _rounded(x)
+        shown = [
+            name if x is None else rounded(x)
             for name, x in zip(self.operation.operands, self.operands, strict=True)
         ]
-        filled = forward_formula(self.operation.op, rounded, "").removeprefix(" = ")
+        filled = forward_formula(self.operation.op, shown, "").removeprefix(" = ")
         return [[str(self.operation), "=", filled, "=", number(self.after)]]
-
-
-def _rounded(x: float) -> float:
-    return float(number(x).replace("−", "-"))
 
 
 def forward_step(

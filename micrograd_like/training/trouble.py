@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 from warnings import warn
 
+from micrograd_like._internal.text import listed
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.graph import nodes_of
 
@@ -29,11 +30,11 @@ def names_of_parameters(model: Any, optimizer: Any) -> dict[Value, str]:
     """A name for each parameter of the model and each that the optimiser moves."""
     named = getattr(model, "named_parameters", None)
     names = {parameter: name for name, parameter in named()} if named else {}
-    for what, listed in (
+    for what, found in (
         ("parameters()", model.parameters()),
         ("optimizer.params", getattr(optimizer, "params", ())),
     ):
-        for i, parameter in enumerate(listed):
+        for i, parameter in enumerate(found):
             names.setdefault(parameter, f"{what}[{i}]")
     return names
 
@@ -52,11 +53,10 @@ def require_paths(
         if not missing:
             return
     lost = [names[parameter] for parameter in parameters if parameter in missing]
-    listed = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
     raise ValueError(
-        f"no path leads from the loss to {listed}, so training can't change it: connect it, leave "
-        "it out of the optimizer, or say allow_unused=True. A path is cut by float(v), v.data, "
-        "functions of math and detach()"
+        f"no path leads from the loss to {listed(lost)}, so training can't change it: connect it, "
+        "leave it out of the optimizer, or say allow_unused=True. A path is cut by float(v), "
+        "v.data, functions of math and detach()"
     )
 
 
