@@ -16,7 +16,6 @@ from micrograd_like._internal.arguments import number
 from micrograd_like._internal.cuts import cut, read_partial
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.operation import NUMBER, OPS, real
-from micrograd_like.operation import detect_anomaly as detect_anomaly
 
 
 class GradcheckError(AssertionError):

@@ -16,8 +16,8 @@ from typing import Any
 
 from micrograd_like._internal.arguments import generator, number, whole
 from micrograd_like._internal.extras import load
+from micrograd_like._internal.numbers import Rows
 
-Rows = list[list[float]]
 Point = tuple[float, float]
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from micrograd_like._internal.arguments import NO_SEQUENCE
 
+Rows = list[list[float]]
+"""A list of floats for each example."""
+
 
 def unwrapped(x: Any, where: str = "") -> Any:
     """A DataFrame or a Series as its array; a masked array raises TypeError; all else as it is.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from micrograd_like import ops
-from micrograd_like.training.reading import Rows
+from micrograd_like._internal.numbers import Rows
 
 Predict = Callable[[Rows], list[float]]
 """From rows to a logit for each; above 0 it stands for class 1."""

@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Iterable
 from math import isfinite
 
+from micrograd_like._internal.numbers import Rows
 from micrograd_like.functions import softmax
-from micrograd_like.training.reading import Rows
 
 END = "."  # what stands before a name and behind it
 LETTERS = END + "abcdefghijklmnopqrstuvwxyz"

@@ -18,6 +18,7 @@ from micrograd_like import datasets
 from micrograd_like._internal.arguments import whole
 from micrograd_like._internal.extras import MissingExtraError, load
 from micrograd_like._internal.interrupts import uninterrupted
+from micrograd_like._internal.numbers import Rows
 from micrograd_like.cli import spelling
 from micrograd_like.cli.boundary import Predict, boundary_text, draw_boundary
 from micrograd_like.cli.plotting import plot_path
@@ -29,7 +30,7 @@ from micrograd_like.training.history import History, Row
 from micrograd_like.training.loop import fit
 from micrograd_like.training.metrics import accuracy
 from micrograd_like.training.progress import Silent, Table
-from micrograd_like.training.reading import Examples, Rows
+from micrograd_like.training.reading import Examples
 
 Data = tuple[Rows, list[int]]
 Split = tuple[Data, Data]

@@ -33,13 +33,15 @@ from typing import Any
 
 from micrograd_like import ops
 from micrograd_like.operation import Op, evaluate
-from micrograd_like.programs.rows import Rows, read_rows
+from micrograd_like.programs.rows import read_rows
 from micrograd_like.programs.spelling import PYTHON, inline
 from micrograd_like.programs.tape import Line, Operand, Tape
 
 _STANDARD = {op.name: op for op in vars(ops).values() if isinstance(op, Op)}
 
 _numbers = itertools.count(1)
+
+Table = Sequence[Sequence[float]]
 
 
 class PythonRunner:
@@ -57,22 +59,22 @@ class PythonRunner:
         kinds = [False, True] if self._tape.gradients else [False]
         return "\n\n".join(_source(self._tape, gradient, careful=False) for gradient in kinds)
 
-    def table(self, rows: Any, inputs: Sequence[str]) -> Rows:
+    def table(self, rows: Any, inputs: Sequence[str]) -> Table:
         """`rows`, checked, as the other methods take them."""
         return read_rows(rows, inputs)
 
-    def values(self, parameters: Sequence[float], table: Rows) -> list[list[float]]:
+    def values(self, parameters: Sequence[float], table: Table) -> list[list[float]]:
         """The outputs for every row."""
         return self._run(False, parameters, table)  # type: ignore[no-any-return]
 
     def value_and_grad(
-        self, parameters: Sequence[float], table: Rows, chosen: Sequence[int] | None = None
+        self, parameters: Sequence[float], table: Table, chosen: Sequence[int] | None = None
     ) -> tuple[float, list[float], list[list[float]]]:
         """Mean of the first output, of its derivatives, and the other outputs (see `Runner`)."""
         rows = table if chosen is None else [table[number] for number in chosen]
         return self._run(True, parameters, rows)  # type: ignore[no-any-return]
 
-    def _run(self, gradient: bool, parameters: Sequence[float], rows: Rows) -> Any:
+    def _run(self, gradient: bool, parameters: Sequence[float], rows: Table) -> Any:
         try:
             found = self._function(gradient, careful=False)(parameters, rows)
         except ZeroDivisionError:

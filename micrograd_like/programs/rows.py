@@ -8,8 +8,6 @@ from typing import Any
 from micrograd_like._internal.numbers import is_sequence, plain, unwrapped
 from micrograd_like.operation import real
 
-Rows = Sequence[Sequence[float]]
-
 
 def read_rows(rows: Any, inputs: Sequence[str]) -> list[tuple[float, ...]]:
     """`rows`, a sequence with a sequence of numbers for each row, as floats.

@@ -6,10 +6,9 @@ from math import isfinite
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from micrograd_like._internal.numbers import is_sequence, plain
+from micrograd_like._internal.numbers import Rows, is_sequence, plain
 from micrograd_like.operation import real
 
-Rows = list[list[float]]
 Targets = list[Any]
 
 

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
+from micrograd_like._internal.numbers import Rows
 from micrograd_like.cli.spelling import LETTERS, invented, spelled
-from micrograd_like.training.reading import Rows
 
 
 def letters_of(row: list[float]) -> str:

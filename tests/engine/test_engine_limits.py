@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from micrograd_like.calculus import detect_anomaly
 from micrograd_like.engine import Value, topological_order
+from micrograd_like.operation import detect_anomaly
 
 MILLION = 1_000_000
 

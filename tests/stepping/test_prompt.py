@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from micrograd_like import Value
-from micrograd_like.calculus import detect_anomaly
+from micrograd_like.operation import detect_anomaly
 from micrograd_like.stepping import prompt
 from micrograd_like.stepping.prompt import debug
 from micrograd_like.stepping.stepper import Stepper

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from micrograd_like import AnomalyError, Value
-from micrograd_like.calculus import detect_anomaly
 from micrograd_like.graph import nodes_of
+from micrograd_like.operation import detect_anomaly
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
 from tests.support.random_graphs import Recipe, bits, grad_bits, random_recipe
 
