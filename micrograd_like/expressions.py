@@ -32,6 +32,8 @@ FUNCTIONS: dict[str, Op] = {
     op.name: op
     for op in (
         *(ops.exp, ops.log, ops.log1p, ops.sqrt, ops.sin, ops.cos, ops.tanh, ops.sigmoid),
+        *(ops.tan, ops.asin, ops.acos, ops.atan, ops.atan2, ops.hypot),
+        *(ops.expm1, ops.sinh, ops.cosh, ops.erf),
         *(ops.softplus, ops.relu, ops.absolute, ops.maximum, ops.minimum, ops.detach),
     )
 }
@@ -39,6 +41,10 @@ FUNCTIONS: dict[str, Op] = {
 
 _ELSEWHERE = {
     "ln": "log",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arctan2": "atan2",
     "max": "maximum",
     "min": "minimum",
     "sigma": "sigmoid",
@@ -232,7 +238,8 @@ class _Reader:
         elif name in _ELSEWHERE:
             hint = f"; {name} is written {_ELSEWHERE[name]} here"
         else:
-            close = get_close_matches(name[:40], known, 1)
+            swapped = [word for word in known if sorted(word) == sorted(name)]
+            close = swapped or get_close_matches(name[:40], known, 1)
             hint = f"; is {close[0]} meant?" if close else ""
         return ", ".join(known) + hint
 

@@ -289,6 +289,38 @@ class Operators:
         """The cosine of an angle in radians."""
         return self._apply(OPS["cos"], (self,))
 
+    def tan(self) -> Self:
+        """The tangent of an angle in radians."""
+        return self._apply(OPS["tan"], (self,))
+
+    def asin(self) -> Self:
+        """The angle in radians, from −π/2 to π/2, whose sine this is: nan beyond ±1."""
+        return self._apply(OPS["asin"], (self,))
+
+    def acos(self) -> Self:
+        """The angle in radians, from 0 to π, whose cosine this is: nan beyond ±1."""
+        return self._apply(OPS["acos"], (self,))
+
+    def atan(self) -> Self:
+        """The angle in radians, from −π/2 to π/2, whose tangent this is."""
+        return self._apply(OPS["atan"], (self,))
+
+    def sinh(self) -> Self:
+        """The hyperbolic sine."""
+        return self._apply(OPS["sinh"], (self,))
+
+    def cosh(self) -> Self:
+        """The hyperbolic cosine."""
+        return self._apply(OPS["cosh"], (self,))
+
+    def expm1(self) -> Self:
+        """exp(a) − 1, exact where a is small."""
+        return self._apply(OPS["expm1"], (self,))
+
+    def erf(self) -> Self:
+        """The error function."""
+        return self._apply(OPS["erf"], (self,))
+
     def softplus(self) -> Self:
         """ln(1 + exp a), a smooth relu, exact in both tails."""
         return self._apply(OPS["softplus"], (self,))

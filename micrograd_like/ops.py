@@ -56,10 +56,28 @@ sqrt: Op = row("sqrt", "√", "DLMF 4.7.11 with exponent 1/2", floats.sqrt, lamb
     domain=(POSITIVE,))
 sin: Op = row("sin", "sin", "DLMF 4.20.1", floats.periodic(math.sin), lambda a, out: cos(a))
 cos: Op = row("cos", "cos", "DLMF 4.20.2", floats.periodic(math.cos), lambda a, out: -sin(a))
+tan: Op = row("tan", "tan", "DLMF 4.20.3", floats.periodic(math.tan),
+    lambda a, out: 1.0 + out * out)
+asin: Op = row("asin", "asin", "DLMF 4.24.7; (1 − a)(1 + a), since 1 − a² loses digits near ±1",
+    floats.on_circle(math.asin), lambda a, out: 1.0 / sqrt((1.0 - a) * (1.0 + a)),
+    domain=((-1.0, 1.0),))
+acos: Op = row("acos", "acos", "DLMF 4.24.8, written as for asin",
+    floats.on_circle(math.acos), lambda a, out: -1.0 / sqrt((1.0 - a) * (1.0 + a)),
+    domain=((-1.0, 1.0),))
+atan: Op = row("atan", "atan", "DLMF 4.24.9", math.atan, lambda a, out: atan2_slope(1.0, a))
+atan2: Op = row("atan2", "atan2", "the angle of the point (b, a); slopes 0 at (0, 0)", math.atan2,
+    lambda a, b, out: atan2_slope(b, a), lambda a, b, out: -atan2_slope(a, b))
+hypot: Op = row("hypot", "hypot", "√(a² + b²); slopes 0 at (0, 0), as |a| has", math.hypot,
+    lambda a, b, out: gate(a / out, step(out)), lambda a, b, out: gate(b / out, step(out)),
+    domain=((-1e308, 1e308), (-1e308, 1e308)))
 
+expm1: Op = row("expm1", "expm1", "eᵃ − 1, DLMF 4.7.7", floats.expm1, lambda a, out: exp(a))
+sinh: Op = row("sinh", "sinh", "DLMF 4.34.1", floats.sinh, lambda a, out: cosh(a))
+cosh: Op = row("cosh", "cosh", "DLMF 4.34.2", floats.cosh, lambda a, out: sinh(a))
 tanh: Op = row("tanh", "tanh", "DLMF 4.34.8", floats.tanh, lambda a, out: tanh_prime(a))
 sigmoid: Op = row("sigmoid", "σ", "1/(1 + e⁻ᵃ)", floats.sigmoid, lambda a, out: sigmoid_prime(a))
 softplus: Op = row("softplus", "softplus", "ln(1 + eᵃ)", floats.softplus, lambda a, out: sigmoid(a))
+erf: Op = row("erf", "erf", "DLMF 7.2.1", math.erf, lambda a, out: erf_prime(a))
 logaddexp: Op = row("logaddexp", "logaddexp", "ln(eᵃ + eᵇ)", floats.logaddexp,
     lambda a, b, out: logaddexp_slope(a, b), lambda a, b, out: logaddexp_slope(b, a))
 
@@ -141,6 +159,16 @@ sigmoid_prime: Op = row("sigmoid_prime", "σ′",
     textbook=lambda a: sigmoid(a) * (1.0 - sigmoid(a)),
     tails=lambda a: exp(-absolute(a)) / (1.0 + exp(-absolute(a))) ** 2.0,
     branchless=lambda m, a: floats.sigmoid_prime(a, m))
+erf_prime: Op = row("erf_prime", "erf′", "DLMF 7.2.1; a² is rounded, and exp makes much of that",
+    lambda a: floats.erf_prime(min(abs(a), 30.0)), lambda a, out: -2.0 * gate(a, out),
+    notation="2/√π·exp(−{}²)",
+    branchless=lambda m, a: floats.erf_prime(m.where(abs(a) > 30.0, 30.0, abs(a)), m))
+atan2_slope: Op = row("atan2_slope", "atan2_slope",
+    "a/(a² + b²), DLMF 4.24.9; scaled where a square would be no float", floats.atan2_slope,
+    lambda a, b, out:
+        (b - a) / hypot(a, b) * ((b + a) / hypot(a, b)) / hypot(a, b) / hypot(a, b),
+    lambda a, b, out: -2.0 * out * atan2_slope(b, a),
+    textbook=lambda a, b: a / (a**2.0 + b**2.0), branchless=floats.chosen_atan2_slope)
 logaddexp_slope: Op = row("logaddexp_slope", "logaddexp_slope",
     "exp a / (exp a + exp b); where a − b is rounded, σ(a − b) is off by as much",
     lambda a, b: sigmoid(a - b) + gate(lost(a, b), sigmoid(a - b) * sigmoid(b - a)),

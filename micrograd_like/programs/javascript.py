@@ -20,6 +20,7 @@ from micrograd_like.programs.tape import Line, Operand, Tape
 
 _ELEMENTARY = {
     *("exp", "log", "log1p", "sqrt", "sin", "cos", "tanh", "pow"),
+    *("tan", "asin", "acos", "atan", "atan2", "hypot", "expm1", "sinh", "cosh", "erf"),
     *("sigmoid", "softplus", "logaddexp"),
 }
 

@@ -45,6 +45,21 @@ def _log1p(a: Array) -> Array:
     return jnp.where((a > -0.5) & (a < -0.25), jnp.log(1.0 + a), jnp.log1p(a))
 
 
+def _sinh(a: Array) -> Array:
+    h = _half_exp(abs(a))
+    return jnp.where(abs(a) < 1.0, jnp.sinh(a), jnp.copysign(h - 0.25 / h, a))
+
+
+def _cosh(a: Array) -> Array:
+    h = _half_exp(abs(a))
+    return h + 0.25 / h
+
+
+def _half_exp(a: Array) -> Array:
+    root = jnp.exp(0.5 * a)  # XLA's own sinh and cosh add ln ½ to a, which loses digits of a
+    return 0.5 * root * root
+
+
 def _softplus(a: Array) -> Array:
     return jnp.log1p(jnp.exp(-abs(a))) + jnp.where(a < 0.0, 0.0, a)
 
@@ -67,6 +82,16 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "sqrt": jnp.sqrt,
     "sin": jnp.sin,
     "cos": jnp.cos,
+    "tan": jnp.tan,
+    "asin": jnp.arcsin,
+    "acos": jnp.arccos,
+    "atan": jnp.arctan,
+    "atan2": jnp.arctan2,
+    "hypot": jnp.hypot,
+    "expm1": jnp.expm1,
+    "sinh": _sinh,
+    "cosh": _cosh,
+    "erf": lax.erf,
     "tanh": jnp.tanh,
     "sigmoid": _sigmoid,
     "softplus": _softplus,

@@ -276,7 +276,7 @@ def _without_neutral(op: Op, x: Symbol, y: Symbol) -> Symbol:
             return _negative(y)
         case (("mul" | "gate"), 0.0, _):
             return Symbol(0.0)
-        case "pow", _, 0.0:
+        case ("pow", _, 0.0) | ("pow", 1.0, _):
             return Symbol(1.0)
     return Symbol(op, (x, y))
 
@@ -357,7 +357,16 @@ _LATEX: Final = {name: f"\\{name}" for name in _COMMANDS} | {
 }
 """The symbols of functions that LaTeX has a command for."""
 _LATEX_SIGNS: Final = str.maketrans(
-    {"−": "-", "½": r"\tfrac12", "·": r"\cdot ", "≥": r"\ge ", "⌊": r"\lfloor "}
+    {
+        "−": "-",
+        "½": r"\tfrac12",
+        "·": r"\cdot ",
+        "√": r"\sqrt ",
+        "π": r"\pi ",
+        "²": "^2",
+        "≥": r"\ge ",
+        "⌊": r"\lfloor ",
+    }
 )
 
 

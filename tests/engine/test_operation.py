@@ -180,7 +180,7 @@ class Recorder(Operators):
 x, y = Recorder(), Recorder()
 
 METHODS = ["relu", "sigmoid", "tanh", "exp", "log", "log1p", "sqrt", "sin", "cos", "softplus"]
-METHODS += ["detach"]
+METHODS += ["tan", "asin", "acos", "atan", "sinh", "cosh", "expm1", "erf", "detach"]
 
 
 @pytest.mark.parametrize(

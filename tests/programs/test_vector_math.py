@@ -22,7 +22,7 @@ inf, nan = math.inf, math.nan
 TINY, SMALLEST_NORMAL, LARGEST = 5e-324, 2.0**-1022, 1.7976931348623157e308
 ORACLE = mpmath.mp.clone()
 ORACLE.dps = 60
-TWO_OPERANDS = ("logaddexp", "pow")
+TWO_OPERANDS = ("logaddexp", "pow", "atan2", "hypot")
 ENGINES: list[llvm.ExecutionEngine] = []  # machine code lives as long as its engine
 Point = tuple[float, ...]
 
@@ -91,6 +91,10 @@ def exact(name: str, point: Point) -> mpmath.mpf:
             return max(x, 0) + ORACLE.log1p(ORACLE.exp(-abs(x)))
         case "logaddexp":
             return max(x, rest[0]) + ORACLE.log1p(ORACLE.exp(-abs(x - rest[0])))
+        case "asin" | "acos" if abs(x) > 1:
+            return ORACLE.nan
+        case "atan2" | "hypot":
+            return getattr(ORACLE, name)(x, rest[0])
         case "pow":
             return ORACLE.nan if x < 0 and rest[0] % 1 else x ** rest[0]
         case _:
@@ -120,6 +124,16 @@ RANGES: dict[str, tuple[tuple[float, float], ...]] = {
     "softplus": ((-746, 40), (-5, 5)),
     "logaddexp": ((-746, 746), (-5, 5), (0, 3)),
     "pow": ((0, 3), (0.99, 1.01)),
+    "tan": ((-7, 7), (-1e4, 1e4), (-(2.0**40), 2.0**40), (-(2.0**43), 2.0**43)),
+    "asin": ((-1, 1), (-0.1, 0.1), (0.99, 1)),
+    "acos": ((-1, 1), (-0.1, 0.1), (0.99, 1)),
+    "atan": ((-1, 1), (-5, 5), (-1e3, 1e3)),
+    "atan2": ((-1, 1), (-5, 5)),
+    "hypot": ((-1, 1), (-5, 5)),
+    "expm1": ((-50, 710), (-1, 1), (-0.1, 0.1)),
+    "sinh": ((-712, 712), (-2, 2)),
+    "cosh": ((-712, 712), (-2, 2)),
+    "erf": ((-6, 6), (-1, 1), (0.8, 1.2)),
 }
 # Values at which a formula changes or a result overflows, underflows or turns subnormal.
 TURNS = (
@@ -142,11 +156,21 @@ HARDEST: dict[str, list[Point]] = {
     "sigmoid": [(-3.4471082929010057,), (-4.847896349651073,), (-7.624534883004131,)],
     "softplus": [(0.5403713825171583,), (-707.2328817865144,)],
     "logaddexp": [(-0.3252818935875941, -1.144382617650672), (-707.2328817865144, 0.0)],
+    "tan": [(91.106186954104,), (29027572320.405415,), (-9.706139807995663e94,)],
+    "asin": [(-0.41661006738662576,), (0.4236055947084847,)],
+    "acos": [(0.9955047186244892,), (0.9989345779531875,)],
+    "atan": [(-0.44090159510474813,), (0.4606605058084181,)],
+    "atan2": [(0.13474129474301555, 0.30494825565252504), (1e308, -1e308), (5e-324, -5e-324)],
+    "hypot": [(0.4740716684846218, -0.0960405862241489), (1e308, -1e308), (5e-324, -5e-324)],
+    "expm1": [(0.40341774550519216,), (0.3989246702426712,)],
+    "sinh": [(1.4036617053761176,), (1.4142135623730951,)],
+    "cosh": [(1.785317151324615,), (1.291867430771307,)],
+    "erf": [(1.0858934485016685,), (0.9867885702233702,)],
     "pow": [(1.4690218834e-314, 0.967588067399656), (4.4782365713641025e-288, 1.071367732338495)],
 }
 # The promise is 2; a result that leaves these closer limits is a step lost.
 LIMIT = dict.fromkeys(RANGES, 1.6) | dict.fromkeys(("exp", "log", "softplus", "pow"), 1.0)
-LIMIT["sqrt"] = 0.5
+LIMIT |= {"sqrt": 0.5, "tan": 1.8, "hypot": 0.6}
 
 
 def around(value: float) -> list[float]:
@@ -172,13 +196,19 @@ def points(name: str) -> list[Point]:
         plain = list(zip(doubles(rng, 1000), doubles(rng, 1000), strict=True))
         return [*HARDEST[name], *limited, *whole, *plain, *((2.0, turn) for turn in turns)]
     singles = [*doubles(rng, 2500), *drawn, *turns]
+    if name in ("atan2", "hypot"):
+        others = rng.sample(singles, len(singles)) + [
+            x * 2.0 ** rng.uniform(-3, 3) for x in singles
+        ]
+        both = zip([*singles, *singles], others, strict=True)
+        return [*HARDEST[name], *((a, b) for a, b in both if a and math.isfinite(b))]
     if name == "logaddexp":
         near = [x - rng.uniform(-40, 40) for x in drawn]
         others = rng.sample(singles, len(singles))
         cancelling = [(float(ORACLE.log(1 - ORACLE.exp(-x))), -x) for x in map(abs, drawn) if x]
         pairs = itertools.chain(zip(drawn, near, strict=True), zip(singles, others, strict=True))
         return [*HARDEST[name], *pairs, *cancelling]
-    if name in ("sin", "cos"):
+    if name in ("sin", "cos", "tan"):
         zeros = [rng.randrange(2 ** rng.randrange(1, 40)) * ORACLE.pi / 2 for _ in range(1000)]
         singles += map(float, zeros)
     return [*HARDEST[name], *((x,) for x in singles)]
@@ -228,6 +258,43 @@ SPECIAL: dict[str, list[Point]] = {
         (inf, nan, nan), (nan, inf, nan), (nan, -inf, nan), (-inf, nan, nan), (1.0, nan, nan),
         (nan, 1.0, nan),
     ],
+    "tan": [(0.0, 0.0), (-0.0, -0.0), (TINY, TINY), (-TINY, -TINY), (inf, nan), (-inf, nan)],
+    "asin": [
+        (0.0, 0.0), (-0.0, -0.0), (TINY, TINY), (1.0, math.pi / 2), (-1.0, -math.pi / 2),
+        (1.5, nan), (-LARGEST, nan), (inf, nan), (-inf, nan),
+    ],
+    "acos": [
+        (1.0, 0.0), (-1.0, math.pi), (0.0, math.pi / 2), (-0.0, math.pi / 2), (1.5, nan),
+        (-LARGEST, nan), (inf, nan), (-inf, nan),
+    ],
+    "atan": [
+        (0.0, 0.0), (-0.0, -0.0), (TINY, TINY), (-TINY, -TINY), (inf, math.pi / 2),
+        (-inf, -math.pi / 2), (1.0, math.pi / 4), (-LARGEST, -math.pi / 2),
+    ],
+    "atan2": [
+        (0.0, 0.0, 0.0), (-0.0, 0.0, -0.0), (0.0, -0.0, math.pi), (-0.0, -0.0, -math.pi),
+        (0.0, -1.0, math.pi), (-0.0, -1.0, -math.pi), (0.0, 1.0, 0.0), (-0.0, 1.0, -0.0),
+        (1.0, 0.0, math.pi / 2), (-1.0, -0.0, -math.pi / 2), (1.0, -inf, math.pi),
+        (-1.0, -inf, -math.pi), (1.0, inf, 0.0), (-1.0, inf, -0.0), (inf, 1.0, math.pi / 2),
+        (-inf, -1.0, -math.pi / 2), (inf, inf, math.pi / 4), (-inf, inf, -math.pi / 4),
+        (inf, -inf, 3 * math.pi / 4), (-inf, -inf, -3 * math.pi / 4), (inf, nan, nan),
+        (nan, inf, nan), (nan, 1.0, nan), (0.0, nan, nan),
+    ],
+    "hypot": [
+        (0.0, -0.0, 0.0), (3.0, -4.0, 5.0), (-TINY, 0.0, TINY), (0.0, -LARGEST, LARGEST),
+        (LARGEST, LARGEST, inf), (inf, nan, inf), (nan, -inf, inf), (nan, 0.0, nan),
+        (0.0, nan, nan),
+    ],
+    "expm1": [
+        (0.0, 0.0), (-0.0, -0.0), (TINY, TINY), (-TINY, -TINY), (inf, inf), (-inf, -1.0),
+        (710.0, inf), (-800.0, -1.0),
+    ],
+    "sinh": [
+        (0.0, 0.0), (-0.0, -0.0), (TINY, TINY), (-TINY, -TINY), (inf, inf), (-inf, -inf),
+        (-711.0, -inf),
+    ],
+    "cosh": [(0.0, 1.0), (-0.0, 1.0), (inf, inf), (-inf, inf), (-711.0, inf)],
+    "erf": [(0.0, 0.0), (-0.0, -0.0), (inf, 1.0), (-inf, -1.0), (7.0, 1.0), (-TINY, -TINY)],
     "pow": [
         *((x, y, 1.0) for x in (nan, inf, -inf, 0.0, -0.0, -2.5, TINY) for y in (0.0, -0.0)),
         *((1.0, y, 1.0) for y in (nan, inf, -inf, LARGEST, TINY)),
@@ -295,6 +362,6 @@ def test_an_unknown_name_leaves_the_module_as_it_was() -> None:
     vector = ir.VectorType(ir.DoubleType(), 4)
     function = ir.Function(module, ir.FunctionType(vector, [vector]), "user")
     builder = ir.IRBuilder(function.append_basic_block())
-    with pytest.raises(KeyError, match="cosh"):
-        vector_math.call(builder, "cosh", function.args[0])
+    with pytest.raises(KeyError, match="coth"):
+        vector_math.call(builder, "coth", function.args[0])
     assert list(module.functions) == [function]

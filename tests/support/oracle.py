@@ -125,6 +125,55 @@ def cos(a: Jet) -> Jet:
     return a.through(c, -s, -c)
 
 
+def tan(a: Jet) -> Jet:
+    t = mp.tan(a.value)
+    return a.through(t, 1 + t**2, 2 * t * (1 + t**2))
+
+
+def asin(a: Jet) -> Jet:
+    r = 1 / mp.sqrt(1 - a.value**2)
+    return a.through(mp.asin(a.value), r, a.value * r**3)
+
+
+def acos(a: Jet) -> Jet:
+    r = 1 / mp.sqrt(1 - a.value**2)
+    return a.through(mp.acos(a.value), -r, -a.value * r**3)
+
+
+def atan(a: Jet) -> Jet:
+    r = 1 / (1 + a.value**2)
+    return a.through(mp.atan(a.value), r, -2 * a.value * r**2)
+
+
+def atan2(a: Jet, b: Jet) -> Jet:
+    """The angle of the point (b, a), off the axes by the nearer one."""
+    if abs(a.value) > abs(b.value):
+        found: Jet = -atan(b / a) + mp.sign(a.value) * mp.pi / 2
+    else:
+        found = atan(a / b) + (0 if b.value > 0 else mp.sign(a.value) * mp.pi)
+    return found
+
+
+def sinh(a: Jet) -> Jet:
+    s, c = mp.sinh(a.value), mp.cosh(a.value)
+    return a.through(s, c, s)
+
+
+def cosh(a: Jet) -> Jet:
+    s, c = mp.sinh(a.value), mp.cosh(a.value)
+    return a.through(c, s, c)
+
+
+def expm1(a: Jet) -> Jet:
+    e = mp.exp(a.value)
+    return a.through(mp.expm1(a.value), e, e)
+
+
+def erf(a: Jet) -> Jet:
+    slope = 2 / mp.sqrt(mp.pi) * mp.exp(-(a.value**2))
+    return a.through(mp.erf(a.value), slope, -2 * a.value * slope)
+
+
 def power(a: Jet, b: Jet) -> Jet:
     """a^b for a positive a."""
     return exp(b * log(a))
@@ -175,6 +224,16 @@ FUNCTIONS: dict[str, Callable[..., Jet]] = {
     "sqrt": sqrt,
     "sin": sin,
     "cos": cos,
+    "tan": tan,
+    "asin": asin,
+    "acos": acos,
+    "atan": atan,
+    "atan2": atan2,
+    "hypot": lambda a, b: sqrt(a * a + b * b),
+    "expm1": expm1,
+    "sinh": sinh,
+    "cosh": cosh,
+    "erf": erf,
     "tanh": lambda a: 2 * sigmoid(2 * a) - 1,
     "sigmoid": sigmoid,
     "softplus": softplus,
@@ -195,6 +254,8 @@ FUNCTIONS: dict[str, Callable[..., Jet]] = {
     "reciprocal": lambda a: 1 / a,
     "tanh_prime": lambda a: 4 * sigmoid(2 * a) * sigmoid(-2 * a),
     "sigmoid_prime": lambda a: sigmoid(a) * sigmoid(-a),
+    "erf_prime": lambda a: exp(-(a * a)) * (2 / mp.sqrt(mp.pi)),
+    "atan2_slope": lambda a, b: a / (a * a + b * b),
     "logaddexp_slope": lambda a, b: sigmoid(a - b),
     "power_slope": lambda a, b: b * power(a, b - 1),
     "power_log": lambda a, b: power(a, b) * log(a),

@@ -37,9 +37,28 @@ SIN = (0.16666666666666632, -0.008333333333322486, 0.00019841269829853393, -2.75
     2.505075989360817e-08, -1.5896886812462591e-10)  # fmt: skip
 COS = (0.0416666666666666, -0.001388888888887447, 2.480158728966692e-05, -2.755731439927413e-07,
     2.0875728995996187e-09, -1.1359917447921805e-11)  # fmt: skip
+# sinh(x) = x + x³ p(x²) for |x| ≤ 1; error 2⁻⁵⁷.
+SINH = (0.16666666666666666, 0.008333333333333573, 0.00019841269841061195, 2.75573192947747e-06,
+    2.5052098316338913e-08, 1.6059467030808942e-10, 7.670979616081116e-13,
+    1.0613320062931728e-15)  # fmt: skip
+# atan(t) = t − t³ p(t²) for |t| ≤ √2 − 1; error 2⁻⁶³.
+ATAN = (0.33333333333333326, -0.19999999999997098, 0.14285714285317103, -0.11111111083811312,
+    0.09090907988853154, -0.07692279276219344, 0.06666175768278465, -0.05876525426474257,
+    0.05215219885841336, -0.04490616705959645, 0.03317325889978405,
+    -0.01488879274599722)  # fmt: skip
+# erf(x) = x + x p(x²) for |x| ≤ 1, error 2⁻⁵⁵, and 1 − exp(−x²) p(2 / (2 + x)) for 1 ≤ x ≤ 6.
+ERF = (0.12837916709551256, -0.37612638903183343, 0.11283791670936995, -0.026866170641975013,
+    0.0052239775968917455, -0.0008548325489161587, 0.0001205528040803033, -1.4924458408280275e-05,
+    1.6443983137744041e-06, -1.6182075157354962e-07, 1.3605636361959318e-08,
+    -7.582053623097243e-10)  # fmt: skip
+ERFC = (-7.274701056682441e-06, 0.2822907471878291, 0.279660309898838, 0.26529008683483446,
+    0.08116365860078008, 0.4350429004137692, -0.9559775718657786, 1.84273503842281,
+    -2.806652591566133, 2.7765925441843025, -1.7411295079322298, 0.6738831342669865,
+    -0.1461808785376048, 0.013289150549581472)  # fmt: skip
 # Numbers rounded to double, each with what its rounding left out. (Of π/2, part two rounds down.)
 LN2, LN2_REST = 0.6931471805599453, 2.3190468138462996e-17
 TWELFTH, TWELFTH_REST = 0.08333333333333333, 4.625929269271485e-18
+QUARTER_PI, QUARTER_PI_REST = 0.7853981633974483, 3.061616997868383e-17
 HALF_PI = (1.5707963267948966, 6.123233995736765e-17, 1.082856673921914e-32)
 INF, NAN = math.inf, math.nan
 ROUNDER = 1.5 * 2.0**52  # added to a double it rounds it to an integer, held in the lowest bits
@@ -142,6 +161,15 @@ def two_sum(a: Lanes, b: Lanes | float) -> tuple[Lanes, Lanes]:
     total = a + b
     shadow = total - a
     return total, (a - (total - shadow)) + (-shadow + b)
+
+
+def quotient(
+    n: Lanes, n_rest: Lanes | float, d: Lanes, d_rest: Lanes | float
+) -> tuple[Lanes, Lanes]:
+    """(n + n_rest) / (d + d_rest) and what is to be added to it: one step of long division."""
+    inverse = 1.0 / d
+    q = n * inverse
+    return q, fma(-q, d_rest, fma(-q, d, n) + n_rest) * inverse
 
 
 def clip(x: Lanes, low: float, high: float = INF) -> Lanes:
@@ -339,30 +367,167 @@ def power(x: Lanes, y: Lanes) -> Lanes:
     return where(one, 1.0, result)
 
 
-def sine(x: Lanes, quarters: int, library: str) -> Lanes:
-    """sin(x + quarters·π/2): sin(r) or cos(r) as k + quarters is even or odd, and its sign.
+def reduced_angle(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
+    """(bits, k, r) with x = k·π/2 + r, |r| ≤ π/4 and k in the low bits, for |x| ≤ FAR.
 
-    π/2 comes in three parts: the first fma is exact as in `reduced`, the second rounds once, and
-    the third part counts only next to multiples of π/2; it is positive to keep the sign of −0.
-    If any lane holds an angle beyond FAR, the C library is called and used in such lanes.
+    π/2 comes in three parts. The first is taken from x here, by an fma that is exact as in
+    `reduced`; the third counts only next to multiples of π/2.
     """
     shifted = fma(x, 2 / math.pi, ROUNDER)
     k = shifted - ROUNDER
-    r = fma(k, -HALF_PI[1], fma(k, -HALF_PI[0], x))
+    return shifted.bits(), k, fma(k, -HALF_PI[0], x)
+
+
+def unless_far(x: Lanes, near: Lanes, far: Callable[[], Lanes]) -> Lanes:
+    """`near`, but where |x| > FAR what `far` computes: it runs if that holds for any lane."""
+    beyond = abs(x) > FAR
+    builder, mask, start = x.builder, ir.IntType(x.kind.count), x.builder.block
+    any_beyond = builder.icmp_unsigned("!=", builder.bitcast(beyond.value, mask), mask(0))
+    with builder.if_then(any_beyond, likely=False):
+        chosen, end = where(beyond, far(), near), builder.block
+    result = builder.phi(x.kind)
+    result.add_incoming(near.value, start)
+    result.add_incoming(chosen.value, end)
+    return x.like(result)
+
+
+def sine(x: Lanes, quarters: int, library: str) -> Lanes:
+    """sin(x + quarters·π/2): sin(r) or cos(r) as k + quarters is even or odd, and its sign.
+
+    The second fma rounds once; the third part of π/2 is positive to keep the sign of −0. Of angles
+    beyond FAR the C library computes the sine.
+    """
+    bits, k, r = reduced_angle(x)
+    r = fma(k, -HALF_PI[1], r)
     z = r * r
     s = r - fma(r * z, polynomial(z, SIN), k * HALF_PI[2])
     c = fma(z, fma(z, polynomial(z, COS), -0.5), 1.0)
-    turn = shifted.bits() + quarters
+    turn = bits + quarters
     near = (where((turn & 1).differs(0), c, s).bits() ^ ((turn & 2) << 62)).double()
-    far = abs(x) > FAR
-    builder, mask, start = x.builder, ir.IntType(x.kind.count), x.builder.block
-    any_far = builder.icmp_unsigned("!=", builder.bitcast(far.value, mask), mask(0))
-    with builder.if_then(any_far, likely=False):
-        exact, end = where(far, x.intrinsic(library), near), builder.block
-    result = builder.phi(x.kind)
-    result.add_incoming(near.value, start)
-    result.add_incoming(exact.value, end)
-    return x.like(result)
+    return unless_far(x, near, lambda: x.intrinsic(library))
+
+
+def tan(x: Lanes) -> Lanes:
+    """sin(r) / cos(r), or −cos(r) / sin(r) where k is odd: pairs, divided by `quotient`."""
+    bits, k, r = reduced_angle(x)
+    part = k * HALF_PI[1]
+    r, r_rest = two_sum(r, -part)
+    r_rest = fma(k, -HALF_PI[2], r_rest - fma(k, HALF_PI[1], -part))
+    z = r * r
+    s = fast_two_sum(r, fma(r * z, -polynomial(z, SIN), r_rest))
+    c, c_rest = fast_two_sum(1.0, z * -0.5)
+    tail = fma(z * z, polynomial(z, COS), fma(fma(r, r, -z), -0.5, -r * r_rest))
+    c, c_rest = fast_two_sum(c, c_rest + tail)
+    odd = (bits & 1).differs(0)
+    n, n_rest = where(odd, -c, s[0]), where(odd, -c_rest, s[1])
+    q, rest = quotient(n, n_rest, where(odd, s[0], c), where(odd, s[1], c_rest))
+    near = where(x.equals(0.0), x, q + rest)
+    return unless_far(x, near, lambda: x.intrinsic("sin") / x.intrinsic("cos"))
+
+
+def angle(y: Lanes, x: Lanes, y_rest: Lanes | float = 0.0, x_rest: Lanes | float = 0.0) -> Lanes:
+    """atan2(y + y_rest, x + x_rest) as m·π/4 ± atan(t) with |t| ≤ √2 − 1.
+
+    With the smaller a and the larger b of |x| and |y|, t is a / b or (a − b) / (a + b).
+    """
+    tall = abs(y) > abs(x)
+    a, a_rest = where(tall, abs(x), abs(y)), where(tall, x_rest, y_rest)
+    b, b_rest = where(tall, abs(y), abs(x)), where(tall, y_rest, x_rest)
+    endless = b.equals(INF)
+    a = where(endless, where(a.equals(INF), 1.0, a * 0.0), a)
+    b = where(endless | b.equals(0.0), 1.0, b)
+    # Beyond 2¹⁰⁰⁰ a + b may be too large for a double, and below 2⁻⁹⁰⁰ 1 / b.
+    scale = where(b > 2.0**1000, 2.0**-100, where(b < 2.0**-900, 2.0**100, 1.0))
+    a, b = a * scale, b * scale
+    steep = a > b * (math.sqrt(2) - 1)
+    n, n_rest = fast_two_sum(-b, a)
+    d, d_rest = fast_two_sum(b, a)
+    n, n_rest = where(steep, n, a), where(steep, n_rest + (a_rest - b_rest), a_rest)
+    d, d_rest = where(steep, d, b), where(steep, d_rest + (a_rest + b_rest), b_rest)
+    t, t_rest = quotient(n, n_rest, d, d_rest)
+    z = t * t
+    t_rest = fma(t * z, -polynomial(z, ATAN), t_rest)
+    left = (x.bits() & SIGN_BIT).differs(0)
+    m = where(steep, 1.0, 0.0)
+    m = where(tall, -m + 2.0, m)
+    m = where(left, -m + 4.0, m)
+    turned = tall ^ left
+    whole = m * QUARTER_PI
+    whole_rest = fma(m, QUARTER_PI, -whole) + m * QUARTER_PI_REST
+    result, rest = fast_two_sum(whole, where(turned, -t, t))
+    result = result + (rest + (whole_rest + where(turned, -t_rest, t_rest)))
+    return result.intrinsic("copysign", y)
+
+
+def other_leg(x: Lanes) -> tuple[Lanes, Lanes]:
+    """√(1 − x²) and what rounding took from it; nan beyond ±1."""
+    square = fma(-x, x, 1.0)
+    root = square.intrinsic("sqrt")
+    rest = fma(-root, root, square) / (root + root)
+    return root, where(root > 0.0, rest, 0.0)
+
+
+def asin(x: Lanes) -> Lanes:
+    leg, rest = other_leg(x)
+    return angle(x, leg, 0.0, rest)
+
+
+def acos(x: Lanes) -> Lanes:
+    leg, rest = other_leg(x)
+    return angle(leg, x, rest)
+
+
+def hypot(x: Lanes, y: Lanes) -> Lanes:
+    """√(x² + y²), with what rounding took from squares, sum and root put back."""
+    tall = abs(y) > abs(x)
+    a, b = where(tall, abs(x), abs(y)), where(tall, abs(y), abs(x))
+    scale = where(b > 2.0**500, 2.0**-600, where(b < 2.0**-400, 2.0**600, 1.0))
+    back = where(b > 2.0**500, 2.0**600, where(b < 2.0**-400, 2.0**-600, 1.0))
+    a, b = a * scale, b * scale
+    p, q = b * b, a * a
+    s, rest = fast_two_sum(p, q)
+    rest = rest + (fma(b, b, -p) + fma(a, a, -q))
+    root = s.intrinsic("sqrt")
+    root = where(root > 0.0, root + (fma(-root, root, s) + rest) / (root + root), root)
+    endless = abs(x).equals(INF) | abs(y).equals(INF)
+    return where(endless, INF, root * back)
+
+
+def expm1(x: Lanes) -> Lanes:
+    """2ᵏ((1 − 2⁻ᵏ) + (exp(r) − 1)), the sum in a pair."""
+    bits, k, r = reduced(clip(x, -50.0, 750.0))
+    r, r_rest = fast_two_sum(r, k * -LN2_REST)
+    power = ((-where(k > 60.0, 60.0, k) + (ROUNDER + 1023)).bits() << 52).double()
+    total, rest = fast_two_sum(-power + 1.0, r)
+    y = total + (rest + fma(r * r, polynomial(r, EXP), r_rest))
+    return scaled(y, bits).intrinsic("copysign", x)
+
+
+def half_exp(x: Lanes) -> Lanes:
+    """exp(x) / 2 for x ≥ 0, also where exp(x) is too large for a double."""
+    bits, p, _ = exp_pair(clip(x, 0.0, 750.0), 0.0)
+    return scaled(p, bits - 1)
+
+
+def sinh(x: Lanes) -> Lanes:
+    size, z = abs(x), x * x
+    h = half_exp(size)
+    large = (h - 0.25 / h).intrinsic("copysign", x)
+    return where(size > 1.0, large, fma(x * z, polynomial(z, SINH), x))
+
+
+def cosh(x: Lanes) -> Lanes:
+    h = half_exp(abs(x))
+    return h + 0.25 / h
+
+
+def erf(x: Lanes) -> Lanes:
+    size = abs(x)
+    size = where(size > 6.0, 6.0, size)
+    z = size * size
+    tail = polynomial(2.0 / (size + 2.0), ERFC)
+    y = where(size < 1.0, fma(size, polynomial(z, ERF), size), fma(-exp(-z), tail, 1.0))
+    return y.intrinsic("copysign", x)
 
 
 FUNCTIONS: dict[str, Callable[..., Lanes]] = {
@@ -370,6 +535,9 @@ FUNCTIONS: dict[str, Callable[..., Lanes]] = {
     "softplus": softplus, "logaddexp": logaddexp, "pow": power,
     "sqrt": lambda x: x.intrinsic("sqrt"),
     "sin": lambda x: sine(x, 0, "sin"), "cos": lambda x: sine(x, 1, "cos"),
+    "tan": tan, "asin": asin, "acos": acos, "atan2": angle, "hypot": hypot,
+    "atan": lambda x: angle(x, x.like(value_of(1.0, x.kind))),
+    "expm1": expm1, "sinh": sinh, "cosh": cosh, "erf": erf,
 }  # fmt: skip
 
 

@@ -125,6 +125,7 @@ def _torch_functions() -> dict[str, Callable[..., Any]]:
     import torch
 
     named = "add sub mul div neg pow exp log log1p sqrt sin cos tanh sigmoid logaddexp relu abs"
+    named += " tan asin acos atan atan2 hypot expm1 sinh cosh erf"
     functions = {name: getattr(torch, name) for name in [*named.split(), "maximum", "minimum"]}
     functional = torch.nn.functional
     return functions | {

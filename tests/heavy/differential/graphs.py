@@ -23,7 +23,7 @@ DIGITS = 130
 MOST_LEAVES, FEWEST_STEPS, MOST_STEPS = 6, 5, 40
 _LOST, _HUGE = 1e-5, 1e250
 _SLOPES = "log_of_base gate step sign greater less reciprocal tanh_prime sigmoid_prime"
-_MORE = {"chain", "logaddexp_slope", "power_slope", "power_log"}
+_MORE = {"chain", "logaddexp_slope", "erf_prime", "atan2_slope", "power_slope", "power_log"}
 PUBLIC = [name for name in OPS if name not in {*_SLOPES.split(), *_MORE}]
 _UNARY = [name for name in PUBLIC if len(OPS[name].partials) == 1]
 _BINARY = [name for name in PUBLIC if len(OPS[name].partials) == 2]
@@ -176,7 +176,9 @@ def _unfit(name: str, sources: list[Node]) -> str:
             return "a kink, or a tie, within 1000 times the error"
     if name == "div" and b == 0:
         return "a division by 0"
-    if (name == "exp" and abs(a) > 200) or (name == "pow" and abs(b) > 200):
+    if (name in ("exp", "expm1", "sinh", "cosh") and abs(a) > 200) or (
+        name == "pow" and abs(b) > 200
+    ):
         return "an exponent beyond 200"
     if name == "bce" and a * (1 - a) < 1e-11:
         return "bce where it holds back its logarithms"
