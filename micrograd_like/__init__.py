@@ -12,7 +12,19 @@ ENGINE = native.import_native(__name__, __path__)  # before anything imports the
 
 from micrograd_like import ops as ops
 from micrograd_like.engine import Value
-from micrograd_like.functions import logsumexp, maximum, minimum, softmax
+from micrograd_like.functions import (
+    clip,
+    elu,
+    gelu,
+    leaky_relu,
+    log_softmax,
+    logsumexp,
+    maximum,
+    minimum,
+    silu,
+    softmax,
+    xlogy,
+)
 from micrograd_like.operation import AnomalyError, Op, detect_anomaly, register, writing
 
 if TYPE_CHECKING:
@@ -93,6 +105,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "blobs",
     "circles",
+    "clip",
     "compile",
     "cross_entropy",
     "debug",
@@ -100,17 +113,21 @@ __all__ = [
     "detect_anomaly",
     "digits",
     "draw",
+    "elu",
     "exercise",
     "explain",
     "explore",
     "first_names",
     "fit",
+    "gelu",
     "grad",
     "gradcheck",
     "hessian",
     "hinge_loss",
+    "leaky_relu",
     "load",
     "load_checkpoint",
+    "log_softmax",
     "logsumexp",
     "maximum",
     "minimum",
@@ -119,9 +136,11 @@ __all__ = [
     "nudge",
     "register",
     "save",
+    "silu",
     "softmax",
     "spirals",
     "value_and_grad",
+    "xlogy",
     "xor",
 ]
 

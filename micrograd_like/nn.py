@@ -24,7 +24,8 @@ from micrograd_like._internal.arguments import NO_SEQUENCE, generator, number, w
 from micrograd_like._internal.cuts import cut
 from micrograd_like._internal.text import Text, aligned, html_table, listed
 from micrograd_like.engine import Value
-from micrograd_like.operation import Op, Operators, is_truth, real
+from micrograd_like.functions import elu, gelu, leaky_relu, silu
+from micrograd_like.operation import OPS, Op, Operators, is_truth, real
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
@@ -229,10 +230,8 @@ def _linear(z: Any) -> Any:
 
 _ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
     "linear": _linear,
-    **{
-        name: operator.methodcaller(name)
-        for name in ("relu", "tanh", "sigmoid", "softplus", "sin", "exp")
-    },
+    **{name: OPS[name] for name in ("relu", "tanh", "sigmoid", "softplus", "sin", "exp")},  # type: ignore[misc]
+    **{function.__name__: function for function in (leaky_relu, elu, gelu, silu)},
 }
 _INITS: Mapping[str, Callable[[int, int, Any], float]] = {
     "uniform": lambda nin, nout, rng: rng.uniform(-1, 1),
@@ -248,6 +247,13 @@ def _choose(what: str, choice: Any, table: Mapping[str, Callable[..., Any]]) -> 
         return table[choice]
     kind = ValueError if isinstance(choice, str) else TypeError
     raise kind(f"unknown {what} {choice!r:.80}: give a function or one of {', '.join(table)}")
+
+
+def _activation(choice: Any, what: str = "activation") -> Callable[..., Any]:
+    op = OPS.get(choice) if isinstance(choice, str) and choice not in _ACTIVATIONS else None
+    if op and len(op.partials) == 1:
+        return op  # type: ignore[return-value]
+    return _choose(what, choice, _ACTIVATIONS)
 
 
 def _name(activation: Activation) -> str:
@@ -279,8 +285,9 @@ class Neuron(Module):
     """activation(b + w₀·x₀ + w₁·x₁ + …), for `nin` inputs.
 
     - `nonlin=False` is micrograd's way to say `activation="linear"`.
-    - `activation`: linear, relu, tanh, sigmoid, softplus, sin, exp, or a function of the sum; a
-      Module is one too, and its parameters are found.
+    - `activation`: linear, relu, leaky_relu, elu, gelu, silu, tanh, sigmoid, softplus, the name of
+      any other operation of one operand, a registered one too, or a function of the sum; a Module
+      is one too, and its parameters are found.
     - `init`: how each weight starts; the bias starts at 0. "uniform" draws from [−1, 1], "glorot"
       from ±√(6/(nin + nout)) (Glorot and Bengio 2010, equation 16), "he" from the normal
       distribution with variance 2/nin (He et al. 2015, equation 10); or a function, called as
@@ -309,7 +316,7 @@ class Neuron(Module):
         nin, nout = whole("nin", nin, 1), whole("nout", nout, 1)
         if nonlin not in (True, False):
             raise ValueError(f"nonlin is True or False, got {nonlin!r:.80}")
-        _choose("activation", activation, _ACTIVATIONS)  # all is checked before a number is drawn
+        _activation(activation)  # all is checked before a number is drawn
         start, source = _choose("init", init, _INITS), generator(rng)
         self.w = [Value(start(nin, nout, source)) for _ in range(nin)]
         self.b = Value(0.0)
@@ -322,7 +329,7 @@ class Neuron(Module):
 
     @activation.setter
     def activation(self, activation: Activation) -> None:
-        function = _choose("activation", activation, _ACTIVATIONS)
+        function = _activation(activation)
         self._activation, self._activate = activation, function
 
     @property
@@ -421,8 +428,8 @@ class MLP(Module):
         sizes = [whole("nin", nin, 1), *(whole("a layer's size", nout, 1) for nout in nouts)]
         if len(sizes) == 1:
             raise ValueError(f"nouts needs the size of at least one layer, got {nouts!r:.80}")
-        _choose("activation", activation, _ACTIVATIONS)
-        _choose("output", output, _ACTIVATIONS)
+        _activation(activation)
+        _activation(output, "output")
         activations = [activation] * (len(sizes) - 2) + [output]
         self.layers = [
             Layer(fan_in, fan_out, activation=name, init=init, rng=rng)

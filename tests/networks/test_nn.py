@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from micrograd_like import ops
 from micrograd_like.engine import Value
 from micrograd_like.nn import MLP, Layer, Module, Neuron
+from micrograd_like.operation import OPS, Op, register
 
 finite = st.floats(-1e6, 1e6)
 LOGISTIC = 1.0 / (1.0 + math.exp(-0.7))
@@ -107,6 +108,11 @@ def test_a_neuron_adds_from_the_left_beginning_with_the_bias(
         ("softplus", math.log(1.0 + math.exp(0.7))),
         ("sin", math.sin(0.7)),
         ("exp", math.exp(0.7)),
+        ("leaky_relu", 0.7),
+        ("elu", 0.7),
+        ("gelu", 0.7 * 0.5 * (1.0 + math.erf(0.7 / math.sqrt(2.0)))),
+        ("silu", 0.7 * LOGISTIC),
+        ("atan", math.atan(0.7)),
         (Value.tanh, math.tanh(0.7)),
         (ops.cos, math.cos(0.7)),
         (lambda z: z * z, 0.7 * 0.7),
@@ -116,6 +122,19 @@ def test_activations(activation: Any, expected: Any) -> None:
     neuron = Neuron(1, activation=activation)
     set_numbers(neuron, [2.0, 0.1])
     assert math.isclose(neuron([0.3]).data, expected, rel_tol=1e-15)
+
+
+def test_a_registered_operation_is_an_activation_by_its_name() -> None:
+    register(Op("cube", "cube", lambda a: a * a * a, (lambda a, out: 3.0 * a * a,)))
+    try:
+        neuron = Neuron(1, activation="cube")
+        set_numbers(neuron, [2.0, 0.0])
+        assert neuron([1.5]).data == 27.0
+        assert repr(neuron) == "cubeNeuron(1)"
+    finally:
+        del OPS["cube"]
+    with pytest.raises(ValueError, match="unknown activation 'hypot'"):
+        Neuron(1, activation="hypot")  # which takes two operands
 
 
 def test_relu_is_where_nothing_else_is_said_and_the_last_layer_is_linear() -> None:
