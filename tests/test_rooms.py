@@ -24,9 +24,9 @@ FLOORS = [
     {"calculus", "expressions", "graph"},
     {"stepping"},
     {"programs"},
-    {"render"},
     {"datasets", "losses", "nn", "optim"},
     {"training"},
+    {"render"},
     {"", "__main__", "cli"},
 ]
 NETWORKS = {"losses", "nn", "optim", "training"}

@@ -19,6 +19,7 @@ from micrograd_like._internal.text import write_ascii_where_needed
 
 COMMANDS = {
     "train": ("cli.train", "train a small network and show what it learned"),
+    "play": ("cli.play", "write a page in which a small network trains"),
     "step": ("cli.step", "step through the backward pass of an expression"),
     "draw": ("cli.draw", "draw the graph of an expression"),
     "explore": ("cli.explore", "write a page that computes an expression and its gradients"),

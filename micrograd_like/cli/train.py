@@ -28,7 +28,7 @@ from micrograd_like.optim import Adam
 from micrograd_like.training.choice import Work, choose
 from micrograd_like.training.history import History, Row
 from micrograd_like.training.loop import fit
-from micrograd_like.training.metrics import accuracy
+from micrograd_like.training.metrics import Loss, accuracy
 from micrograd_like.training.progress import Silent, Table
 from micrograd_like.training.reading import Examples
 
@@ -81,6 +81,16 @@ class Recipe(NamedTuple):
     epochs: int = 30
     batch_size: int = 10
 
+    @property
+    def loss(self) -> Loss:
+        """The loss that fits the number of classes."""
+        return binary_cross_entropy_with_logits if self.classes == 2 else cross_entropy
+
+    def model(self, inputs: int, rng: random.Random, activation: str = "relu") -> MLP:
+        """A new network from so many inputs to a logit, or to one for each of several classes."""
+        outputs = 1 if self.classes == 2 else self.classes
+        return MLP(inputs, [*self.hidden, outputs], activation=activation, init="he", rng=rng)
+
 
 RECIPES = {
     "moons": Recipe("two half moons", lambda rng: _held_out(100, *datasets.moons(300, rng=rng))),
@@ -119,7 +129,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     option = parser.add_argument
     option("--seed", type=int, default=0, metavar="N", help="of all that is random (0)")
     option("--epochs", type=_whole, metavar="N", help="passes over the examples")
-    option("--hidden", type=_sizes, metavar="N,N", help="sizes of the hidden layers, as in 16,16")
+    option("--hidden", type=sizes, metavar="N,N", help="sizes of the hidden layers, as in 16,16")
     option("--lr", type=_rate, metavar="RATE", help="learning rate of Adam")
     option("--batch-size", type=_whole, metavar="N", help="examples in a step")
     option(
@@ -146,14 +156,13 @@ def run(arguments: Namespace) -> int:
     rng = random.Random(arguments.seed)
     (X, y), held_out = recipe.data(rng)
     test = held_out if held_out[0] else (X, y)
-    loss = binary_cross_entropy_with_logits if recipe.classes == 2 else cross_entropy
-    sizes = [len(X[0]), *recipe.hidden, 1 if recipe.classes == 2 else recipe.classes]
-    model = MLP(sizes[0], sizes[1:], init="he", rng=rng)
+    loss, model = recipe.loss, recipe.model(len(X[0]), rng)
+    widths = [len(X[0]), *(len(layer.neurons) for layer in model.layers)]
     optimizer = Adam(model.parameters(), lr=recipe.lr)
     if not arguments.quiet:
         held = f", {len(held_out[0])} more held out" if held_out[0] else ""
         print(f"{arguments.data}: {recipe.about}, {len(X)} examples{held}; seed {arguments.seed}")
-        print(f"MLP {'-'.join(map(str, sizes))} with relu, {len(optimizer.params)} parameters")
+        print(f"MLP {'-'.join(map(str, widths))} with relu, {len(optimizer.params)} parameters")
         print(f"Adam with learning rate {recipe.lr:g}, batches of {recipe.batch_size}", flush=True)
     table = Silent() if arguments.quiet else Table()
     shown: list[Row] = []
@@ -206,7 +215,7 @@ def run(arguments: Namespace) -> int:
     path = arguments.plot or _free_path(arguments.data)
     fate = "picture, replaced" if path.exists() else "picture"
     try:
-        if sizes[0] == 2:
+        if widths[0] == 2:
             _draw(path, verdict, history, predict, test)
         else:
             history.plot(path)
@@ -240,7 +249,8 @@ def _whole(text: str) -> int:
         raise ArgumentTypeError(f"expected a whole number above 0, got {text!r:.80}") from None
 
 
-def _sizes(text: str) -> tuple[int, ...]:
+def sizes(text: str) -> tuple[int, ...]:
+    """The sizes of layers, as in 16,16; ArgumentTypeError for anything else."""
     try:
         return tuple(_whole(size) for size in text.split(","))
     except ArgumentTypeError:

@@ -155,6 +155,51 @@ class Script:
         names = ["a", "b"][: len(op.partials)]
         return self._function(lambda *operands: op(*operands), names)
 
+    def loop(self, op: Op) -> str:
+        """`op` for many rows at once, as JavaScript's text of a function.
+
+        It takes an array, where in it the results begin, for each of two operands where it begins
+        and how far it is to the next row's (0 where one number serves all rows), and how many rows
+        there are.
+
+        >>> Script().loop(OPS["mul"])
+        '(m, o, a, da, b, db, n) => { for (; n--; o++, a += da, b += db) m[o] = m[a] * m[b]; }'
+        """
+        operands = ["m[a]", "m[b]"][: len(op.partials)]
+        steps = ["o++", "a += da", "b += db"][: 1 + len(operands)]
+        each = f"m[o] = {self.expression(op, operands)};"
+        return f"(m, o, a, da, b, db, n) => {{ for (; n--; {', '.join(steps)}) {each} }}"
+
+    def update(self, rule: Callable[[Term, Term], Callable[..., Any]], buffers: int) -> str:
+        """An optimiser's rule as JavaScript's text of a function that changes arrays in place.
+
+        `rule` takes a learning rate and the number of a step, and returns what takes a parameter,
+        its gradient and its entries in so many buffers and returns the new parameter and entries.
+        The text's function takes rate, step, parameters, gradient, buffers and how many to change.
+
+        >>> print(Script().update(lambda lr, step: lambda p, g: (p - lr * g,), 0))
+        (lr, step, p, g, s, n) => {
+        for (let i = 0; i < n; i++) {
+        const t0 = lr * g[i];
+        const t1 = p[i] - t0;
+        p[i] = t1;
+        }
+        }
+        """
+        outer, self._statements = self._statements, {}
+        places = ["p[i]", *[f"s[{k}][i]" for k in range(buffers)]]
+        try:
+            change = rule(Term(self, "lr"), Term(self, "step"))
+            count = len(self._statements)  # which are the same for all parameters
+            terms = [Term(self, text) for text in (places[0], "g[i]", *places[1:])]
+            results = [_text(x) for x in change(*terms)]
+            lines = [f"const {name} = {text};" for text, name in self._statements.items()]
+        finally:
+            self._statements = outer
+        lines[count:count] = ["for (let i = 0; i < n; i++) {"]
+        lines += [f"{a} = {b};" for a, b in zip(places, results, strict=True) if a != b]
+        return "\n".join(["(lr, step, p, g, s, n) => {", *lines, "}", "}"])
+
     def name(self, expression: str) -> str:
         """A name for the result of `expression` within the function that is being read."""
         return self._statements.setdefault(expression, f"t{len(self._statements)}")

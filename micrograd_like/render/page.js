@@ -1,6 +1,4 @@
 // The page: one timeline of forward steps, then backward steps, shown in words and in the picture.
-const at = (id) => document.getElementById(id);
-const SVG = "http://www.w3.org/2000/svg";
 const middle = made.length;
 const last = middle + graph.order.length;
 let leaves = graph.leaves.map((leaf) => real(leaf.data));
@@ -8,35 +6,6 @@ let now = forward(leaves);
 let full = backward(now.slopes);
 let position = 0;
 let timer = null;
-
-function element(name, parent, text = "", attributes = {}) {
-  const made = name.startsWith("svg:")
-    ? document.createElementNS(SVG, name.slice(4))
-    : document.createElement(name);
-  made.textContent = text;
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  parent?.append(made);
-  return made;
-}
-
-// Numbers as the stepper writes them: four decimals and at least four digits, fewer where they are
-// all there are.
-function special(x) {
-  return Number.isNaN(x) ? "nan" : x === Infinity ? "inf" : x === -Infinity ? "−inf" : "";
-}
-const power = (text) => text.replace(/\.?0*e([+-])(\d)$/, "e$10$2").replace(/\.?0*e/, "e");
-function number(x) {
-  if (!Number.isFinite(x)) return special(x);
-  const size = Math.abs(x);
-  let text;
-  if (x === 0 || (size < 1e6 && Number.isInteger(x))) text = size === 0 ? "0.0" : x.toFixed(1);
-  else if (Number(x.toPrecision(4)) === x && !(size >= 1e4 && size < 1e6)) {
-    text = size >= 1e-4 && size < 1e4 ? String(x) : power(x.toExponential(3));
-  } else if (size >= 1e-3 && size < 1e6) text = x.toFixed(Math.max(4, 3 - Math.floor(Math.log10(size))));
-  else text = x.toExponential(4).replace(/e([+-])(\d)$/, "e$10$2");
-  return text.replaceAll("-", "−");
-}
-const factor = (x) => (x < 0 ? `(${number(x)})` : number(x));
 
 // A formula with names, or with numbers, in the places of its operands and its result.
 function filled(formula, i, write) {
@@ -99,7 +68,8 @@ function words() {
   if (position <= middle) {
     const rows = [forward_text(made[position - 1])];
     if (position === middle) {
-      rows.push(`The forward pass is complete. Back from ∂${name(graph.root)}/∂${name(graph.root)} = 1.`);
+      const of = is_part ? "loss" : name(graph.root);
+      rows.push(`The forward pass is complete. Back from ∂${of}/∂${name(graph.root)} = ${is_part ? number(seed) : 1}.`);
     }
     return rows;
   }
@@ -217,7 +187,7 @@ function rescale(next) {
 function follow() {
   const step = current();
   const view = frame.getBoundingClientRect();
-  const place = at(`v${step ?? graph.root}`).getBoundingClientRect();
+  const place = at(`v${step ?? made[0] ?? graph.root}`).getBoundingClientRect();
   frame.scrollLeft += step === null ? -drawn_width * 4 : place.left + place.width / 2 - view.left - view.width / 2;
   frame.scrollTop += place.top + place.height / 2 - view.top - view.height / 2;
 }

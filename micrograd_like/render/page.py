@@ -1,4 +1,4 @@
-"""`explore`: a page without a network that computes with a graph, forward and backward.
+"""The page that computes with a graph, forward and backward.
 
 The page holds the graph as data, and for each operation in it the functions that its row of the
 table gives, written as JavaScript. So numbers can be changed there, and no derivative is written
@@ -7,87 +7,31 @@ here.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
-import json
 import keyword
 import math
 import re
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from pathlib import Path
-from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 from micrograd_like import ops
 from micrograd_like.engine import Value, topological_order
-from micrograd_like.graph import Model, changes_of, distinct_names, given_names, groups_of, nodes_of
+from micrograd_like.graph import Model, changes_of, distinct_names, groups_of, nodes_of
 from micrograd_like.operation import OPS, Op, Operators
 from micrograd_like.programs.javascript import NotWritten, Script, elementary
 from micrograd_like.render.drawing import Drawing, draw
+from micrograd_like.render.template import as_data, fill, read, script_of
 from micrograd_like.stepping.formulas import forward_formula, local_derivative
 
 MOST_NODES = 500
-_SCRIPTS = ("page_pass.js", "page.js", "page_panels.js")
+_SCRIPTS = ("page_pass.js", "page_text.js", "page.js", "page_panels.js")
 _PLACES = ("{0}", "{1}")
 _ROOM = "−0.00000"  # as wide as nearly all numbers in a box
 
 
-class Player:
-    """A page that steps through backprop: `html` is its text, `save` writes it, notebooks show it.
-
-    The page holds all it needs and asks nothing of a network.
-    """
-
-    def __init__(self, page: str) -> None:
-        self.html = page
-
-    def __repr__(self) -> str:
-        return f"<Player, {len(self.html.encode()) / 1000:.0f} kB of HTML: see .save(path), .html>"
-
-    def save(self, path: str | Path) -> Path:
-        """Write the page to `path` and return the path; an ending but .html raises ValueError."""
-        target = Path(path)
-        if target.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"a page is saved as .html, got {str(path)!r}")
-        target.write_text(self.html, encoding="utf-8")
-        return target
-
-    def _repr_html_(self) -> str:
-        return (
-            '<iframe sandbox="allow-scripts allow-downloads" width="100%" height="860" '
-            'style="border:0" title="Backprop, step by step" '
-            f'srcdoc="{html.escape(self.html)}"></iframe>'
-        )
-
-
-def explore(
-    root: Value, *, names: Mapping[str, object] | None = None, model: Model | None = None
-) -> Player:
-    """A page that computes `root` and its gradients, step by step, and again for other numbers.
-
-    It starts from the `data` that the leaves have now. They can be changed there; then everything
-    is computed again, by the page itself. It shows each forward and each backward step with its
-    formula, goes downhill, and asks what comes next.
-
-    - `names`: names for Values, as `locals()` gives them; the caller's variables unless given.
-      Labels go first.
-    - `model`: puts the nodes of a neuron into a frame and its parameters into a list of their own;
-      leaves that are no parameters of it start out as held fixed.
-
-    An operation of one's own that is Python for floats alone can't run there: the page then plays
-    the pass with the numbers that the graph has, and says so.
-
-    The graph is left as it is. Raises ValueError for more than 500 nodes, and RuntimeError where
-    no renderer of graphs is installed.
-
-    >>> a = Value(2.0, label="a")
-    >>> L = a.tanh()
-    >>> "1 − {o}²" in explore(L, names=locals()).html  # the local derivative of tanh
-    True
-    """
-    nodes, names = nodes_of(root), given_names(names)
+def graph_page(root: Value, names: Mapping[str, object], model: Model | None) -> str:
+    """The page about the graph of `root`, as the text of a file."""
+    nodes = nodes_of(root)
     if len(nodes) > MOST_NODES:
         raise ValueError(
             f"the graph has {len(nodes)} nodes, and a page shows at most {MOST_NODES}: explore a "
@@ -96,16 +40,49 @@ def explore(
     called = distinct_names(nodes, names, model)
     operations = {node.op: OPS[node.op] for node in nodes if node.op}
     try:
-        rows, why = _rows(list(operations.values())), ""
+        rows, why = rows_script(list(operations.values())), ""
     except NotWritten as error:
         rows, why = "const ROWS = [];", str(error)
-    svg, width = _graph(_roomy(draw(root, names=names, model=model, max_nodes=MOST_NODES).source))
-    data = _data(root, nodes, called, list(operations.values()), model, live=not why)
-    data["width"] = width
-    return Player(_page(f"Backprop through {called[root]}", svg, rows, data, why))
+    picture = picture_of(root, names, model)
+    data = graph_data(root, nodes, called, list(operations.values()), model, live=not why)
+    note = (
+        f"<p id='note'>The numbers of this page can't be changed: {html.escape(why)}. It plays the "
+        "passes as they were when it was made.</p>"
+    )
+    return fill_page(
+        html.escape(f"Backprop through {called[root]}"),
+        picture.svg,
+        as_data(data | {"width": picture.width}),
+        graph_script(rows),
+        note if why else "",
+    )
 
 
-def _rows(operations: Sequence[Op]) -> str:
+def graph_style() -> str:
+    """The style of a page about a graph."""
+    return read("page.css")
+
+
+def graph_script(rows: str) -> str:
+    """The script of a page about a graph; `rows` is what `rows_script` gives."""
+    return script_of(rows, *map(read, _SCRIPTS))
+
+
+def fill_page(title: str, svg: str, data: str, script: str, note: str = "") -> str:
+    """The text of a page about a graph; `data` is that of `graph_data` and the picture's width."""
+    return fill(
+        "page.html",
+        style=graph_style(),
+        script=script,
+        title=title,
+        description=f"{title}: the graph; the table below says the same in words",
+        svg=svg,
+        note=note,
+        graph=data,
+    )
+
+
+def rows_script(operations: Sequence[Op]) -> str:
     """The operations as JavaScript: ROWS, each with its forward function and local derivatives."""
     script = Script()
     rows = []
@@ -122,7 +99,7 @@ def _rows(operations: Sequence[Op]) -> str:
     return "const ROWS = (() => {\n" + "\n".join(parts) + "\n})();"
 
 
-def _data(
+def graph_data(
     root: Value,
     nodes: Sequence[Value],
     called: Mapping[Value, str],
@@ -144,7 +121,7 @@ def _data(
         found: dict[str, Any] = {"name": called[node], "id": identifier}
         if not live:
             made_with = changes.data(node)
-            found["data"] = _number(node.data if made_with is None else made_with)
+            found["data"] = plain_number(node.data if made_with is None else made_with)
         if not node.op:
             return found
         op, operands = OPS[node.op], node.operands
@@ -156,7 +133,7 @@ def _data(
         parents = [identifiers[index[x]] if isinstance(x, Value) else x for x in operands]
         found |= {
             "op": op_index[node.op],
-            "from": [index[x] if isinstance(x, Value) else _number(x) for x in operands],
+            "from": [index[x] if isinstance(x, Value) else plain_number(x) for x in operands],
             "made": text(forward_formula(op, places, "{o}").removeprefix("{o} = ")),
             "rules": rules,
             "code": _code(op, parents),
@@ -164,7 +141,7 @@ def _data(
         if not live:
             slopes = iter(node.local_grads)
             found["slopes"] = [
-                _number(next(slopes)) if isinstance(x, Value) else "NaN" for x in operands
+                plain_number(next(slopes)) if isinstance(x, Value) else "NaN" for x in operands
             ]
         return found
 
@@ -197,7 +174,7 @@ def _leaves(
     return [
         {
             "node": index[node],
-            "data": _number(node.data),
+            "data": plain_number(node.data),
             "group": groups[node].neuron if node in groups else "",
             "fixed": model is not None and node not in parameters,
         }
@@ -206,7 +183,7 @@ def _leaves(
     ]
 
 
-def _number(x: float) -> str:
+def plain_number(x: float) -> str:
     """A number as JavaScript's `Number` reads it, with all its digits."""
     if math.isfinite(x):
         return repr(x)
@@ -286,8 +263,16 @@ def _roomy(source: str) -> str:
     return source.replace("digraph {", "digraph {\n\tgraph [ranksep=0.62]", 1)
 
 
-def _graph(source: str) -> tuple[str, float]:
-    """The picture without what a page does not need, and its width in CSS pixels."""
+class Picture(NamedTuple):
+    """A graph as SVG, and how wide it is in CSS pixels."""
+
+    svg: str
+    width: int
+
+
+def picture_of(root: Value, names: Mapping[str, object], model: Model | None = None) -> Picture:
+    """The drawing of a graph without what a page does not need, with room for other numbers."""
+    source = _roomy(draw(root, names=names, model=model, max_nodes=MOST_NODES).source)
     svg = Drawing(source).svg
     width = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
     svg = re.sub(r"<!--.*?-->\s*|<title>.*?</title>\s*", "", svg, flags=re.DOTALL)
@@ -295,43 +280,9 @@ def _graph(source: str) -> tuple[str, float]:
     svg = re.sub(r' (?:text-anchor="middle"|font-size="12.00")', "", svg)  # as the style says
     svg = svg.replace(f"data {_ROOM}", "").replace(f"grad {_ROOM}", "")  # the script writes there
     svg = re.sub(r' (?:points|d|[cr]?[xy])="[^"]*"', _rounded, svg)
-    return svg.replace(">\n<", "><"), round(width * 4 / 3)
+    return Picture(svg.replace(">\n<", "><"), round(width * 4 / 3))
 
 
 def _rounded(attribute: re.Match[str]) -> str:
     """Coordinates to a tenth of a point."""
     return re.sub(r"\d+\.\d+", lambda x: f"{float(x[0]):.1f}".removesuffix(".0"), attribute[0])
-
-
-def _page(title: str, svg: str, rows: str, data: dict[str, Any], why: str) -> str:
-    folder = resources.files("micrograd_like.render")
-    style = (folder / "page.css").read_text("utf-8")
-    scripts = [(folder / name).read_text("utf-8") for name in _SCRIPTS]
-    script = _without_comments("\n".join(['"use strict";', rows, *scripts]))
-    # In a script only "<" could end the data too early.
-    pass_data = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    note = (
-        f"<p id='note'>The numbers of this page can't be changed: {html.escape(why)}. It plays the "
-        "passes as they were when it was made.</p>"
-    )
-    return Template((folder / "page.html").read_text("utf-8")).substitute(
-        title=html.escape(title),
-        description=html.escape(f"{title}: the graph; the table below says the same in words"),
-        svg=svg,
-        style=style,
-        style_hash=_digest(style),
-        script=script,
-        script_hash=_digest(script),
-        note=note if why else "",
-        **{"pass": pass_data},
-    )
-
-
-def _without_comments(script: str) -> str:
-    """A script without its indentation and without the lines that hold nothing but a comment."""
-    lines = [line.strip() for line in script.splitlines()]
-    return "\n".join(line for line in lines if line and not line.startswith("//"))
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

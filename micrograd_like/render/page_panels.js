@@ -136,7 +136,7 @@ function nudge() {
     `${leaf} + ${h}:   ${root} = ${up.toPrecision(10).replace("-", "−")}`,
     `${leaf} − ${h}:   ${root} = ${down.toPrecision(10).replace("-", "−")}`,
     `difference / ${2 * h} = ${number((up - down) / (2 * h))}`,
-    `∂${root}/∂${leaf}, by backprop = ${number(full[graph.leaves[k].node])}`,
+    `∂${root}/∂${leaf}, by backprop = ${number(backward(now.slopes, graph.order.length, 1)[graph.leaves[k].node])}`,
   ]) element("p", at("nudge"), text);
 }
 
@@ -193,7 +193,7 @@ function python() {
     const text = Number.isFinite(x) ? exact(x) : `float("${exact(x)}")`;
     lines.push(x === undefined ? `${node.id} = ${node.code}` : `${node.id} = Value(${text}, label=${JSON.stringify(node.name)})`);
   });
-  lines.push(`${nodes[graph.root].id}.backward()`);
+  lines.push(`${nodes[graph.root].id}.backward(${seed === 1 ? "" : exact(seed)})`);
   for (const l of graph.leaves) lines.push(`print(${JSON.stringify(`${nodes[l.node].name}.grad =`)}, ${nodes[l.node].id}.grad)`);
   return lines.join("\n") + "\n";
 }
@@ -274,6 +274,17 @@ if (graph.live) {
   show_curve();
 } else {
   for (const id of ["leaf_panel", "descent_panel", "nudge_panel"]) at(id).remove();
+}
+if (is_part && graph.live) {
+  at("descent_panel").hidden = true;
+  controls.forEach(({ fixed }) => fixed.parentElement.remove());
+  // The page around this one has other numbers.
+  window.addEventListener("message", ({ source, data }) => {
+    if (source !== window.parent) return;
+    seed = real(data.seed);
+    graph.leaves.forEach((leaf, k) => { leaf.data = data.leaves[k]; });
+    reset();
+  });
 }
 shown.push(ask);
 at("start_quiz").onclick = () => {

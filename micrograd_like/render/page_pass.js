@@ -34,10 +34,14 @@ function contribution(i, side, upstream, slopes) {
   return silent ? 0 : upstream * slope;
 }
 
+// The gradient that the pass starts from: 1, unless the graph is a part of a larger one.
+const is_part = graph.seed !== undefined;
+let seed = real(graph.seed ?? 1);
+
 // The gradients when the first `count` nodes have passed theirs on.
-function backward(slopes, count = graph.order.length) {
+function backward(slopes, count = graph.order.length, start = seed) {
   const grads = new Float64Array(nodes.length);
-  grads[graph.root] = 1;
+  grads[graph.root] = start;
   for (const i of graph.order.slice(0, count)) {
     nodes[i].from.forEach((x, side) => {
       if (typeof x === "number") grads[x] += contribution(i, side, grads[i], slopes);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import isclose, isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from micrograd_like._internal.interrupts import raised_by_a_handler
 from micrograd_like.engine import Value
@@ -52,14 +52,32 @@ def accuracy(loss: Loss, output: Any, targets: list[Any]) -> Metric:
     1.0
     """
     if isinstance(output, list):
-        classes = all(_class_of(target, len(output)) is not None for target in targets)
-        return _share(_picks_class) if classes else _nothing
+        return _share(_picks_class) if are_classes(targets, len(output)) else _nothing
+    sides = sides_of(loss, targets)
+    return _share(_picks_side(sides.threshold, sides.high)) if sides else _nothing
+
+
+class Sides(NamedTuple):
+    """Two classes that one output tells apart: `high` lies above the threshold, `low` does not."""
+
+    threshold: float
+    low: int
+    high: int
+
+
+def sides_of(loss: Loss, targets: list[Any]) -> Sides | None:
+    """The two classes that one output stands for under `loss`; None where it stands for none."""
     for low, high in ((0, 1), (-1, 1)):
         if all(target in (low, high) for target in targets):
             for threshold in (0.0, 0.5):
                 if _costs_the_same(loss, threshold, low, high):
-                    return _share(_picks_side(threshold, high))
-    return _nothing
+                    return Sides(threshold, low, high)
+    return None
+
+
+def are_classes(targets: list[Any], count: int) -> bool:
+    """True if each target means one of `count` classes."""
+    return all(_class_of(target, count) is not None for target in targets)
 
 
 def _costs_the_same(loss: Loss, output: float, low: int, high: int) -> bool:

@@ -1,0 +1,469 @@
+// The page: the plane or the images, the network as pictures and lines, and a frame for a neuron.
+const units = net.layers.flatMap((layer) => layer.units);
+const on_plane = net.features === 2;
+const side = Math.sqrt(net.features);
+const on_images = net.features >= 16 && Number.isInteger(side);
+const SIZE = 48; // points of the plane in each direction
+let chosen = 0;
+let outputs = []; // of every row
+let losses = []; // [step, loss of its batch]
+let shares = []; // [step, share that is right]
+
+// Colours, as numbers: the style says them.
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const of = (name) => [1, 3, 5].map((k) => parseInt(style.getPropertyValue(name).trim().slice(k, k + 2), 16));
+  return { zero: of("--box"), above: of("--positive"), below: of("--negative"), more: of("--more"), less: of("--less"), ink: of("--ink"), wrong: of("--broken") };
+}
+let palette = colours();
+// The pixel at `k` of an image, for a share from −1 to 1.
+function tinted(pixels, k, share, [above, below]) {
+  const broken = Number.isNaN(share);
+  const end = broken ? palette.wrong : share > 0 ? above : below;
+  const much = broken ? 1 : Math.min(1, Math.abs(share));
+  for (let c = 0; c < 3; c++) pixels[4 * k + c] = palette.zero[c] + much * (end[c] - palette.zero[c]);
+  pixels[4 * k + 3] = 255;
+}
+// A picture of numbers, the largest of them in full colour.
+function paint(canvas, numbers, width, most = largest(numbers), ends = [palette.more, palette.less]) {
+  const height = numbers.length / width;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  for (let k = 0; k < numbers.length; k++) tinted(image.data, k, most ? numbers[k] / most : 0, ends);
+  context.putImageData(image, 0, 0);
+}
+const largest = (xs) => xs.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
+const short = (x) => (!Number.isFinite(x) ? special(x) : Math.abs(x) >= 1000 || (x && Math.abs(x) < 0.005) ? x.toExponential(0).replace("e+", "e").replaceAll("-", "−") : x.toFixed(Math.abs(x) < 10 ? 2 : Math.abs(x) < 100 ? 1 : 0).replaceAll("-", "−"));
+
+// The plane: from the least to the greatest of each coordinate, and a tenth more.
+const extent = [0, 1].map((j) => {
+  const xs = net.rows.map((row) => row[j]);
+  const [low, high] = [Math.min(...xs), Math.max(...xs)];
+  const room = high > low ? high / 10 - low / 10 : 1;
+  return [Math.max(low - room, -Number.MAX_VALUE), Math.min(high + room, Number.MAX_VALUE)];
+});
+const along = ([low, high], share) => low * (1 - share) + high * share;
+const share_of = ([low, high], x) => (x / 2 - low / 2) / (high / 2 - low / 2);
+const place_of = (row) => [share_of(extent[0], row[0]), 1 - share_of(extent[1], row[1])];
+// What every neuron makes of it, and the outputs.
+function* paint_plane(numbers) {
+  const values = units.map(() => new Float64Array(SIZE * SIZE));
+  const ends = [];
+  const from = (k, j) => {
+    const share = j ? 1 - (Math.floor(k / SIZE) + 0.5) / SIZE : ((k % SIZE) + 0.5) / SIZE;
+    return j < 2 ? along(extent[j], share) : 0;
+  };
+  yield* forward_over(SIZE * SIZE, from, (start, rows) => {
+    units.forEach((unit, u) => {
+      const place = index(unit.value);
+      if (changes(unit.value)) values[u].set(memory.subarray(place, place + rows), start);
+      else values[u].fill(memory[place], start, start + rows);
+    });
+    for (let r = 0; r < rows; r++) ends.push(outputs_at(r));
+  }, numbers);
+  paint_map(ends);
+  yield;
+  for (const [u, found] of values.entries()) {
+    paint(cells[u].canvas, found.filter((_, k) => k % 2 && (k / SIZE) & 1), SIZE / 2);
+    yield;
+  }
+}
+function paint_map(ends) {
+  const several = net.outputs.length > 1;
+  const middle = net.answer?.threshold ?? 0;
+  const heights = ends.map((output) => (several ? answered(output) : output[0] - middle));
+  const most = several ? Math.max(1, net.outputs.length - 1) : Math.min(largest(heights), 4);
+  paint(at("map"), heights.map((x) => (several ? (2 * x) / most - 1 : x / most)), SIZE, 1, [palette.above, palette.below]);
+  // Where one class ends: a line.
+  const context = at("map").getContext("2d");
+  const classes = ends.map((output) => (net.answer ? answered(output) : Math.sign(output[0])));
+  context.fillStyle = `rgb(${palette.ink})`;
+  classes.forEach((c, k) => {
+    const [x, y] = [k % SIZE, Math.floor(k / SIZE)];
+    if (x + 1 < SIZE && classes[k + 1] !== c) context.fillRect(x + 0.75, y, 0.5, 1);
+    if (y + 1 < SIZE && classes[k + SIZE] !== c) context.fillRect(x, y + 0.75, 1, 0.5);
+  });
+}
+// The examples: a ring for the lower class and a square for the higher one, else the class as a
+// number; what is answered wrongly is crossed out.
+let reach = 0; // CSS pixels along the plane: asking for them lays out the page
+function paint_dots() {
+  const canvas = at("dots");
+  const width = Math.round(reach * devicePixelRatio);
+  Object.assign(canvas, { width, height: width });
+  const context = canvas.getContext("2d");
+  context.scale(devicePixelRatio, devicePixelRatio);
+  const [ink, ground] = [`rgb(${palette.ink})`, `rgb(${palette.zero})`];
+  net.rows.forEach((row, i) => {
+    const [x, y] = place_of(row).map((share) => share * reach);
+    const label = wanted(row);
+    context.lineWidth = 1.5;
+    context.strokeStyle = ink;
+    context.beginPath();
+    if (net.answer?.threshold === null) {
+      context.font = "bold 12px sans-serif";
+      context.fillStyle = ink;
+      context.textAlign = "center";
+      context.fillText(String(label), x, y + 4);
+    } else {
+      const full = label === net.answer?.high;
+      if (full) context.rect(x - 4, y - 4, 8, 8);
+      else context.arc(x, y, 4, 0, 7);
+      context.fillStyle = full ? ink : ground;
+      context.fill();
+      context.stroke();
+    }
+    if (is_wrong(i)) {
+      context.beginPath();
+      for (const d of [-1, 1]) { context.moveTo(x - 8, y - 8 * d); context.lineTo(x + 8, y + 8 * d); }
+      context.strokeStyle = ink;
+      context.stroke();
+    }
+    if (i === chosen) {
+      context.beginPath();
+      context.arc(x, y, 10, 0, 7);
+      context.lineWidth = 3;
+      context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--play");
+      context.stroke();
+    }
+  });
+}
+const is_wrong = (i) => net.answer !== null && answered(outputs[i]) !== wanted(net.rows[i]);
+
+// The images, so many in a row; wrongly answered ones are struck through.
+const ACROSS = Math.min(12, net.rows.length);
+const ROOM = side + 2;
+function paint_images() {
+  const canvas = at("images");
+  const height = Math.ceil(net.rows.length / ACROSS) * ROOM;
+  Object.assign(canvas, { width: 4 * ACROSS * ROOM, height: 4 * height });
+  const context = canvas.getContext("2d");
+  context.scale(4, 4);
+  const most = net.rows.reduce((found, row) => Math.max(found, largest(row.slice(0, net.features))), 0) || 1;
+  net.rows.forEach((row, i) => {
+    const [x, y] = [(i % ACROSS) * ROOM + 1, Math.floor(i / ACROSS) * ROOM + 1];
+    for (let k = 0; k < net.features; k++) {
+      const much = Math.min(1, Math.abs(row[k]) / most);
+      context.fillStyle = `rgb(${palette.zero.map((zero, c) => zero + much * (palette.ink[c] - zero))})`;
+      context.fillRect(x + (k % side), y + Math.floor(k / side), 1, 1);
+    }
+    context.lineWidth = 0.5;
+    const style = getComputedStyle(document.documentElement);
+    context.strokeStyle = style.getPropertyValue("--wrong");
+    if (is_wrong(i)) {
+      context.beginPath();
+      context.moveTo(x, y + side);
+      context.lineTo(x + side, y);
+      context.stroke();
+    }
+    context.strokeStyle = style.getPropertyValue("--play");
+    context.lineWidth = 1;
+    if (i === chosen) context.strokeRect(x - 0.5, y - 0.5, side + 1, side + 1);
+  });
+}
+const weights_of = (unit, of) => {
+  const found = new Float64Array(net.features);
+  for (const [parameter, source] of unit.wires) if (source >= 0) found[source] += parameters[parameter] * of[source];
+  return found;
+};
+function paint_seen() {
+  const ones = new Float64Array(net.features).fill(1);
+  const of = at("sees").value === "product" ? net.rows[chosen] : ones;
+  units.forEach((unit, u) => {
+    if (cells[u].canvas) paint(cells[u].canvas, weights_of(unit, of), side);
+  });
+}
+
+// The network: a column for the inputs and one for each layer; lines are weights.
+const box = at("net");
+const head = 44;
+const tallest = Math.max(1, ...net.layers.map((layer) => layer.units.length), on_images ? 1 : Math.min(net.features, 16));
+const tall = Math.max(head + 60, head + tallest * 38);
+box.style.height = `${tall}px`;
+const across = (column) => (100 * (column + 0.5)) / (net.layers.length + 1);
+const down = (k, count) => (100 * (head + (tall - head) * ((k + 0.5) / count))) / tall;
+const put = (part, x, y) => { part.style.left = `${x}%`; part.style.top = `${y}%`; };
+const heading = (column, text) => put(element("div", box, text, { class: "column" }), across(column), 0);
+heading(0, `${net.features} inputs`);
+const inputs = on_images || net.features > 16 ? [] : Array.from({ length: net.features }, (_, j) => {
+  const cell = element("div", box, "", { class: "unit" });
+  element("b", cell, `x${j + 1}`);
+  put(cell, across(0), down(j, net.features));
+  return element("span", cell);
+});
+const looked_at = on_images ? element("canvas", box, "", { class: "unit", id: "looked_at", role: "img", "aria-label": "The image of the example" }) : null;
+if (looked_at) put(looked_at, across(0), down(0, 1));
+const places = [];
+net.layers.forEach((layer, l) => {
+  heading(l + 1, `${layer.name || `layer ${l}`}: ${layer.does}`);
+  layer.units.forEach((_, k) => places.push([across(l + 1), down(k, layer.units.length)]));
+});
+const wires = units.flatMap((unit, u) => unit.wires.flatMap(([parameter, source]) => {
+  if (source >= 0 && !inputs.length) return [];
+  const from = source >= 0 ? [across(0), down(source, net.features)] : places[-1 - source];
+  const line = element("svg:line", at("wires"), "", { x1: from[0], y1: from[1], x2: places[u][0], y2: places[u][1] });
+  return [{ line, parameter }];
+}));
+const outputs_begin = units.length - net.outputs.length;
+const cells = units.map((unit, u) => {
+  const cell = element("button", box, "", { class: "unit", "aria-expanded": "false" });
+  const pictured = on_plane || (on_images && unit.wires.some(([, source]) => source >= 0));
+  const canvas = pictured ? element("canvas", cell) : null;
+  if (net.answer?.threshold === null && u >= outputs_begin) element("b", cell, String(u - outputs_begin));
+  const text = element("span", cell);
+  put(cell, ...places[u]);
+  cell.onclick = () => open_unit(u);
+  return { cell, canvas, text };
+});
+function paint_wires() {
+  const most = largest(wires.map(({ parameter }) => parameters[parameter])) || 1;
+  for (const { line, parameter } of wires) {
+    const w = parameters[parameter];
+    line.setAttribute("class", !Number.isFinite(w) ? "broken" : w < 0 ? "below" : "");
+    line.setAttribute("stroke-width", Number.isFinite(w) ? (0.25 + (3.75 * Math.abs(w)) / most).toFixed(2) : 2);
+  }
+}
+
+// The example goes through the network: its values stand at the neurons, and the frame gets them.
+function run_example() {
+  load(1, (_, j) => net.rows[chosen][j]);
+  run(lines, 1);
+}
+function show_example() {
+  run_example();
+  const row = net.rows[chosen];
+  inputs.forEach((text, j) => { text.textContent = short(row[j]); });
+  if (looked_at) paint(looked_at, row.slice(0, net.features), side);
+  units.forEach((unit, u) => {
+    const x = value(unit.value);
+    cells[u].text.textContent = short(x);
+    cells[u].cell.classList.toggle("broken", !Number.isFinite(x));
+    cells[u].cell.setAttribute("aria-label", `${unit.title}: ${short(x)}`);
+  });
+  const shown_inputs = net.features > 6 ? "" : `${row.slice(0, net.features).map((x, j) => `x${j + 1} = ${number(x)}`).join(", ")}. `;
+  const output = net.outputs.map((place) => value(place));
+  const given = net.outputs.length > 1 ? "" : `Output ${number(output[0])}`;
+  const target = row.slice(net.features);
+  const [found, want] = [answered(output), wanted(row)];
+  const verdict = net.answer ? `class ${found < 0 ? "nan" : found}, ${found === want ? "right" : `wrong: it is ${want}`}` : `target ${target.map(number).join(", ")}`;
+  at("shown").textContent = `${shown_inputs}${given}${given ? ": " : ""}${given ? verdict : verdict.replace(/^c/, "C")}. Loss ${number(value(net.cost))}.`;
+  at("which").textContent = `${chosen + 1} of ${net.rows.length}`;
+  at("example").value = String(chosen);
+  at("example").setAttribute("aria-valuetext", `example ${chosen + 1} of ${net.rows.length}: ${at("shown").textContent}`);
+  tell_unit();
+}
+function choose(i) {
+  chosen = i;
+  if (on_plane) paint_dots();
+  if (on_images) { paint_images(); paint_seen(); }
+  show_example();
+}
+
+// A neuron, opened: the page of its graph in a frame of its own, with the numbers of the example.
+let opened = null;
+let loaded = false;
+let pages = null;
+async function unpacked() {
+  const bytes = Uint8Array.from(atob(at("packed").textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+const escaped = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+const as_text = (x) => (Number.isFinite(x) ? x : String(x));
+const numbers_of = (u) => ({ leaves: pages.leaves[u].map((place) => as_text(value(place))), seed: as_text(total(units[u].gradient)) });
+async function open_unit(u) {
+  const unit = units[u];
+  if (opened === u) { close_unit(); return; }
+  cells.forEach(({ cell }, k) => cell.setAttribute("aria-expanded", String(k === u)));
+  opened = u;
+  loaded = false;
+  at("opened").hidden = false;
+  at("unit_title").textContent = `${unit.title}, for the example`;
+  at("unit").hidden = unit.shape === null;
+  at("unit_hint").textContent = unit.shape === null
+    ? "It has too many scalars to be shown one by one."
+    : `Its scalars: h… comes from another neuron, w.… and b are its own, out is its output. The gradients are those of ${net.loss} for this example.`;
+  at("unit_title").focus();
+  if (unit.shape === null) return;
+  pages ??= await unpacked();
+  run_example();
+  const { svg, graph } = pages.shapes[unit.shape];
+  const { leaves, seed } = numbers_of(u);
+  graph.leaves.forEach((leaf, k) => { leaf.data = leaves[k]; });
+  const parts = { title: escaped(unit.title), svg, graph: JSON.stringify({ ...graph, seed }).replaceAll("<", "\\u003c") };
+  at("unit").onload = () => { loaded = true; tell_unit(); };
+  at("unit").srcdoc = pages.frame.split(/@(title|svg|graph)@/).map((part, k) => (k % 2 ? parts[part] : part)).join("");
+}
+function tell_unit() {
+  if (opened !== null && loaded) at("unit").contentWindow.postMessage(numbers_of(opened), "*");
+}
+function close_unit() {
+  at("opened").hidden = true;
+  at("unit").removeAttribute("srcdoc");
+  cells[opened].cell.setAttribute("aria-expanded", "false");
+  cells[opened].cell.focus();
+  opened = null;
+  loaded = false;
+}
+
+// Everything as it is now.
+function* painting() {
+  const numbers = parameters.slice(); // which may change meanwhile
+  const when = steps;
+  const found = [];
+  let cost = 0;
+  yield* forward_over(net.rows.length, (i, j) => net.rows[i][j], (_, rows) => {
+    for (let r = 0; r < rows; r++) { cost += value(net.cost, r); found.push(outputs_at(r)); }
+  }, numbers);
+  outputs = found;
+  const right = net.answer ? net.rows.filter((_, i) => !is_wrong(i)).length : null;
+  cost /= net.rows.length;
+  if (shares.at(-1)?.[0] !== when) shares.push([when, right / net.rows.length]);
+  shares = thinned(shares);
+  const accuracy = right === null ? "" : `, ${right} of ${net.rows.length} right`;
+  at("where").textContent = `step ${when}: loss ${number(cost)}${accuracy}`;
+  show_curves(when, cost);
+  yield;
+  if (on_plane) { yield* paint_plane(numbers); paint_dots(); }
+  if (on_images) { paint_images(); yield; paint_seen(); }
+  yield;
+  paint_wires();
+  show_example();
+}
+function show() {
+  for (const _ of painting());
+}
+const thinned = (points) => (points.length > 800 ? points.filter((_, k) => k % 2 === 0) : points);
+function show_curves(until, cost) {
+  const high = Math.max(0, cost, ...losses.map(([, y]) => y).filter(Number.isFinite));
+  const line = (points) => points
+    .map(([x, y]) => [(298 * x) / Math.max(1, until) + 1, 77 - 74 * y])
+    .filter((point) => point.every(Number.isFinite)).join(" ");
+  at("losses").setAttribute("points", line([...losses, [until, cost]].map(([x, y]) => [x, high ? y / high : 0])));
+  at("shares").setAttribute("points", net.answer ? line(shares) : "");
+  at("high").textContent = number(high);
+  at("low").textContent = "0";
+  const accuracy = net.answer ? "; dashed: the share that is right, from 0 to 1" : "";
+  at("curves").textContent = `${net.loss}, ${until} ${until === 1 ? "step" : "steps"}${accuracy}`;
+  at("curve").setAttribute("aria-label", `${at("curves").textContent}; the loss is ${number(cost)} now, and was ${number(losses[0]?.[1] ?? cost)}`);
+}
+
+// Training: as many steps a frame as fit, and everything is painted only so often.
+let timer = null;
+let painted = 0;
+let stepped = 0;
+let work = null; // painting that is going on
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+let rate = net.rules[0].rate;
+function advance() {
+  const cost = step(rate);
+  losses.push([steps - 1, cost]);
+  losses = thinned(losses);
+}
+function say(text) { if (at("said").textContent !== text) at("said").textContent = text; }
+function is_sound() {
+  if (parameters.every(Number.isFinite)) return true;
+  halt();
+  say(`The numbers left all bounds: the loss is ${number(losses.at(-1)[1])}. Reset, and try a smaller rate.`);
+  return false;
+}
+function frame() {
+  timer = requestAnimationFrame(frame);
+  const start = performance.now();
+  const speed = Number(at("speed").value);
+  if (!speed) do advance(); while (performance.now() - start < 5);
+  else if (start - stepped >= 1000 / speed) { advance(); stepped = start; }
+  if (!work && start - painted >= (calm.matches ? 1000 : 100)) work = painting();
+  while (work && performance.now() - start < 10) {
+    if (!work.next().done) continue;
+    work = null;
+    painted = performance.now();
+    is_sound();
+  }
+}
+function halt() {
+  cancelAnimationFrame(timer);
+  timer = null;
+  at("train").textContent = "Train";
+  at("where").setAttribute("aria-live", "polite");
+  show();
+}
+function train() {
+  if (timer !== null) { halt(); return; }
+  at("train").textContent = "Stop";
+  at("where").setAttribute("aria-live", "off"); // too fast to be spoken
+  say("");
+  painted = stepped = 0;
+  work = null;
+  timer = requestAnimationFrame(frame);
+}
+function one() {
+  if (timer !== null) { halt(); return; }
+  advance();
+  show();
+  if (is_sound()) say("");
+}
+
+at("train").onclick = train;
+at("one").onclick = one;
+at("again").onclick = () => {
+  if (timer !== null) halt();
+  start_over();
+  losses = [];
+  shares = [];
+  show();
+  say("");
+};
+at("close").onclick = close_unit;
+at("example").max = String(net.rows.length - 1);
+at("example").oninput = () => choose(Number(at("example").value));
+at("rate").value = String(Math.log10(rate || 1e-4));
+function show_rate() {
+  at("rate_text").textContent = number(rate);
+  at("rate").setAttribute("aria-valuetext", number(rate));
+}
+at("rate").oninput = () => {
+  rate = Number((10 ** Number(at("rate").value)).toPrecision(2));
+  show_rate();
+};
+show_rate();
+net.rules.forEach(({ name }, k) => element("option", at("rule"), name, { value: k }));
+at("rule").onchange = () => choose_rule(Number(at("rule").value));
+for (const count of [1, 5, 10, 20, 50, 100]) {
+  if (count < net.rows.length) element("option", at("batch"), String(count), { value: count });
+}
+element("option", at("batch"), `all ${net.rows.length}`, { value: net.rows.length, selected: "" });
+at("batch").onchange = () => { batch = Number(at("batch").value); next = 0; };
+at("sees").onchange = paint_seen;
+at("plane").hidden = !on_plane;
+at("gallery").hidden = at("seeing").hidden = !on_images;
+at("dots").onclick = (event) => {
+  const frame = at("dots").getBoundingClientRect();
+  const distance = (row) => {
+    const [x, y] = place_of(row);
+    return Math.hypot(frame.left + x * frame.width - event.clientX, frame.top + y * frame.height - event.clientY);
+  };
+  choose(net.rows.reduce((best, row, i) => (distance(row) < distance(net.rows[best]) ? i : best), 0));
+};
+at("images").onclick = (event) => {
+  const frame = at("images").getBoundingClientRect();
+  const rows = Math.ceil(net.rows.length / ACROSS);
+  const x = Math.floor(((event.clientX - frame.left) / frame.width) * ACROSS);
+  const y = Math.floor(((event.clientY - frame.top) / frame.height) * rows);
+  const i = y * ACROSS + x;
+  if (net.rows[i]) choose(i);
+};
+document.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
+  const { tagName } = event.target;
+  if (["INPUT", "SELECT"].includes(tagName)) return;
+  if (event.key === "ArrowRight") { event.preventDefault(); one(); }
+  else if (event.key === " " && tagName !== "BUTTON") { event.preventDefault(); train(); }
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { palette = colours(); show(); });
+new ResizeObserver(() => {
+  reach = at("dots").clientWidth;
+  if (on_plane) paint_dots();
+}).observe(at("plane"));
+show();

@@ -1,0 +1,368 @@
+"""The page in which a network trains, in headless Chromium, against the engine."""
+
+from __future__ import annotations
+
+import random
+from itertools import chain
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Frame, Page, Position, expect
+
+from micrograd_like import (
+    MLP,
+    SGD,
+    Adam,
+    AdamW,
+    Module,
+    Neuron,
+    Value,
+    binary_cross_entropy_with_logits,
+    blobs,
+    cross_entropy,
+    explore,
+    hinge_loss,
+    moons,
+    mse_loss,
+)
+from micrograd_like._internal.text import number
+from tests.browser.conftest import Opener
+from tests.support.pages import wait_until
+
+HOSTILE = "</script><img src=x onerror=alert(1)>&@svg@@title@ $style"
+
+
+def data(n: int = 24) -> tuple[list[list[float]], list[int]]:
+    return moons(n, 0.1, random.Random(1))
+
+
+def network(*hidden: int, **choices: Any) -> MLP:
+    return MLP(2, [*(hidden or (4,)), 1], init="he", rng=random.Random(2), **choices)
+
+
+def train(page: Page, steps: int) -> list[float]:
+    found: list[float] = page.evaluate(
+        f"(() => {{ for (let k = 0; k < {steps}; k++) advance(); show(); "
+        "return Array.from(parameters); })()"
+    )
+    return found
+
+
+def opened_frame(page: Page, unit: int) -> Frame:
+    page.locator("button.unit").nth(unit).click()
+    wait_until(page, "loaded")
+    [frame] = [frame for frame in page.frames if frame.parent_frame is not None]
+    return frame
+
+
+# Numbers
+
+
+def hinge(outputs: list[Any], targets: list[Any]) -> Any:
+    return hinge_loss(outputs, [2 * t - 1 for t in targets])
+
+
+@pytest.mark.parametrize(
+    ("make", "activation", "loss"),
+    [
+        (lambda ps: SGD(ps, 0.1), "relu", binary_cross_entropy_with_logits),
+        (lambda ps: Adam(ps, 0.0123), "relu", binary_cross_entropy_with_logits),
+        (lambda ps: SGD(ps, 0.05, momentum=0.9, nesterov=True), "sigmoid", hinge),
+        (lambda ps: AdamW(ps, 0.01, weight_decay=0.1), "tanh", mse_loss),
+        (lambda ps: Adam(ps, 0.01, weight_decay=0.1), "sigmoid", mse_loss),
+    ],
+    ids=["SGD", "Adam", "Nesterov", "AdamW", "decay"],
+)
+def test_a_hundred_steps_are_those_of_the_engine(
+    opened: Opener, make: Any, activation: str, loss: Any
+) -> None:
+    X, y = data()
+    model = network(4, 3, activation=activation)
+    page = opened(explore(model, X, y, loss=loss, optimizer=make(model.parameters())).html)
+    found = train(page, 100)
+    optimizer = make(model.parameters())
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss([model(x) for x in X], y).backward()
+        optimizer.step()
+    assert found == pytest.approx([p.data for p in model.parameters()], rel=1e-9, abs=1e-9)
+    cost = loss([model(x) for x in X], y).data
+    assert page.inner_text("#where").startswith(f"step 100: loss {number(cost)}")
+
+
+def test_many_classes_in_batches_are_those_of_the_engine(opened: Opener) -> None:
+    X, y = blobs(30, rng=random.Random(4))
+    model = MLP(2, [5, 3], activation="tanh", rng=random.Random(3))
+    page = opened(explore(model, X, y, loss=cross_entropy).html)
+    page.select_option("#batch", "10")
+    batches = page.evaluate(
+        "(() => { const seen = []; for (let k = 0; k < 9; k++) { "
+        "backward_over(seen[k] = next_batch()); UPDATES[rule](0.01, moves++, parameters, "
+        "gradient, buffers, net.moved); } return seen; })()"
+    )
+    assert all(sorted(chain(*batches[k : k + 3])) == list(range(30)) for k in (0, 3, 6))
+    assert batches[:3] != batches[3:6]
+    optimizer = Adam(model.parameters(), 0.01)
+    for batch in batches:
+        optimizer.zero_grad()
+        cross_entropy([model(X[i]) for i in batch], [y[i] for i in batch]).backward()
+        optimizer.step()
+    found = page.evaluate("Array.from(parameters)")
+    assert found == pytest.approx([p.data for p in model.parameters()], rel=1e-9, abs=1e-12)
+    page.evaluate("show()")
+    right = sum(
+        max(range(3), key=lambda k: model(x)[k].data) == t for x, t in zip(X, y, strict=True)
+    )
+    assert page.inner_text("#where").endswith(f"{right} of 30 right")
+
+
+def test_zero_passes_nothing_back(opened: Opener) -> None:
+    """As in the engine, not even to a local derivative of inf."""
+
+    def loss(outputs: list[Any], targets: list[Any]) -> Any:
+        return sum((z.relu().sqrt() - t) ** 2 for z, t in zip(outputs, targets, strict=True)) / len(
+            targets
+        )
+
+    model = MLP(1, [1], rng=random.Random(1))
+    for parameter in model.parameters():
+        parameter.data = -1.0
+    page = opened(explore(model, [[1.0], [2.0]], [0.5, 0.25], loss=loss).html)
+    page.evaluate("backward_over(order)")
+    loss([model([1.0]), model([2.0])], [0.5, 0.25]).backward()
+    found = page.evaluate("Array.from(gradient)")
+    assert found == [parameter.grad for parameter in model.parameters()]
+
+
+def test_what_goes_through_the_network_stands_at_its_neurons(opened: Opener) -> None:
+    X, y = data()
+    model = network(3)
+    page = opened(explore(model, X, y, loss=binary_cross_entropy_with_logits).html)
+    page.fill("#example", "7")
+    hidden = [neuron(X[7]).data for neuron in model.layers[0].neurons]
+    output = model(X[7]).data
+    shown = [float(text.replace("−", "-")) for text in page.locator(".unit span").all_inner_texts()]
+    assert shown == pytest.approx([*X[7], *hidden, output], abs=0.0051)
+    assert page.inner_text("#shown").startswith(
+        f"x1 = {number(X[7][0])}, x2 = {number(X[7][1])}. Output {number(output)}: class "
+    )
+    spoken = page.get_attribute("#example", "aria-valuetext") or ""
+    assert spoken.startswith("example 8 of 24: x1 = ")
+
+
+def test_a_click_on_the_plane_takes_the_nearest_example(opened: Opener) -> None:
+    X, y = data()
+    page = opened(explore(network(), X, y, loss=binary_cross_entropy_with_logits).html)
+    for i in (3, 11):
+        x, y_ = page.evaluate(f"place_of(net.rows[{i}])")
+        box = page.locator("#dots").bounding_box()
+        assert box
+        place = Position(x=x * box["width"] + 1, y=y_ * box["height"] - 1)
+        page.click("#dots", position=place)
+        assert page.inner_text("#which") == f"{i + 1} of 24"
+
+
+def test_a_neuron_opens_to_its_scalars(opened: Opener) -> None:
+    """With the values and the gradients that it has for the example, and follows the training."""
+    X, y = data()
+    model = network(3, 2)
+    page = opened(explore(model, X, y, loss=binary_cross_entropy_with_logits).html)
+    page.fill("#example", "5")
+    frame = opened_frame(page, 3)  # the first of the second layer
+    for steps in (0, 4):
+        if steps:
+            train(page, steps)
+            wait_until(frame, f"leaves[0] === {page.evaluate('parameters[9 + 3]')!r}")
+            for parameter, x in zip(
+                model.parameters(), page.evaluate("Array.from(parameters)"), strict=True
+            ):
+                parameter.data = x
+        model.zero_grad()
+        hidden = [Value(neuron(X[5]).data) for neuron in model.layers[0].neurons]
+        neuron = model.layers[1].neurons[0]
+        out = neuron(hidden)
+        other = model.layers[1].neurons[1](hidden)
+        binary_cross_entropy_with_logits([model.layers[2]([out, other])], [y[5]]).backward()
+        frame.evaluate("go(last)")
+        names = frame.evaluate("graph.leaves.map((leaf) => name(leaf.node))")
+        grads = dict(
+            zip(names, frame.evaluate("graph.leaves.map((leaf) => full[leaf.node])"), strict=True)
+        )
+        values = dict(zip(names, frame.evaluate("leaves"), strict=True))
+        want = {f"w.{i}": w for i, w in enumerate(neuron.w)} | {"b": neuron.b}
+        want |= {f"h0.{i}": x for i, x in enumerate(hidden)}
+        assert values == pytest.approx({name: x.data for name, x in want.items()})
+        here = {f"h0.{i}": out.grad * (out.data > 0) * w.data for i, w in enumerate(neuron.w)}
+        assert grads == pytest.approx(
+            {name: x.grad for name, x in want.items() if name[0] != "h"} | here
+        )
+    assert frame.locator("h1").inner_text() == "layers.1.neurons.0"
+    assert "∂loss/∂out" in frame.evaluate("(go(middle), document.getElementById('step').innerText)")
+    page.click("#close")
+    assert page.is_hidden("#opened")
+    assert page.evaluate("document.activeElement === cells[3].cell")
+
+
+# The page
+
+
+@pytest.mark.parametrize("features", [2, 16])
+def test_train_step_and_reset(opened: Opener, features: int) -> None:
+    rng = random.Random(5)
+    X = [[rng.uniform(0, 1) for _ in range(features)] for _ in range(20)]
+    model = MLP(features, [3, 1], rng=rng)
+    page = opened(explore(model, X, [int(x[0] > 0.5) for x in X], loss=mse_loss).html)
+    start = page.evaluate("Array.from(parameters)")
+    page.focus("#train")
+    page.keyboard.press("Enter")
+    wait_until(page, "steps > 3")
+    page.keyboard.press("Enter")
+    page.click("#one")
+    steps = page.evaluate("steps")
+    assert page.inner_text("#where").startswith(f"step {steps}: loss ")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("steps") == steps + 1
+    assert page.evaluate("at('losses').points.length") > 2
+    page.click("#again")
+    assert page.evaluate("[steps, Array.from(parameters)]") == [0, start]
+    assert page.inner_text("#where").startswith("step 0: loss ")
+
+
+def test_all_can_be_reached_by_the_keyboard(opened: Opener) -> None:
+    X, y = data()
+    page = opened(explore(network(2), X, y, loss=mse_loss).html)
+    seen = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("document.activeElement.id || document.activeElement.ariaLabel"))
+    assert seen[:8] == ["train", "one", "again", "example", "rate", "rule", "batch", "speed"]
+    assert [name.split(":")[0] for name in seen[8:11]] == [
+        "layers.0.neurons.0",
+        "layers.0.neurons.1",
+        "layers.1.neurons.0",
+    ]
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    wait_until(page, "loaded")
+    assert page.evaluate("document.activeElement.id") == "unit_title"
+
+
+def test_a_rate_that_is_too_large_stops_and_says_so(opened: Opener) -> None:
+    X, y = data()
+    model = network(4)
+    page = opened(explore(model, X, y, loss=mse_loss, optimizer=SGD(model.parameters(), 10)).html)
+    page.click("#train")
+    wait_until(page, "timer === null && steps > 0")
+    assert "Reset, and try a smaller rate" in page.inner_text("#said")
+    assert page.locator(".unit.broken").count() > 0
+    assert page.locator("#wires .broken").count() > 0
+
+
+def test_digits_show_what_each_neuron_sees(opened: Opener) -> None:
+    rng = random.Random(6)
+    X = [[rng.choice((0.0, 1.0)) for _ in range(64)] for _ in range(30)]
+    model = MLP(64, [4, 10], rng=rng)
+    page = opened(explore(model, X, [i % 10 for i in range(30)], loss=cross_entropy).html)
+    assert page.locator("button.unit canvas").count() == 4
+    w = [x.data for x in model.layers[0].neurons[1].w]
+    seen = "Array.from(weights_of(units[1], {}))"
+    assert page.evaluate(seen.replace("{}", "new Array(64).fill(1)")) == w
+    assert page.evaluate(seen.replace("{}", "net.rows[0]")) == [
+        a * b for a, b in zip(w, X[0], strict=True)
+    ]
+    before = page.evaluate("cells[1].canvas.toDataURL()")
+    page.select_option("#sees", "product")
+    assert page.evaluate("cells[1].canvas.toDataURL()") != before
+    box = page.locator("#images").bounding_box()
+    assert box
+    page.click("#images", position={"x": box["width"] / 12 * 2.5, "y": 5})
+    assert page.inner_text("#which") == "3 of 30"
+    opened_frame(page, 1)
+    assert page.inner_text("#unit_title").startswith("layers.0.neurons.1")
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(opened: Opener, width: int, scheme: str) -> None:
+    X, y = data()
+    page = opened(
+        explore(network(4), X, y, loss=binary_cross_entropy_with_logits).html,
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,
+    )
+    found = []
+
+    def look(where: Any) -> None:
+        found.extend(Axe().run(where, options={"iframes": False}).response["violations"])
+
+    look(page)
+    train(page, 20)
+    frame = opened_frame(page, 1)
+    for place in (0, 6, 10):
+        frame.evaluate(f"go({place})")
+        look(frame)
+    look(page)
+    assert [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert frame.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_notebook_shows_it_in_a_sandboxed_frame(opened: Opener) -> None:
+    X, y = data()
+    frame = explore(network(2), X, y, loss=mse_loss)._repr_html_()
+    page = opened(f"<!doctype html>{frame}")
+    inner = page.frame_locator("iframe")
+    inner.locator("#one").click()
+    expect(inner.locator("#where")).to_contain_text("step 1: loss")
+    inner.locator("button.unit").first.click()
+    neuron = inner.frame_locator("#unit")
+    neuron.locator("#next").click()
+    expect(neuron.locator("#position")).to_have_text("forward 1 of 5")
+
+
+class Hostile(Module):
+    """A network whose parts are called what no one should be called."""
+
+    def __init__(self) -> None:
+        rng = random.Random(7)
+        self.__dict__[HOSTILE] = Neuron(2, rng=rng)
+        self.__dict__["__proto__"] = Neuron(1, nonlin=False, rng=rng)
+
+    def __call__(self, x: Any) -> Any:
+        return self.__dict__["__proto__"]([self.__dict__[HOSTILE](x)])
+
+
+@pytest.mark.parametrize("x", [0.5, 1e308, -1e308, 5e-324])
+def test_hostile_names_and_numbers(opened: Opener, x: float) -> None:
+    def mse(outputs: Any, targets: Any) -> Any:
+        return mse_loss(outputs, targets)
+
+    mse.__name__ = HOSTILE
+    page = opened(explore(Hostile(), [[x, 1.0], [-x, 2.0]], [0.25, 1e308], loss=mse).html)
+    page.click("#one")
+    assert page.evaluate("[typeof steps, steps]") == ["number", 1]
+    label = page.locator("button.unit").first.get_attribute("aria-label") or ""
+    assert label.startswith(HOSTILE)
+    frame = opened_frame(page, 0)
+    assert frame.locator("h1").inner_text().strip() == HOSTILE
+    frame.evaluate("go(last)")
+    assert page.locator("img").count() == frame.locator("img").count() == 0
+    assert frame.locator("script").count() == 2
+
+
+def test_numbers_that_are_none(opened: Opener) -> None:
+    model = network(2)
+    model.parameters()[0].data = float("nan")
+    model.parameters()[4].data = float("inf")
+    X, y = data()
+    page = opened(explore(model, X, y, loss=mse_loss).html)
+    assert page.locator("#wires .broken").count() == 2
+    opened_frame(page, 0)
+
+
+def test_the_page_stays_small() -> None:
+    X, y = moons(100, 0.1, random.Random(1))
+    model = MLP(2, [16, 16, 1], init="he", rng=random.Random(1))
+    page = explore(model, X, y, loss=binary_cross_entropy_with_logits)
+    assert len(page.html.encode()) < 250_000
