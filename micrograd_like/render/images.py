@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from micrograd_like._internal.extras import load
 
 VARIABLE = "MICROGRAD_LIKE_DOT"
 FORMATS = ("svg", "png", "pdf")
+MOST_SECONDS = 60
 
 
 def find_renderer() -> str:
@@ -43,17 +45,29 @@ def render(source: str, form: str) -> bytes:
     """The picture that the DOT text `source` describes, as the bytes of an svg, png or pdf file.
 
     graphviz-pure writes no pdf: there svglib, which the extra `pdf` installs, makes it of the svg.
-    A renderer that fails raises RuntimeError with what it said.
+    A renderer that fails raises RuntimeError with what it said, and so does one that takes longer
+    than a minute.
     """
     program = find_renderer()
     if form == "pdf" and Path(program).stem == "graphviz-pure":
         return _pdf(render(source, "svg"))
-    done = subprocess.run(
-        [program, "-Kdot", f"-T{form}"], input=source.encode(), capture_output=True, check=False
-    )
+    command = [program, "-Kdot", f"-T{form}"]
+    if form == "png":
+        command.append("-Gsize=200,200")  # inches; hundreds of millions of pixels help nobody
+    try:
+        done = subprocess.run(
+            command, input=source.encode(), capture_output=True, check=False, timeout=MOST_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(
+            f"{program} was still placing the boxes after {MOST_SECONDS} seconds: draw a smaller "
+            "part, or give model= and a smaller max_nodes= to fold neurons and layers into boxes"
+        ) from None
     if done.returncode or not done.stdout:
         said = done.stderr.decode(errors="replace").strip() or "it wrote nothing"
         raise RuntimeError(f"{program} could not make the {form}: {said}")
+    if form == "svg":  # titles, such as v1, would show as tooltips
+        return re.sub(rb"<title>.*?</title>\n?", b"", done.stdout)
     return done.stdout
 
 

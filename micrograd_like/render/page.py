@@ -255,6 +255,7 @@ def _roomy(source: str) -> str:
     Without the heading of a graph that is older than its leaves, since the page computes it again.
     """
     source = re.sub(r"^\tfontsize=12 label=.* labelloc=t\n", "", source, flags=re.MULTILINE)
+    source = source.replace("bgcolor=white", "bgcolor=transparent", 1)
     source = re.sub(
         r"(?<!\\)\|data\\ [^|\n]*\|grad\\ [^|\n}\"]*(?=[}\"])",
         rf"|data\\ {_ROOM}|grad\\ {_ROOM}",
@@ -275,7 +276,7 @@ def picture_of(root: Value, names: Mapping[str, object], model: Model | None = N
     source = _roomy(draw(root, names=names, model=model, max_nodes=MOST_NODES).source)
     svg = Drawing(source).svg
     width = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
-    svg = re.sub(r"<!--.*?-->\s*|<title>.*?</title>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r' (?:fill|font-family|stroke|xml:space|xmlns:xlink)="[^"]*"', "", svg)
     svg = re.sub(r' (?:text-anchor="middle"|font-size="12.00")', "", svg)  # as the style says
     svg = svg.replace(f"data {_ROOM}", "").replace(f"grad {_ROOM}", "")  # the script writes there

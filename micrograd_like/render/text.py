@@ -20,6 +20,16 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def letters_that_fonts_may_lack(text: str) -> str:
+    """The first few letters in `text` that are beyond Latin, Greek, Cyrillic and mathematics.
+
+    >>> letters_that_fonts_may_lack("αβ∂x² 漢字")
+    '漢字'
+    """
+    beyond = [c for c in dict.fromkeys(text) if c > "\u0590" and not "\u1d00" <= c < "\u2c00"]
+    return "".join(beyond[:10])
+
+
 def plain(text: str) -> str:
     r"""`text` as a label that is no record, such as a frame's: never HTML, never an escape.
 

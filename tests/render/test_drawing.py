@@ -39,12 +39,113 @@ def test_every_value_has_its_box_and_every_use_its_arrow() -> None:
     c.backward()
     drawing = draw(c, names=locals())
     shown = texts(drawing.svg)
-    assert [shown.count(name) for name in "abc"] == [1, 1, 1]
+    assert [shown.count(title) for title in ("a", "b", "c = v1 + a")] == [1, 1, 1]
     assert "data −6.0" in shown
     assert "grad −2.0" in shown
     assert "grad 2.0" in shown
     # a is used twice, b once, the product once; and each of two operations makes its value.
     assert len(edges(drawing.source)) == 4 + 2
+
+
+def titles(source: str) -> list[str]:
+    return [t.replace("\\", "") for t in re.findall(r"label=\"?\{?([^|\n]*)\|data", source)]
+
+
+def test_titles_tell_which_operand_comes_first() -> None:
+    a, b = Value(2.0, "a"), Value(3.0, "b")
+    M, N, P = a - b, 1 - a, a - 1
+    shown = titles(draw((M / N) ** P).source)
+    assert shown[:5] == ["a", "b", "M = a − b", "N = 1 − a", "v1 = M/N"]
+    assert shown[5:] == ["P = a − 1", "v2 = v1^P"]
+
+
+def test_values_of_one_label_are_told_apart() -> None:
+    assert titles(draw(Value(1.0, "w") * Value(2.0, "w")).source) == ["w", "w#2", "v1 = w·w#2"]
+
+
+def test_local_derivatives_stand_at_the_arrows() -> None:
+    a, b = Value(2.0), Value(-3.0)
+    source = draw(a * b - 4 * b, local_grads=True).source
+    told = re.findall(r"(v\d) -> (o\d) \[label=(\S+) id", source.replace('"', ""))
+    # ∂(a·b)/∂a = b and ∂(a·b)/∂b = a; ∂(4·b)/∂b = 4; 1 and −1 of the difference.
+    assert sorted(told) == [
+        ("v0", "o2", "−3.0"),
+        ("v1", "o2", "2.0"),
+        ("v1", "o3", "4.0"),
+        ("v2", "o4", "1.0"),
+        ("v3", "o4", "−1.0"),
+    ]
+    assert "label=−3.0" not in draw(a * b).source.replace('"', "")
+
+
+def test_a_leaf_of_many_uses_is_drawn_once_and_then_named() -> None:
+    w, h = Value(0.5, "w"), Value(0.25)
+    for _ in range(60):
+        h = (h * w + 0.125 * w).tanh()
+    source = draw(h).source
+    from_w = [head for tail, head in edges(source) if tail == "v1"]
+    assert len(from_w) == 4
+    named = re.findall(r"^\t(n\d+) \[label=w ", source, re.MULTILINE)
+    assert len(named) == 120 - 4
+    assert {tail for tail, _ in edges(source)} >= {*named}
+
+
+def test_the_inputs_of_a_network_are_drawn_once_each_with_their_names() -> None:
+    model = MLP(2, [3, 1], rng=random.Random(0))
+    output = model([1.5, -2.0])
+    for max_nodes in (500, 20):
+        source = draw(output, model=model, max_nodes=max_nodes).source
+        assert sorted(re.findall(r"x\[\d\] = −?[\d.]+", source)) == ["x[0] = 1.5", "x[1] = −2.0"]
+    assert "v1 = w.0·x[0]" in titles(draw(output, model=model).source)
+    assert "x[" not in draw(output).source
+
+
+def test_folded_neurons_stand_in_their_order() -> None:
+    model = MLP(1, [12, 1], rng=random.Random(0))
+    drawing = draw(model([Value(1.0)]), model=model, max_nodes=20)
+    lines = ElementTree.fromstring(drawing.svg).iter(f"{SVG}text")
+    heights = {line.text or "": float(line.attrib["y"]) for line in lines}
+    column = [heights[f"layers.0.neurons.{i}"] for i in range(12)]
+    assert column == sorted(column)
+
+
+def test_the_legend_names_the_colours_that_occur() -> None:
+    a, b = Value(2.0, "a"), Value(3.0, "b")
+    c = a - b
+    assert "grad above" not in draw(c).source
+    c.backward()
+    assert texts(draw(c).svg)[0] == "orange: grad above 0, blue: grad below 0"
+    assert texts(draw(Value(float("inf")) + 1).svg)[0] == "red: nan or inf"
+
+
+@pytest.mark.parametrize("data", [float("nan"), float("inf")])
+def test_data_that_is_no_number_is_red_under_a_healthy_gradient(data: float) -> None:
+    a = Value(data)
+    a.backward()
+    assert re.findall(r"fillcolor=\"(#\w+)\"", draw(a).source) == ["#ff4d4d"]
+
+
+def test_no_tooltips_of_the_renderer() -> None:
+    assert "<title>" not in draw(Value(1.0) + 1).svg
+
+
+def test_a_png_says_where_letters_may_be_missing(tmp_path: Path) -> None:
+    drawing = draw(Value(1.0, "漢字") + Value(2.0, "αβ∂²"))
+    with pytest.warns(UserWarning, match="has 漢字, a.png shows empty boxes: a picture in .svg"):
+        drawing.save(tmp_path / "a.png")
+    drawing.save(tmp_path / "a.svg")
+
+
+def test_a_layout_that_takes_too_long_is_an_error_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    slow = tmp_path / "slow"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("MICROGRAD_LIKE_DOT", str(slow))
+    monkeypatch.setattr("micrograd_like.render.images.MOST_SECONDS", 0.1)
+    with pytest.raises(RuntimeError, match=r"still placing the boxes after 0.1 seconds.*model="):
+        draw(Value(1.0)).save(tmp_path / "a.svg")
 
 
 def test_repeated_operands_are_two_arrows() -> None:
@@ -207,7 +308,7 @@ def test_large_graphs_fold(max_nodes: int, boxes: int) -> None:
     model, loss = network(5)
     assert len(nodes_of(loss)) > 3000
     source = draw(loss, model=model, max_nodes=max_nodes).source
-    titles = re.findall(r"label=\"layers\.([^|]*)\|", source)
+    titles = re.findall(r"label=\"layers\.(.*)\n", source)
     assert len(titles) == len(set(titles)) == boxes
     assert texts(draw(loss, model=model, max_nodes=max_nodes).svg)
     assert f"v{len(nodes_of(loss)) - 1} [" in source  # the root has a box of its own
@@ -227,7 +328,8 @@ def test_a_gradient_of_nan_is_not_lost_in_a_folded_box() -> None:
     loss.backward()
     model.layers[0].neurons[5].w[1].grad = float("nan")
     source = draw(loss, model=model, max_nodes=10).source
-    assert re.findall(r"layers\.0\|.*largest \|grad\| (\w+)", source.replace("\\", "")) == ["nan"]
+    assert re.findall(r"layers\.0\n.*\nlargest \|grad\| (\w+)", source) == ["nan"]
+    assert "#ff4d4d" in source
 
 
 def test_saves_every_format(tmp_path: Path) -> None:
