@@ -79,8 +79,8 @@ def draw(
 
     A box shows the name and what it was made of, the data and the grad. It is the darker the larger
     the grad is, orange for positive and blue for negative, and red where a number is nan or inf. A
-    leaf that is used many times has arrows to the first uses; at the others stands its name. Where
-    a leaf was given other `data` since the graph was made, a heading says so, and the box has the
+    leaf that is used many times has arrows to the first uses; at the others stands its name. If a
+    leaf was given other `data` since the graph was made, a heading says so, and the box has the
     number that the graph was made with and the present one.
 
     - `rankdir`: where the arrows go: "LR", "RL", "TB" or "BT".
