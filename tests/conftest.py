@@ -37,7 +37,7 @@ def pytest_configure() -> None:
 
 
 CORE = {
-    "engine": "edge_cases engine engine_graphs functions graph operation operators ops",
+    "engine": "edge_cases engine functions graph operation operators ops",
     "stepping": "explanation stepper steps tree",
 }
 """What somebody who changes the engine runs all the time: it takes seconds."""

@@ -1,3 +1,5 @@
+"""Derivatives of any order, Hessians, and what looks for mistakes in them."""
+
 from __future__ import annotations
 
 import itertools
@@ -9,20 +11,30 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mpmath import mp, mpf
 
 from micrograd_like import (
+    AnomalyError,
+    GradcheckError,
     Value,
     calculus,
+    detect_anomaly,
     grad,
     gradcheck,
     hessian,
     logsumexp,
+    maximum,
+    ops,
     softmax,
     value_and_grad,
 )
 from micrograd_like.engine import topological_order
+from micrograd_like.graph import nodes_of
+from micrograd_like.operation import anomaly_mode
+from tests.support import oracle
+from tests.support.oracle import Jet
 from tests.support.random_graphs import Recipe, bits
-from tests.support.tame_graphs import tame_recipe
+from tests.support.tame_graphs import gabs, tame_recipe
 
 Function = Callable[..., Any]
 
@@ -319,3 +331,207 @@ def test_the_derivative_is_linear_and_obeys_the_product_rule(x: float, k: float)
     linear, product = grad(lambda v: f(v) + k * g(v))(x), grad(lambda v: f(v) * g(v))(x)
     assert linear.data == pytest.approx(df + k * dg, rel=1e-12, abs=1e-12)
     assert product.data == pytest.approx(df * gx + fx * dg, rel=1e-12, abs=1e-12)
+
+
+# gradcheck and detect_anomaly
+
+
+def test_gradcheck_accepts_what_is_right_and_names_what_is_worst() -> None:
+    assert gradcheck(rosenbrock, [-1.2, 1.0]) is True
+    assert gradcheck(lambda v: Value(3.0), [1.0]) is True
+    with pytest.raises(GradcheckError) as error:
+        gradcheck(lambda v: v[0] + v[1].detach() * 5 + v[2].detach() * 2, [1.0, Value(3.0), 2.0])
+    assert str(error.value).startswith("xs[1] = 3.0: the gradient is 0.0, the slope 4.99999999")
+    assert isinstance(error.value, AssertionError)
+
+
+def test_gradcheck_at_its_tolerance() -> None:
+    def tilted(v: list[Value]) -> Value:  # the gradient is 1, the slope 1 + 2⁻¹⁰
+        return v[0] + v[0].detach() * 2.0**-10
+
+    assert gradcheck(tilted, [0.0], eps=2.0**-20, atol=2.0**-10, rtol=0.0)
+    assert gradcheck(tilted, [0.0], eps=2.0**-20, atol=0.0, rtol=2.0**-10)
+    for atol, rtol in ((2.0**-11, 0.0), (0.0, 2.0**-11), (0.0, 0.0)):
+        with pytest.raises(GradcheckError):
+            gradcheck(tilted, [0.0], eps=2.0**-20, atol=atol, rtol=rtol)
+
+
+def test_gradcheck_never_accepts_nan_or_inf() -> None:
+    for f in (lambda v: v[0].log(), lambda v: v[0] * math.nan, lambda v: v[0] * math.inf):
+        with pytest.raises(GradcheckError):
+            gradcheck(f, [-1.0])
+    # The slope by xs[1] is nan, which is worse than the 3 that is missing in the one by xs[0].
+    with pytest.raises(GradcheckError, match=r"xs\[1\] = 0.0: the gradient is inf, the slope nan"):
+        gradcheck(lambda v: v[0].detach() * 3 + v[1].sqrt(), [1.0, 0.0])
+
+
+def test_gradcheck_names_a_step_or_tolerance_that_is_no_number() -> None:
+    wrong: Any = "small"
+    for name in ("eps", "atol", "rtol"):
+        with pytest.raises(TypeError, match=f"{name}: expected a real number, got str: 'small'"):
+            gradcheck(lambda v: v[0], [1.0], **{name: wrong})
+
+
+FUNCTIONS = [
+    lambda v: v[0] * v[1] - v[0] / v[1],
+    lambda v: v[0] ** v[1] + 2 ** v[0],
+    lambda v: (v[0] * v[1]).tanh() + (v[0] - v[1]).sigmoid(),
+    lambda v: (v[0] * v[0] + 1).log() * v[1].exp(),
+    lambda v: (v[0].sqrt() + v[1].log1p()).sin() * v[1].cos(),
+    lambda v: (v[0] - 2 * v[1]).softplus() - maximum(v[0], v[1]) * abs(v[1]),
+    lambda v: logsumexp([v[0], v[1] * 2, 0.5]),
+    lambda v: ops.bce(v[0].sigmoid(), 0.3) + ops.bce_with_logits(v[1], 0.8),
+]
+
+
+@pytest.mark.parametrize("f", FUNCTIONS)
+def test_gradcheck_of_first_and_second_order(f: Function) -> None:
+    assert gradcheck(f, [1.3, 0.6])
+    assert gradcheck(lambda v: value_and_grad(f)(v)[1][0], [1.3, 0.6])
+    assert gradcheck(lambda v: value_and_grad(f)(v)[1][1], [1.3, 0.6])
+
+
+def test_anomalies_forward_name_the_operation_and_its_operands() -> None:
+    p, q = Value(0.0, "p"), Value(2.0, "q")
+    with detect_anomaly(), pytest.raises(AnomalyError) as error:
+        q / p
+    assert str(error.value) == (
+        "forward: div of (Value(data=2.0, grad=0.0, label='q'), "
+        "Value(data=0.0, grad=0.0, label='p')) gives inf"
+    )
+    assert (q / p).data == math.inf  # and outside, nothing raises
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a: a + math.inf,
+        lambda a: a - Value(math.inf),
+        lambda a: a * Value(1e308) * 10,
+        lambda a: (-a).log(),
+        lambda a: (a * 1000).exp(),
+        lambda a: (-a) ** 0.5,
+        lambda a: maximum(a, math.nan),
+    ],
+)
+def test_every_way_to_an_anomaly(make: Function) -> None:
+    with detect_anomaly(), pytest.raises(AnomalyError, match="forward"):
+        make(Value(1.0))
+    make(Value(1.0))
+
+
+def test_a_leaf_may_hold_what_it_was_given() -> None:
+    with detect_anomaly():
+        assert Value(math.inf).data == math.inf
+
+
+def test_anomalies_backward_leave_the_gradients_of_leaves_as_they_were() -> None:
+    a, b = Value(0.0, "a"), Value(3.0, "b")
+    a.grad, b.grad = 5.0, 7.0
+    root = a.sqrt() * b + b
+    with detect_anomaly(), pytest.raises(AnomalyError) as error:
+        root.backward()
+    assert "backward: sqrt of (Value(data=0.0, grad=" in str(error.value)
+    assert "label='a')" in str(error.value)
+    assert "upstream gradient of 3.0" in str(error.value)
+    assert (a.grad, b.grad) == (5.0, 7.0)
+    root.backward()
+    assert (a.grad, b.grad) == (math.inf, 8.0)
+
+
+def test_masked_branches_are_no_anomalies() -> None:
+    a = Value(-1.0)
+    with detect_anomaly():
+        a.relu().backward(math.inf)
+    assert a.grad == 0.0
+
+
+def test_detect_anomaly_nests_and_ends_with_an_exception() -> None:
+    states = [anomaly_mode.on]
+    with detect_anomaly():
+        with detect_anomaly():
+            states.append(anomaly_mode.on)
+        states.append(anomaly_mode.on)
+        with pytest.raises(AnomalyError), detect_anomaly():
+            Value(0.0).log()
+        states.append(anomaly_mode.on)
+    with pytest.raises(AnomalyError), detect_anomaly():
+        Value(0.0).log()
+    states.append(anomaly_mode.on)
+    assert states == [False, True, True, True, False]
+
+
+U = 2.0**-53
+# Random graphs: exact within rounding, and symmetric
+
+ORACLE = 1e-50
+"""What sixty digits may leave of a difference that is 0."""
+
+SEEDS = st.integers(0, 10**6)
+
+
+def hessian_and_yardstick(recipe: Recipe) -> tuple[list[list[float]], list[list[float]]]:
+    """The second derivatives, and for each what it would be if nothing cancelled."""
+    leaves = [Value(x) for x in recipe.leaves]
+    rows, sizes = [], []
+    for slope in value_and_grad(lambda v: recipe.grow(v)[-1])(leaves)[1]:
+        for leaf in leaves:
+            leaf.grad = 0.0
+        slope.backward()
+        yardstick = gabs(slope)
+        rows.append([leaf.grad for leaf in leaves])
+        sizes.append([yardstick.get(leaf, 0.0) for leaf in leaves])
+    return rows, sizes
+
+
+def exact_hessian(recipe: Recipe) -> list[list[oracle.Number]]:
+    """Carried along from the leaves to the root; the engine goes back twice."""
+    with mp.workdps(60):
+        jets = oracle.variables(recipe.leaves)
+        constant = jets[0] * 0
+        for name, picks in recipe.steps:
+            operands: list[Jet] = [
+                jets[x] if isinstance(x, int) else constant + mpf(x) for x in picks
+            ]
+            jets.append(oracle.FUNCTIONS[name](*operands))
+        return list(map(list, jets[-1].second))
+
+
+@given(SEEDS)
+def test_hessians_are_exact_within_rounding(seed: int) -> None:
+    recipe = tame_recipe(random.Random(seed), operations=1 + seed % 20)
+    found, yardstick = hessian_and_yardstick(recipe)
+    for row, exact, sizes in zip(found, exact_hessian(recipe), yardstick, strict=True):
+        for number, true, size in zip(row, exact, sizes, strict=True):
+            assert abs(mpf(number) - true) <= 1024 * U * size + ORACLE, (number, true)
+
+
+@given(SEEDS)
+def test_hessians_are_symmetric(seed: int) -> None:
+    recipe = tame_recipe(random.Random(seed), operations=1 + seed % 40)
+    found, yardstick = hessian_and_yardstick(recipe)
+    for i, row in enumerate(found):
+        for j in range(i):
+            allowed = 1024 * U * (yardstick[i][j] + yardstick[j][i])
+            assert abs(row[j] - found[j][i]) <= allowed
+
+
+@pytest.mark.parametrize(
+    "f",
+    [lambda v: v**3, Value.tanh, Value.sin, lambda v: 1 / v],
+    ids=["cube", "tanh", "sin", "1/x"],
+)
+def test_a_gradient_that_is_a_node_of_its_own_gets_nothing_added(
+    f: Callable[[Value], Value],
+) -> None:
+    x = Value(2.0, "x")
+    slope = grad(f)(x)
+    assert not any(node.op == "add" and 0.0 in node.operands for node in nodes_of(slope))
+    assert slope not in nodes_of(f(x))
+
+
+def test_gradients_are_nodes_of_their_own_also_where_they_are_alike() -> None:
+    _, (a, b) = value_and_grad(lambda v: (v[0] + v[1]).exp())([1.0, 2.0])
+    assert a is not b
+    zero = grad(lambda v: -(v * v))(0.0)
+    assert math.copysign(1.0, zero.data) == 1.0

@@ -515,3 +515,65 @@ def test_a_parameter_that_only_some_examples_use_is_used() -> None:
     train(model, [[0], [1], [2]], [1.0, 2.0, 3.0], SGD(model.rows, lr=0.5), 40)
     with pytest.raises(ValueError, match=r"to parameters\(\)\[1\], so training"):
         train(model, [[0], [2]], [1.0, 3.0], SGD(model.rows, lr=0.5))
+
+
+class Branching(Scale):
+    """w · x, for x below zero 0: decided by Python, and so not the same in every row."""
+
+    def __call__(self, x: Any) -> Any:
+        return self.w * x[0] if float(x[0]) > 0.0 else self.w * 0.0
+
+
+def train_branching(compile: bool | str) -> float:
+    model = Branching(1.0)
+    fit(
+        model,
+        [[1.0], [-1.0]],
+        [2.0, 3.0],
+        loss=mse_loss,
+        optimizer=SGD([model.w], lr=0.25),
+        epochs=1,
+        compile=compile,
+        progress=False,
+    )
+    return model.w.data
+
+
+BRANCHED = 1.25  # the slope is 2 · (1 − 2) · 1 / 2, from the first example alone
+
+
+@pytest.mark.usefixtures("free")
+def test_a_model_that_branches_is_trained_on_values_with_a_warning() -> None:
+    says = r'^compile="auto" is False here, which is slower: ValueError: .* something in Python'
+    with pytest.warns(RuntimeWarning, match=says) as caught:
+        assert train_branching("auto") == BRANCHED
+    assert [warning.filename for warning in caught] == [__file__]  # who called fit
+
+
+def test_nobody_is_warned_who_asked_for_values_or_has_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert train_branching(False) == BRANCHED
+    monkeypatch.setattr("micrograd_like.training.choice.installed", lambda *packages: False)
+    assert train_branching("auto") == BRANCHED
+
+
+@pytest.mark.usefixtures("free")
+def test_where_warnings_are_errors_nothing_is_trained() -> None:
+    model = Branching(1.0)
+    optimizer = SGD([model.w], lr=0.25)
+    with pytest.raises(RuntimeWarning):
+        train(model, [[1.0], [-1.0]], [2.0, 3.0], optimizer, compile="auto")
+    assert (model.w.data, optimizer.steps) == (1.0, 0)
+
+
+@pytest.mark.parametrize("place", [1, 20])
+def test_a_model_that_branches_is_no_program(place: int) -> None:
+    """True if an example among the first branches, or a later one with a target of its own."""
+    model = Branching(1.0)
+    optimizer = SGD([model.w], lr=0.25)
+    X, y = [[1.0]] * place + [[-1.0]], [2.0] * place + [3.0]
+    says = rf"^example {place} is computed in another way than example 0, .* decides something"
+    with pytest.raises(ValueError, match=says):
+        train(model, X, y, optimizer, compile=True)
+    assert (model.w.data, optimizer.steps) == (1.0, 0)

@@ -1,13 +1,17 @@
-"""Ctrl-C at every line that `fit` runs: a real SIGINT each time, and a whole number of steps after.
+"""Ctrl-C at any moment of `fit`: a real SIGINT each time, and a whole number of steps after.
 
-A trace function counts the lines, of this package and of what it calls, from the moment when `fit`
-has read its arguments, and sends the signal at those that are wanted. One program of machine code
-serves all trainings, so that no interruption may leave it locked or broken.
+At every line of it, too: a trace function counts the lines, of this package and of what it calls,
+from the moment when `fit` has read its arguments, and sends the signal at those that are wanted.
+There one program of machine code serves all trainings, so that no interruption may leave it locked
+or broken.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
+import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -17,10 +21,19 @@ from typing import Any
 
 import pytest
 
-from micrograd_like import SGD, History, Value, programs
+from micrograd_like import (
+    MLP,
+    SGD,
+    Adam,
+    History,
+    Value,
+    binary_cross_entropy_with_logits,
+    moons,
+    programs,
+)
 from micrograd_like.training import loop
 from micrograd_like.training.progress import Silent
-from tests.support.trainings import needs_compiled, numbers_of, train
+from tests.support.trainings import X5, Y5, Scale, both_ways, needs_compiled, numbers_of, train
 
 X, Y = [[1.0], [2.0], [-1.0]], [2.0, 1.0, 0.0]
 OPTIONS: dict[str, Any] = {
@@ -159,14 +172,18 @@ def assert_whole(
         assert history.best.epoch == best["epoch"] == history.since, f"{where}: {history.best}"
 
 
+# A training for each line takes minutes; the lines in between are for the slow run.
+strides = pytest.mark.parametrize("stride", [13, pytest.param(1, marks=pytest.mark.slow)])
+
+
 @ways
+@strides
 @pytest.mark.usefixtures("one_program")
 def test_ctrl_c_at_every_line(
-    compile: bool, patience: int | None, monkeypatch: pytest.MonkeyPatch
+    compile: bool, patience: int | None, stride: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected, number, seen = states(compile, patience), 0, set()
-    while True:
-        number += 1
+    expected, seen = states(compile, patience), set()
+    for number in itertools.count(1, stride):
         lines = Lines(number)
         found, history, returned = interrupted(
             lines, monkeypatch, compile=compile, patience=patience
@@ -197,12 +214,14 @@ def interrupting_metric(lines: Lines, number: int) -> Callable[[Any, Any], int]:
 
 
 @ways
+@strides
 @pytest.mark.usefixtures("one_program")
-def test_ctrl_c_twice(compile: bool, patience: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_twice(
+    compile: bool, patience: int | None, stride: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second one at every line that follows the first, while `fit` comes to its end."""
-    expected, number = states(compile, patience), 0
-    while True:
-        number += 1
+    expected = states(compile, patience)
+    for number in itertools.count(1, stride):
         lines = Lines(math.inf)
         metric = interrupting_metric(lines, number)
         found, history, _ = interrupted(
@@ -214,3 +233,90 @@ def test_ctrl_c_twice(compile: bool, patience: int | None, monkeypatch: pytest.M
         if lines.seen < lines.wanted:
             break
     assert number > 5
+
+
+def press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+class Interrupted:
+    """Adds 1 to one parameter after the other; Ctrl-C comes before the addition of that number."""
+
+    def __init__(self, parameters: list[Value], place: int) -> None:
+        self.params, self.left = parameters, place
+
+    def zero_grad(self) -> None:
+        for parameter in self.params:
+            parameter.grad = 0.0
+
+    def step(self) -> None:
+        for parameter in self.params:
+            if self.left == 0:
+                press_ctrl_c()
+            self.left -= 1
+            parameter.data += 1.0
+
+
+@pytest.mark.parametrize("place", range(20))
+def test_ctrl_c_within_a_step_waits_for_its_end(place: int) -> None:
+    model = MLP(1, [2], init=lambda *_: 0.0)
+    optimizer = Interrupted(model.parameters(), place)
+    history = train(model, [[1.0], [2.0]], [[0.0] * 2] * 2, optimizer, 10, batch_size=1)
+    assert history.stopped == "interrupt"
+    steps = place // 4 + 1
+    assert numbers_of(model) == [steps] * 4
+    assert len(history.rows) == (steps - 1) // 2  # the epoch of the last one was not finished
+
+
+@both_ways
+@pytest.mark.parametrize("steps", range(2, 12))
+def test_ctrl_c_leaves_what_that_many_steps_give(compile: bool, steps: int) -> None:
+    """Pressed by the learning rate of a step, which a program asks for when it runs the step."""
+    X, y = moons(20, rng=random.Random(1))
+    options: dict[str, Any] = {"loss": binary_cross_entropy_with_logits, "compile": compile}
+    options["shuffle"] = False
+
+    def start(interrupt_at: float) -> tuple[MLP, Adam]:
+        def lr(step: int) -> float:
+            if step == interrupt_at:
+                press_ctrl_c()
+            return 0.01
+
+        model = MLP(2, [3, 1], init="he", rng=random.Random(2))
+        return model, Adam(model.parameters(), lr=lr)
+
+    model, optimizer = start(steps)
+    history = train(model, X, y, optimizer, 10**4, batch_size=5, **options)
+    assert history.stopped == "interrupt"
+    epochs, extra = divmod(optimizer.steps, 4)
+    assert steps - 1 <= optimizer.steps <= steps + 1
+    assert len(history.rows) in ((epochs,) if extra else (epochs, epochs - 1))
+
+    again, its_optimizer = start(math.inf)
+    train(again, X, y, its_optimizer, epochs, batch_size=5, **options)
+    for i in range(0, 5 * extra, 5):
+        train(again, X[i : i + 5], y[i : i + 5], its_optimizer, **options)
+    assert numbers_of(model) == numbers_of(again)
+    assert optimizer.state_dict() == its_optimizer.state_dict()
+
+
+def test_a_handler_of_the_users_own_gets_ctrl_c_and_stays() -> None:
+    calls: list[int] = []
+
+    class Pressed(SGD):
+        def step(self) -> None:
+            press_ctrl_c()
+            super().step()
+            assert len(calls) == self.steps - 1  # not before the step is done
+
+    def handler(number: int, frame: object) -> None:
+        calls.append(number)
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        model = Scale()
+        history = train(model, X5, Y5, Pressed([model.w], lr=0.1), 3)
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (calls, history.stopped) == ([signal.SIGINT] * 3, "epochs")
