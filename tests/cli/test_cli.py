@@ -6,7 +6,6 @@ import random
 import re
 import signal
 import subprocess
-import time
 from collections import Counter, defaultdict
 from itertools import count, pairwise
 from pathlib import Path
@@ -330,11 +329,11 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
-    assert process.wait(60) == 141
+    assert process.wait(300) == 141
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_ctrl_c_is_130_with_the_rows_so_far(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [0, 1, 7, 50])
+def test_ctrl_c_is_130_with_the_rows_so_far(more: int, tmp_path: Path) -> None:
     process = subprocess.Popen(
         program("train", "moons", "--epochs", "100000"),
         cwd=tmp_path,
@@ -345,14 +344,14 @@ def test_ctrl_c_is_130_with_the_rows_so_far(seed: int, tmp_path: Path) -> None:
     )
     assert process.stdout
     head = [process.stdout.readline() for _ in range(5)]  # up to the row of the first epoch
-    time.sleep(random.Random(seed).uniform(0.0, 0.3))
+    head += [process.stdout.readline() for _ in range(more)]
     process.send_signal(signal.SIGINT)
     assert process.stderr
     rest, errors = process.stdout.read(), process.stderr.read()
     process.stdout.close()
     process.stderr.close()
-    assert process.wait(60) == 130
-    rows = [head[-1], *rest.splitlines()]
+    assert process.wait(300) == 130
+    rows = [*head[4:], *rest.splitlines()]
     assert [int(row.split()[0]) for row in rows] == list(range(1, len(rows) + 1))
     assert errors == (
         f"micrograd-like train: stopped by Ctrl-C after {len(rows)} of 100000 epochs\n"

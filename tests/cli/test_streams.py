@@ -23,7 +23,7 @@ def run(
         stdin=subprocess.DEVNULL if before is None else None,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=300,
         check=False,
         preexec_fn=before,
     )
@@ -41,7 +41,7 @@ def test_output_that_finds_no_room_is_one_line(command: list[str], tmp_path: Pat
             stdout=output,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            timeout=60,
+            timeout=300,
             check=False,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
         )

@@ -41,7 +41,7 @@ def test_nothing_raises_for_a_character_that_a_screen_lacks(
         env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)},
         input=b"n\ng\ne L\npredict on\nn\n1\n",
         capture_output=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, b"")

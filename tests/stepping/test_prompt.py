@@ -353,7 +353,7 @@ def test_verbs_are_understood_at_a_question() -> None:
     assert terminal.type("b\r") == f"b\ntaken back:\n{FIRST}(step) "
     terminal.type("n\r", until=ASKED)
     assert terminal.type("q\r", until="never") == "q\n"
-    assert terminal.process.wait(10) == 0
+    assert terminal.process.wait(300) == 0
     terminal.close()
 
 
@@ -368,7 +368,7 @@ def step(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         encoding="utf-8",
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -419,7 +419,7 @@ def test_on_a_terminal_the_command_opens_the_prompt(terminal: Terminal) -> None:
     assert terminal.type("b\r") == f"b\ntaken back:\n{SECOND}(step) "
     assert "∂v3/∂v2" not in terminal.type("w\r")
     assert terminal.type("q\r", until="never").startswith("q\n")
-    assert terminal.process.wait(10) == 0
+    assert terminal.process.wait(300) == 0
 
 
 def test_ctrl_c_returns_to_the_prompt_and_ctrl_d_leaves(terminal: Terminal) -> None:
@@ -431,7 +431,7 @@ def test_ctrl_c_returns_to_the_prompt_and_ctrl_d_leaves(terminal: Terminal) -> N
     terminal.type("n\r", until="∂v3/∂v2 · v3.grad = ")
     assert "0 of 3 steps done" in terminal.type("\x03")  # the question is left, no step is made
     assert terminal.type("\x04", until="never").endswith("\n")
-    assert terminal.process.wait(10) == 0
+    assert terminal.process.wait(300) == 0
 
 
 def test_tab_completes(terminal: Terminal) -> None:
@@ -444,5 +444,5 @@ def test_tab_completes(terminal: Terminal) -> None:
 def test_all_steps_are_printed_on_a_terminal_when_asked() -> None:
     terminal = Terminal(*EXAMPLE, "--all")
     assert terminal.read("never") == f"{FORWARD}\n{FIRST}{SECOND}{THIRD}{GRADIENTS}"
-    assert terminal.process.wait(10) == 0
+    assert terminal.process.wait(300) == 0
     terminal.close()

@@ -411,7 +411,7 @@ thread.join()
 def test_after_a_fork_the_child_may_train_what_a_thread_was_training(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", FORK]
     run = subprocess.run(
-        command, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+        command, env=environment(tmp_path), capture_output=True, text=True, timeout=300, check=False
     )
     assert (run.stdout, run.stderr) == ("2\n", "")
 
