@@ -13,7 +13,7 @@ from tests.heavy.differential.engines import eager, program
 from tests.heavy.differential.graphs import PUBLIC, TAME, WILD, Kind, random_graph
 from tests.heavy.differential.tally import Case, Tally
 
-COUNT = 60
+COUNT = 30
 
 
 @pytest.fixture(scope="module", params=[TAME, WILD], ids=lambda kind: kind.name)

@@ -18,84 +18,16 @@ from llvmlite import binding
 from micrograd_like import Value, compile, ops, register
 from micrograd_like.operation import OPS, Op
 from tests.support.programs import (
-    BATCHES,
-    LOSSES,
-    TABLE,
-    U,
     assert_near,
     compiled,
     expected,
     near,
     network,
     network_parameters,
-    operation,
     points,
     random_rows,
-    recipe_build,
 )
 from tests.support.random_graphs import bits
-from tests.support.tame_graphs import calm_recipe
-
-
-@pytest.mark.parametrize("op", TABLE, ids=repr)
-def test_every_operation(op: Op) -> None:
-    """On vectors of rows, and with the same number in a parameter, where it runs once a call."""
-    build, zeros = operation(op), [-0.0] * len(op.partials)
-    program = compiled(build, zeros, len(zeros), "llvm")
-    leaves = [Value(x) for x in zeros]
-    once = compile(op(*leaves), [], params=leaves, backend="llvm")
-    rows = points(op)
-    outputs = program(rows)
-    # If exp a + exp b is next to 1, its logarithm is right to an absolute error.
-    lost = 2.0**-55 / U if op.name == "logaddexp" else 0.0
-    for row, [output] in zip(rows, outputs, strict=True):
-        want = expected(build, zeros, [row])
-        scale = abs(want.mean) + lost
-        if op.name.startswith("bce") and not 0.0 <= row[1] <= 1.0:
-            scale = max(scale, want.mean_scale)  # terms cancel where a target is no probability
-        for leaf, number in zip(leaves, row, strict=True):
-            leaf.data = number
-        for mean, gradient in (program.value_and_grad([row]), once.value_and_grad([[]])):
-            assert near(mean, want.mean, scale), (row, mean, want)
-            for found, number in zip(gradient, want.gradient, strict=True):
-                assert near(found, number, abs(number)), (row, gradient, want)
-        assert near(output, want.mean, scale), (row, output, want)
-
-
-def test_random_graphs() -> None:
-    """Five hundred, ten to a program: the derivatives of each are its own."""
-    for seed in range(50):
-        rng = random.Random(seed)
-        recipes = [calm_recipe(rng, rng.randint(1, 40)) for _ in range(10)]
-        inputs = [rng.randrange(len(recipe.leaves)) for recipe in recipes]
-        row = [x for recipe, n in zip(recipes, inputs, strict=True) for x in recipe.leaves[:n]]
-        parameters = [
-            x for recipe, n in zip(recipes, inputs, strict=True) for x in recipe.leaves[n:]
-        ]
-        build = recipe_build(recipes, inputs)
-        program = compiled(build, parameters, len(row), "llvm")
-        assert_near(program, build, parameters, [row] * 3)
-
-
-@pytest.mark.parametrize("name", LOSSES)
-def test_losses(name: str) -> None:
-    logits, targets, loss = LOSSES[name]
-    rng = random.Random(1)
-    parameters = [rng.gauss(0, 3) for _ in range(logits)]
-    rows = [[rng.random() for _ in range(targets)] for _ in range(20)]
-    rows += [[0.0] * targets, [1.0] + [0.0] * (targets - 1)]
-    build = lambda p, x: [loss(p, x)]  # noqa: E731
-    assert_near(compiled(build, parameters, targets, "llvm"), build, parameters, rows)
-
-
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
-@pytest.mark.parametrize("count", [*BATCHES, 64, 65, 128])
-def test_batches(count: int, activation: str) -> None:
-    rng = random.Random(count)
-    parameters = network_parameters((5, 4, 1), 2, rng)
-    rows = random_rows(count, 3, rng)
-    build = network((5, 4, 1), activation)
-    assert_near(compiled(build, parameters, 3, "llvm"), build, parameters, rows)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
@@ -126,40 +58,6 @@ def test_outer_products_of_weights_that_are_used_twice(outputs: int, inputs: int
 
     program = compiled(build, weights, inputs, "llvm")
     assert_near(program, build, weights, random_rows(43, inputs, rng))
-
-
-def test_parameters_are_read_at_every_call() -> None:
-    rng = random.Random(1)
-    leaves = [Value(x) for x in network_parameters((3, 1), 2, rng)]
-    row = [Value(0.0) for _ in range(3)]
-    program = compile(network((3, 1))(leaves, row), row, params=leaves, backend="llvm")
-    rows = random_rows(11, 3, rng)
-    for _ in range(3):
-        for leaf in leaves:
-            leaf.data += rng.gauss(0, 1)
-        numbers = [leaf.data for leaf in leaves]
-        assert_near(program, network((3, 1)), numbers, rows)
-
-
-def test_several_outputs_and_no_rows() -> None:
-    w, x, y = Value(3.0), Value(0.0), Value(0.0)
-    outputs = [x * y, w, w * w, x, Value(2.0) * 4.0 + x * 0]
-    program = compile(outputs, [x, y], params=[w], backend="llvm")
-    rows = [[float(i), 2.0] for i in range(21)]
-    assert program(rows) == [[2.0 * i, 3.0, 9.0, float(i), 8.0] for i in range(21)]
-    assert program([]) == []
-
-
-def test_a_row_of_nan_or_inf_spoils_no_other_row() -> None:
-    w, x = Value(3.0), Value(0.0)
-    program = compile((w * x).relu(), [x], backend="llvm")
-    assert bits(program([[1.0], [float("nan")], [float("inf")], [2.0]])) == bits(
-        [3.0, float("nan"), float("inf"), 6.0]
-    )
-    # The lanes that the last block has no rows for count for nothing, whatever they compute.
-    for count in range(1, 20):
-        mean, gradient = compile(w / x, [x], backend="llvm").value_and_grad([[0.5]] * count)
-        assert (mean, gradient) == (6.0, [2.0])
 
 
 def long_program(parameters: list[float], threads: int = 1) -> tuple[float, list[float]]:
@@ -242,45 +140,6 @@ def test_the_interpreter_runs_on_meanwhile() -> None:
     assert events == ["begin", "meanwhile", "end"]
 
 
-def test_programs_called_from_several_threads() -> None:
-    rng = random.Random(3)
-    program = compiled(network((5, 1)), network_parameters((5, 1), 2, rng), 3, "llvm")
-    batches = [random_rows(count, 3, rng) for count in (5, 300, 17, 90)]
-    want = [program.value_and_grad(rows) for rows in batches]
-    wrong: list[int] = []
-
-    def call(place: int) -> None:
-        results = [program.value_and_grad(batches[place]) for _ in range(200)]
-        wrong.extend(place for result in results if result != want[place])
-
-    workers = [threading.Thread(target=call, args=(place,)) for place in range(len(batches))]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert not wrong
-
-
-def test_a_chain_and_a_parameter_used_often() -> None:
-    w, x = Value(1.0001), Value(1.0)
-    total = x
-    for _ in range(20_000):
-        total = total * w
-    program = compile(total, [x], backend="llvm")
-    mean, [slope] = program.value_and_grad([[1.0], [2.0], [3.0]])
-    assert mean == pytest.approx(2.0 * 1.0001**20_000, rel=1e-10)
-    assert slope == pytest.approx(2.0 * 20_000 * 1.0001**19_999, rel=1e-10)
-
-
-@pytest.mark.parametrize("backend", ["llvm", "auto"])
-def test_one_node(backend: str) -> None:
-    x, w = Value(2.0), Value(3.0)
-    assert compile(x, [x], backend=backend).value_and_grad([[4.0]]) == (4.0, [])
-    assert compile(w, [x], backend=backend).value_and_grad([[4.0], [5.0]]) == (3.0, [1.0])
-    assert compile(w, [], backend=backend).value_and_grad([[], []]) == (3.0, [1.0])
-    assert compile([w, x], [x], backend=backend)([[4.0]] * 9) == [[3.0, 4.0]] * 9
-
-
 def test_powers_by_small_constants() -> None:
     numbers = [point[0] for point in points(ops.log1p)]
     for exponent in (-2.0, -1.0, 0.5, 2.0, 3.0, 4.0):
@@ -354,19 +213,19 @@ def resident() -> int:
 
 def test_programs_that_are_dropped_leave_nothing() -> None:
     def make(seed: int) -> None:
-        parameters = network_parameters((6, 6, 1), 2, random.Random(seed))
-        program = compiled(network((6, 6, 1)), parameters, 3, "llvm")
+        parameters = network_parameters((2, 1), 2, random.Random(seed))
+        program = compiled(network((2, 1)), parameters, 3, "llvm")
         program.value_and_grad([[0.5, 0.5, 1.0]])
         program([[0.5, 0.5, 1.0]])
 
-    for seed in range(20):
+    for seed in range(10):
         make(seed)
     gc.collect()
     before = resident()
-    for seed in range(200):
+    for seed in range(50):
         make(seed)
     gc.collect()
-    assert resident() - before < 20 * 2**20
+    assert resident() - before < 3 * 2**20  # those that are kept take 7 MB
 
 
 def test_ctrl_c_between_threads_spoils_no_later_call(monkeypatch: pytest.MonkeyPatch) -> None:

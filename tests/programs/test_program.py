@@ -24,14 +24,6 @@ def test_a_bare_output_gives_numbers_and_a_list_gives_lists() -> None:
     assert both([]) == []
 
 
-def test_parameters_are_read_at_every_call() -> None:
-    program, w, b = line()
-    assert program([[2.0]]) == [7.0]
-    w.data, b.data = 5.0, 0.5
-    assert program([[2.0]]) == [10.5]
-    assert program.value_and_grad([[2.0], [4.0]]) == (15.5, [3.0, 1.0])
-
-
 def test_backward_adds_to_grad() -> None:
     program, w, b = line()
     w.grad = 10.0

@@ -381,14 +381,14 @@ def test_an_anomaly_leaves_the_position_and_all_numbers() -> None:
 def test_a_deep_chain() -> None:
     x = Value(1.0, "x")
     root = x
-    for _ in range(100_000):
+    for _ in range(20_000):
         root = root + x
     stepper = Stepper(root)
-    assert "100001.0" in repr(ForwardStepper(root).run())
+    assert "20001.0" in repr(ForwardStepper(root).run())
     stepper.run()
-    assert x.grad == 100_001.0
+    assert x.grad == 20_001.0
     stepper.set(x, 2.0)
-    assert root.data == 200_002.0
+    assert root.data == 40_002.0
     stepper.reset()
     assert x.grad == 0.0
 

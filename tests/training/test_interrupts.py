@@ -173,7 +173,7 @@ def assert_whole(
 
 
 # A training for each line takes minutes; the lines in between are for the slow run.
-strides = pytest.mark.parametrize("stride", [13, pytest.param(1, marks=pytest.mark.slow)])
+strides = pytest.mark.parametrize("stride", [29, pytest.param(1, marks=pytest.mark.slow)])
 
 
 @ways

@@ -49,7 +49,7 @@ def assert_same_end(folder: Path, compile: bool, kind: str) -> None:
 def test_killed_at_random_moments(kind: str, compile: bool, tmp_path: Path) -> None:
     moments = random.Random(f"{compile}, {kind}")
     saved = 0
-    for _ in range(5):
+    for _ in range(3):
         death = f"{saved + 1 + moments.randrange(2)}:{moments.randrange(10_000)}"
         trainer = start(tmp_path, compile, kind, death)
         told = trainer.communicate()[0].split()

@@ -25,7 +25,7 @@ from micrograd_like import (
     value_and_grad,
 )
 from micrograd_like.operation import anomaly_mode
-from tests.support.programs import compiled, network, network_parameters, random_rows
+from tests.support.programs import compiled, needs_jax, network, network_parameters, random_rows
 from tests.support.random_graphs import bits, grad_bits, random_recipe
 from tests.support.trainings import (
     X5,
@@ -68,7 +68,7 @@ def together(*work: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     if errors:
         raise errors[0]
     return results
@@ -113,13 +113,18 @@ def test_long_graphs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("backend", "rounds"), [("python", 3), pytest.param("llvm", 100, marks=needs_compiled)]
+    ("backend", "rounds"),
+    [
+        ("python", 3),
+        pytest.param("llvm", 100, marks=needs_compiled),
+        pytest.param("jax", 3, marks=needs_jax),
+    ],
 )
 def test_a_program_called_from_several_threads(backend: str, rounds: int) -> None:
     rng = random.Random(3)
     parameters = network_parameters((8, 8, 1), 2, rng)
     batches: list[Any] = [random_rows(count, 3, rng) for count in (5, 1200, 17, 900)]
-    if backend == "llvm":  # read at once, so that most of a call is machine code
+    if backend != "python":  # read at once, so that most of a call is machine code
         batches = [pytest.importorskip("numpy").array(rows) for rows in batches]
     single = compiled(network((8, 8, 1)), parameters, 3, backend)
     want = [(single(rows), single.value_and_grad(rows)) for rows in batches]
