@@ -28,7 +28,17 @@ from micrograd_like.functions import (
 from micrograd_like.operation import AnomalyError, Op, detect_anomaly, register, writing
 
 if TYPE_CHECKING:
-    from micrograd_like.calculus import GradcheckError, grad, gradcheck, hessian, value_and_grad
+    from micrograd_like.calculus import (
+        GradcheckError,
+        grad,
+        gradcheck,
+        hessian,
+        hvp,
+        jacobian,
+        jvp,
+        value_and_grad,
+        vjp,
+    )
     from micrograd_like.datasets import blobs, circles, digits, first_names, moons, spirals, xor
     from micrograd_like.losses import (
         binary_cross_entropy,
@@ -49,6 +59,7 @@ if TYPE_CHECKING:
         descend,
         exercise,
         explain,
+        forward_mode,
         nudge,
     )
     from micrograd_like.training import (
@@ -65,7 +76,7 @@ if TYPE_CHECKING:
 _HOME = {
     name: module
     for module, names in {
-        "calculus": "GradcheckError grad gradcheck hessian value_and_grad",
+        "calculus": "GradcheckError grad gradcheck hessian hvp jacobian jvp value_and_grad vjp",
         "programs": "Program compile",
         "datasets": "blobs circles digits first_names moons spirals xor",
         "losses": "binary_cross_entropy binary_cross_entropy_with_logits cross_entropy hinge_loss"
@@ -73,7 +84,7 @@ _HOME = {
         "nn": "MLP Layer Module Neuron",
         "optim": "SGD Adam AdamW",
         "render": "Drawing Player draw explore",
-        "stepping": "Exercise Step Stepper debug descend exercise explain nudge",
+        "stepping": "Exercise Step Stepper debug descend exercise explain forward_mode nudge",
         "training": "Checkpoint History ModelFileError fit load load_checkpoint save",
     }.items()
     for name in names.split()
@@ -119,11 +130,15 @@ __all__ = [
     "explore",
     "first_names",
     "fit",
+    "forward_mode",
     "gelu",
     "grad",
     "gradcheck",
     "hessian",
     "hinge_loss",
+    "hvp",
+    "jacobian",
+    "jvp",
     "leaky_relu",
     "load",
     "load_checkpoint",
@@ -140,6 +155,7 @@ __all__ = [
     "softmax",
     "spirals",
     "value_and_grad",
+    "vjp",
     "xlogy",
     "xor",
 ]

@@ -8,8 +8,9 @@ No function here writes to the `grad` of a Value it was given.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
 
 from micrograd_like import ops
 from micrograd_like._internal.arguments import number
@@ -22,36 +23,53 @@ class GradcheckError(AssertionError):
     """A gradient differs from the slope that central differences measure."""
 
 
-def grad(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Value]:
+def grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., Any]:
     """The derivative of `f` by its argument number `argnum`, as a function of the same arguments.
 
-    `f` returns one Value. The argument is a number or a
-    Value; where it is a Value, the derivative can be differentiated by it in turn. `f` gets it as
-    a node of its own, so other uses of that Value inside `f` count as constants.
+    `f` returns one Value. The argument is a number or a Value, and so is the derivative, or a list
+    of them, and then the derivative is a list. With several numbers in `argnum`, the derivatives by
+    each of these arguments come as a tuple. Keywords are passed on to `f`.
+
+    If the argument is a Value, the derivative can be differentiated by it in turn. `f` gets it
+    as a node of its own, so other uses of that Value inside `f` count as constants.
 
     >>> cube = lambda x: x**3
     >>> grad(cube)(2.0)
     Value(data=12.0, grad=0.0)
     >>> grad(grad(cube))(2.0)
     Value(data=12.0, grad=0.0)
-    >>> grad(lambda x, y: x * y, argnum=1)(2.0, 5.0)
-    Value(data=2.0, grad=0.0)
+    >>> grad(lambda x, y: x * y, argnum=(0, 1))(2.0, 5.0)
+    (Value(data=5.0, grad=0.0), Value(data=2.0, grad=0.0))
 
     Raises TypeError for an `f` that is no function or returns something else, as a plain number,
     which `math.sin(x)` makes of a Value; ValueError for an `argnum` that the call does not have.
     """
     _check_function("grad", f)
-    if not isinstance(argnum, int):
-        raise TypeError(f"argnum is an int, got {type(argnum).__name__}: {argnum!r:.80}")
+    several = isinstance(argnum, Sequence) and not isinstance(argnum, str)
+    places = list(argnum) if isinstance(argnum, Sequence) else [argnum]
+    if not all(isinstance(place, int) for place in places):
+        raise TypeError(
+            f"argnum is an int or a tuple of them, got {type(argnum).__name__}: {argnum!r:.80}"
+        )
+    if len({*places}) != len(places):
+        raise ValueError(f"argnum names an argument twice: {argnum!r}")
 
-    def derivative(*xs: Any) -> Value:
-        if not 0 <= argnum < len(xs):
-            raise ValueError(
-                f"argnum={argnum}, but the function is called with {len(xs)} argument(s)"
-            )
-        variable = _variable(xs[argnum])
-        result = f(*xs[:argnum], variable, *xs[argnum + 1 :])
-        return _gradients(_checked(f, result), [variable])[0]
+    def derivative(*xs: Any, **keywords: Any) -> Any:
+        arguments = [*xs]
+        opened = []
+        for place in places:
+            if not 0 <= place < len(xs):
+                raise ValueError(
+                    f"argnum={argnum}, but the function is called with {len(xs)} argument(s)"
+                )
+            opened.append(_opened(xs[place]))
+            arguments[place] = opened[-1].argument()
+        result = _checked(f, f(*arguments, **keywords))
+        found = iter(_gradients(result, [x for variables in opened for x in variables.all]))
+        gradients = tuple(
+            [variables.shaped([*islice(found, len(variables.all))]) for variables in opened]
+        )
+        return gradients if several else gradients[0]
 
     return derivative
 
@@ -99,6 +117,101 @@ def hessian(f: Callable[[list[Value]], Any], xs: Iterable[Any] | None = None) ->
         return [[rows[max(i, j)][min(i, j)] for j in indices] for i in indices]
 
     return matrix if xs is None else matrix(xs)
+
+
+def jacobian(f: Callable[[list[Value]], Any], xs: Iterable[Any] | None = None) -> Any:
+    """The function that gives the derivatives of all outputs of `f(xs)`; with `xs`, those.
+
+    `f` takes a list of n Values and returns a list of m. The derivatives are m lists of n Values:
+    row i, column j is ∂fᵢ/∂xⱼ, by one backward pass a row.
+
+    >>> rows = jacobian(lambda v: [v[0] * v[1], v[0] + v[1]], [2.0, 5.0])
+    >>> [[slope.data for slope in row] for row in rows]
+    [[5.0, 2.0], [1.0, 1.0]]
+    """
+    _check_function("jacobian", f)
+
+    def matrix(xs: Iterable[Any]) -> list[list[Value]]:
+        variables = _variables(xs)
+        outputs = _outputs(f, f(list(variables)))
+        return [_gradients(output, variables) for output in outputs.all]
+
+    return matrix if xs is None else matrix(xs)
+
+
+def jvp(f: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """The function of x and a tangent that gives `f(x)` and its derivative along the tangent.
+
+    That is the Jacobian times the tangent, by forward mode: each node gets, as soon as it is there,
+    the sum over its operands of local derivative · their tangents. One pass gives the derivatives
+    of all outputs along one direction, where a backward pass gives those of one output by all
+    inputs. x is a number or a Value, or a list of them, and the tangent likewise; the outputs of
+    `f`, one Value or a list, come back as they are, and their derivatives in the same shape.
+
+    >>> value, slope = jvp(lambda x: [x * x, x.exp()])(0.0, 2.0)
+    >>> [v.data for v in value], [s.data for s in slope]
+    ([0.0, 1.0], [0.0, 2.0])
+    """
+    _check_function("jvp", f)
+
+    def along(x: Any, tangent: Any) -> tuple[Any, Any]:
+        variables = _opened(x)
+        directions = variables.like("tangent", tangent)
+        outputs = _outputs(f, f(variables.argument()))
+        slopes = _along(outputs.all, dict(zip(variables.all, directions, strict=True)))
+        return outputs.shaped(outputs.all), outputs.shaped(slopes)
+
+    return along
+
+
+def vjp(f: Callable[..., Any]) -> Callable[[Any], Any]:
+    """The function of x that gives `f(x)` and a function from weights of it to gradients by x.
+
+    That second function is the transposed Jacobian times the weights, by one backward pass. x is a
+    number or a Value, or a list of them, and the gradient has the same shape; so have the outputs
+    of `f`, one Value or a list, and the weights.
+
+    >>> value, pull = vjp(lambda v: [v[0] * v[1], v[0]])([2.0, 5.0])
+    >>> [g.data for g in pull([1.0, 10.0])]
+    [15.0, 2.0]
+    """
+    _check_function("vjp", f)
+
+    def both(x: Any) -> tuple[Any, Callable[[Any], Any]]:
+        variables = _opened(x)
+        outputs = _outputs(f, f(variables.argument()))
+
+        def pull(weight: Any) -> Any:
+            total = Value(0.0)
+            for output, w in zip(outputs.all, outputs.like("weight", weight), strict=True):
+                total = total + output * w
+            return variables.shaped(_gradients(total, variables.all))
+
+        return outputs.shaped(outputs.all), pull
+
+    return both
+
+
+def hvp(f: Callable[[list[Value]], Any], xs: Any = None, vector: Any = None) -> Any:
+    """The function of xs and a vector that gives the Hessian of `f(xs)` times the vector, a list.
+
+    With `xs` and `vector`, that product itself. It takes a backward pass for the gradient and a
+    forward one along the vector, and never the matrix.
+
+    >>> product = hvp(lambda v: v[0] ** 2 * v[1], [3.0, 5.0], [1.0, 0.0])
+    >>> [x.data for x in product]
+    [10.0, 6.0]
+    """
+    _check_function("hvp", f)
+
+    def product(xs: Iterable[Any], vector: Iterable[Any]) -> list[Value]:
+        opened = _Shape(_variables(xs), listed=True)
+        directions = opened.like("vector", vector)
+        value = _checked(f, f(opened.argument()), bool(opened.all))
+        slopes = _gradients(value, opened.all)
+        return _along(slopes, dict(zip(opened.all, directions, strict=True)))
+
+    return product if xs is None else product(xs, vector)
 
 
 def gradcheck(
@@ -165,6 +278,42 @@ def _variables(xs: Iterable[Any]) -> list[Value]:
     return [_variable(x) for x in xs]
 
 
+class _Shape(NamedTuple):
+    """Values that are one argument or output of a function, or a list of them."""
+
+    all: list[Value]
+    listed: bool
+
+    def argument(self) -> Any:
+        return self.shaped([*self.all])
+
+    def shaped(self, found: list[Value]) -> Any:
+        """The numbers `found` for these as the caller gave these: in a list or bare."""
+        return found if self.listed else found[0]
+
+    def like(self, what: str, given: Any) -> list[Any]:
+        """One number or Value of `given` for each of these, or an error that names it."""
+        if self.listed and not isinstance(given, Iterable):
+            raise TypeError(f"{what} is a list of {len(self.all)} numbers, got {given!r:.80}")
+        numbers = list(given) if self.listed else [given]
+        if len(numbers) != len(self.all):
+            raise ValueError(
+                f"{what} has {len(numbers)} number(s) for {len(self.all)}: {given!r:.80}"
+            )
+        return [x if isinstance(x, Value) else real(x) for x in numbers]
+
+
+def _opened(x: Any) -> _Shape:
+    listed = isinstance(x, Iterable) and not isinstance(x, str)
+    return _Shape(_variables(x) if listed else [_variable(x)], listed)
+
+
+def _outputs(f: object, result: Any) -> _Shape:
+    if isinstance(result, (list, tuple)):
+        return _Shape([_checked(f, x) for x in result], listed=True)
+    return _Shape([_checked(f, result)], listed=False)
+
+
 def _checked(f: object, result: Any, given: bool = True) -> Value:
     """The Value that `f` returned, or a plain number if it was `given` no Values."""
     if isinstance(result, Value):
@@ -220,40 +369,63 @@ def _gradients(root: Value, variables: Sequence[Value]) -> list[Value]:
     upstream: dict[Value, Value | float] = {root: 1.0}
     for node in reversed(path):
         if node in upstream:
-            for operand, contribution in _contributions(node, upstream[node], depends):
-                before = upstream.get(operand)
-                upstream[operand] = contribution if before is None else before + contribution
+            for operand, slope in _slopes(node, depends):
+                contribution = _product(node, slope, upstream[node])
+                if contribution is not None:
+                    before = upstream.get(operand)
+                    upstream[operand] = contribution if before is None else before + contribution
     held = {x for node in path for x in (node, *node.parents)}
-    gradients = []
-    for variable in variables:
-        gradient = upstream.get(variable, 0.0)
-        if not isinstance(gradient, Value) or gradient in held or gradient.data == 0.0:
-            # A node that no one else holds; and -0.0 turns into 0.0, as in `backward`.
-            gradient = gradient + 0.0 if isinstance(gradient, Value) else Value(gradient + 0.0)
-        held.add(gradient)
-        gradients.append(gradient)
-    return gradients
+    return _alone([upstream.get(variable, 0.0) for variable in variables], held)
 
 
-def _contributions(
-    node: Value, upstream: Value | float, depends: set[Value]
-) -> Iterator[tuple[Value, Value | float]]:
-    op, operands = OPS[node.op], node.operands
+def _along(roots: Sequence[Value], tangents: Mapping[Value, Any]) -> list[Value]:
+    """The derivative of each root along the tangents, of which variables have one: forward mode."""
+    moved: dict[Value, Value | float] = {**tangents}
+    seen = [*tangents]
+    for root in roots:
+        for node in topological_order(root, stop=seen):
+            seen.append(node)
+            for operand, slope in _slopes(node, moved):
+                contribution = _product(node, slope, moved[operand])
+                if contribution is not None:
+                    before = moved.get(node)
+                    moved[node] = contribution if before is None else before + contribution
+    return _alone([moved.get(root, 0.0) for root in roots], {*seen, *moved.values()})
+
+
+def _alone(results: Iterable[Value | float], held: set[Any]) -> list[Value]:
+    """The results as nodes that nothing else holds."""
+    values = []
+    for result in results:
+        if not isinstance(result, Value) or result in held or result.data == 0.0:
+            # −0.0 turns into 0.0, as in `backward`.
+            result = result + 0.0 if isinstance(result, Value) else Value(result + 0.0)
+        held.add(result)
+        values.append(result)
+    return values
+
+
+def _slopes(node: Value, depends: Container[Value]) -> Iterator[tuple[Value, Value | float]]:
+    """The operands of a node that depend on the variables, and its derivative by each."""
+    operands = node.operands
     for index, operand in enumerate(operands):
-        if not isinstance(operand, Value) or operand not in depends:
-            continue
-        slope = read_partial(op, index, *operands, node)
-        if isinstance(slope, (int, float)):
-            if slope == 1.0:
-                yield operand, upstream
-                continue
-            if slope == 0.0 and op.selects:
-                continue
-        # An upstream gradient of 0 passes nothing back, and a branch not taken gets nothing. Either
-        # is decided when numbers are computed, for a graph may be compiled and run on others.
-        if isinstance(upstream, float) and upstream == 1.0:
-            yield operand, slope
-        elif isinstance(slope, (int, float)) and math.isfinite(slope):
-            yield operand, upstream * slope
-        else:
-            yield operand, (ops.chain if op.selects else ops.gate)(slope, upstream)
+        if isinstance(operand, Value) and operand in depends:
+            yield operand, read_partial(OPS[node.op], index, *operands, node)
+
+
+def _product(node: Value, slope: Any, factor: Value | float) -> Value | float | None:
+    """Local derivative · what comes in, upstream gradient or tangent; None where nothing passes.
+
+    A factor of 0 passes nothing on, and a branch not taken gets nothing. Either is decided when
+    numbers are computed, for a graph may be compiled and run on others.
+    """
+    if isinstance(slope, (int, float)):
+        if slope == 1.0:
+            return factor
+        if slope == 0.0 and OPS[node.op].selects:
+            return None
+    if isinstance(factor, float) and factor == 1.0:
+        return slope  # type: ignore[no-any-return]
+    if isinstance(slope, (int, float)) and math.isfinite(slope):
+        return factor * slope
+    return (ops.chain if OPS[node.op].selects else ops.gate)(slope, factor)  # type: ignore[no-any-return]

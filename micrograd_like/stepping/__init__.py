@@ -1,6 +1,7 @@
 """Backprop one step at a time: `Stepper`, `explain`, and `debug`, a prompt at the terminal."""
 
 from micrograd_like.stepping.explanation import explain
+from micrograd_like.stepping.forward import forward_mode
 from micrograd_like.stepping.prompt import debug
 from micrograd_like.stepping.questions import Exercise, descend, exercise, nudge
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
@@ -15,5 +16,6 @@ __all__ = [
     "descend",
     "exercise",
     "explain",
+    "forward_mode",
     "nudge",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from micrograd_like._internal.text import (
     COLUMNS,
@@ -216,9 +217,14 @@ def slope_cells(operation: Operation, position: int, local: float) -> list[str]:
     return [operation.slope(position), "=", formula, *value]
 
 
-def table(
-    steps: Iterable[Step | ForwardStep], beside: Iterable[Step | ForwardStep] = ()
-) -> list[str]:
+class Shown(Protocol):
+    """A step as `table` takes it."""
+
+    def cells(self) -> list[list[str]]:
+        """The text in columns: 5 for a forward step, 13 for the parts of a sum."""
+
+
+def table(steps: Iterable[Shown], beside: Iterable[Shown] = ()) -> list[str]:
     """The steps, all of one kind, as lines with columns aligned with those of steps `beside`.
 
     If a backward step with all its parts is wider than 80 columns, it takes a line for what the
