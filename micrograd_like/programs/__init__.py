@@ -1,4 +1,4 @@
-"""Compile a graph once, run it for many rows: as Python, machine code, JavaScript, or on JAX.
+"""Compile a graph once, run it for many rows: as Python, machine code, JavaScript, C, or on JAX.
 
 A graph built by ordinary code becomes a program of its inputs. Branches that Python took while the
 graph was built are frozen into it; operations, and so the losses, do not branch.
@@ -24,6 +24,7 @@ BACKENDS = {
     "llvm": ("LlvmRunner", "llvm", ("numpy", "llvmlite")),
     "jax": ("JaxRunner", "jax", ("numpy", "jax")),
     "javascript": ("JavascriptRunner", "", ()),
+    "c": ("CRunner", "", ()),
 }
 
 _adding = Lock()  # of programs in several threads that share parameters
@@ -87,7 +88,7 @@ class Program:
     """A compiled graph; `compile` makes it.
 
     - `params`: the parameters, in the order of the gradients.
-    - `backend`: "python", "llvm", "jax" or "javascript".
+    - `backend`: "python", "llvm", "jax", "javascript" or "c".
     - `source`: what runs, as text.
     - `plan`: the loops that the backend "llvm" found in the graph, in words.
     """
@@ -222,8 +223,8 @@ def compile(
       outputs first use them.
     - `backend`: "python" (generated source, nothing else needed), "llvm" (machine code for rows
       in vectors, the extra "llvm"), "jax" (the extra "jax"), "javascript" (source for a browser or
-      for node: only `Program.source` can be used here), or "auto": llvm where it is installed and
-      knows all the operations, else python.
+      for node) and "c" (C99), of which only `Program.source` can be used here, or "auto": llvm
+      where it is installed and knows all the operations, else python.
     - `threads`: how many threads the backend "llvm" may use for a large number of rows. The same
       number gives the same bits.
 

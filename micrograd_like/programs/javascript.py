@@ -51,16 +51,17 @@ class Term(Operators):
         self.text = text
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Term:
-        return self._name(self.script.expression(op, [_text(x) for x in operands]))
+        texts = [_text(x, self.script.language) for x in operands]
+        return self._name(self.script.expression(op, texts))
 
     def _name(self, expression: str) -> Term:
         return Term(self.script, self.script.name(expression))
 
     def __lt__(self, other: Any) -> Term:
-        return self._name(f"{self.text} < {_text(other)}")
+        return self._name(f"{self.text} < {_text(other, self.script.language)}")
 
     def __gt__(self, other: Any) -> Term:
-        return self._name(f"{self.text} > {_text(other)}")
+        return self._name(f"{self.text} > {_text(other, self.script.language)}")
 
     def __and__(self, other: Term) -> Term:
         return self._name(f"{self.text} && {other.text}")
@@ -80,11 +81,13 @@ class _Maths:
 
     @staticmethod
     def where(test: Term, a: Any, b: Any) -> Term:
-        return test._name(f"{test.text} ? {_text(a)} : {_text(b)}")
+        language = test.script.language
+        return test._name(f"{test.text} ? {_text(a, language)} : {_text(b, language)}")
 
     @staticmethod
     def equal(a: Term, b: Any) -> Term:
-        return a._name(f"{a.text} === {_text(b)}")
+        language = a.script.language
+        return a._name(language.equality.format(a.text, _text(b, language)))
 
     @staticmethod
     def copysign(a: Term, b: Term) -> Term:
@@ -95,12 +98,8 @@ class _Maths:
     exp = staticmethod(lambda a: OPS["exp"](a))
 
 
-_CHOOSING = formulas(_Maths)
-SUPPORTED = {
-    *(name for name, op in OPS.items() if inline(op, JAVASCRIPT)),
-    *_ELEMENTARY,
-    *_CHOOSING,
-}
+CHOOSING = formulas(_Maths)
+SUPPORTED = {*(name for name, op in OPS.items() if inline(op, JAVASCRIPT)), *_ELEMENTARY, *CHOOSING}
 
 
 class NotWritten(ValueError):
@@ -110,12 +109,17 @@ class NotWritten(ValueError):
 class Script:
     """The functions that a piece of JavaScript calls, each written once.
 
+    A subclass writes them in another language.
+
     >>> script = Script()
     >>> script.expression(OPS["tanh"], ["v1"])
     'tanh(v1)'
     >>> script.function(OPS["log"].partials[0], 2)
     '(a, out) => a < 0.0 ? NaN : 1.0 / a'
     """
+
+    language = JAVASCRIPT
+    elementary = _ELEMENTARY
 
     def __init__(self) -> None:
         self._functions: dict[str, str] = {}
@@ -131,7 +135,7 @@ class Script:
 
         A row that is Python for floats alone raises `NotWritten`.
         """
-        if form := inline(op, JAVASCRIPT):
+        if form := inline(op, self.language):
             return form.format(*operands)
         name = self._called(op)
         return f"{name}({', '.join(operands)})"
@@ -192,7 +196,7 @@ class Script:
             change = rule(Term(self, "lr"), Term(self, "step"))
             count = len(self._statements)  # which are the same for all parameters
             terms = [Term(self, text) for text in (places[0], "g[i]", *places[1:])]
-            results = [_text(x) for x in change(*terms)]
+            results = [_text(x, self.language) for x in change(*terms)]
             lines = [f"const {name} = {text};" for text, name in self._statements.items()]
         finally:
             self._statements = outer
@@ -205,38 +209,55 @@ class Script:
         return self._statements.setdefault(expression, f"t{len(self._statements)}")
 
     def _called(self, op: Op) -> str:
-        if op.name in _ELEMENTARY:
+        if op.name in self.elementary:
             return op.name
         # A row of one's own could be called like something that JavaScript knows.
         name = op.name if op.name in _standard() else f"op_{op.name}"
         if name not in self._functions:
             names = ["a", "b"][: len(op.partials)]
             try:
-                text = self._function(_CHOOSING.get(op.name, op.forward), names)
+                read = self.read(CHOOSING.get(op.name, op.forward), names)
             except NotWritten:
                 raise
             except Exception as error:  # ordinary Python, which only floats can be given to
                 raise NotWritten(f"{op.name} is Python that takes only floats") from error
-            self._functions[name] = f"const {name} = {text};"
+            self._functions[name] = self.definition(name, names, *read)
         return name
 
     def _function(self, expression: Callable[..., Any], names: Sequence[str]) -> str:
+        return _arrow(names, *self.read(expression, names))
+
+    def read(
+        self, expression: Callable[..., Any], names: Sequence[str]
+    ) -> tuple[list[tuple[str, str]], str]:
+        """The statements, a name and an expression each, and the result of a function."""
         outer, self._statements = self._statements, {}
         try:
-            result = _text(expression(*[Term(self, name) for name in names]))
-            statements = [f"const {name} = {text};" for text, name in self._statements.items()]
+            result = _text(expression(*[Term(self, name) for name in names]), self.language)
+            statements = [(name, text) for text, name in self._statements.items()]
         finally:
             self._statements = outer
-        head = f"({', '.join(names)}) =>"
-        if statements and statements[-1].startswith(f"const {result} = "):
-            result = statements.pop().removeprefix(f"const {result} = ").removesuffix(";")
-        if not statements:
-            return f"{head} {result}"
-        return f"{head} {{ {' '.join(statements)} return {result}; }}"
+        if statements and statements[-1][0] == result:
+            result = statements.pop()[1]
+        return statements, result
+
+    def definition(
+        self, name: str, names: Sequence[str], statements: list[tuple[str, str]], result: str
+    ) -> str:
+        """The text that defines a function."""
+        return f"const {name} = {_arrow(names, statements, result)};"
 
 
-def _text(x: Any) -> str:
-    return x.text if isinstance(x, Term) else literal(real(x))
+def _arrow(names: Sequence[str], statements: list[tuple[str, str]], result: str) -> str:
+    head = f"({', '.join(names)}) =>"
+    if not statements:
+        return f"{head} {result}"
+    body = " ".join([f"const {name} = {text};" for name, text in statements])
+    return f"{head} {{ {body} return {result}; }}"
+
+
+def _text(x: Any, language: Language) -> str:
+    return x.text if isinstance(x, Term) else language.number(real(x))
 
 
 @cache

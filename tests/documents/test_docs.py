@@ -32,6 +32,8 @@ RUN = {"python", "pycon", "console"}
 SHOWN = {
     "text",  # what the block before it prints
     "sh",  # installs things: those of the README are run where a wheel is built and installed
+    "c",  # which tests/programs compiles and runs
+    "torch",  # Python which tests/peers runs, with PyTorch
     "engine",  # quoted from the source
     "ops",
 }

@@ -1,0 +1,181 @@
+"""A tape as C99 source, for what runs no Python, a microcontroller say: the backend "c".
+
+The lines are those of the generated Python, and functions are read from the table as for
+JavaScript. The source needs `math.h`, no memory beyond the stack, and a compiler that keeps to
+IEEE 754, so not the flag -ffast-math.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from micrograd_like.operation import OPS
+from micrograd_like.programs.javascript import CHOOSING, Script
+from micrograd_like.programs.spelling import Language, inline
+from micrograd_like.programs.tape import Line, Operand, Tape
+
+_LIBRARY = {
+    *("exp", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "atan2"),
+    *("hypot", "expm1", "sinh", "cosh", "tanh", "erf", "pow"),
+}
+HELPERS = {
+    "sigmoid": """\
+static double sigmoid(double a) { /* x / (1 + e), and what the rounding of 1 + e has lost */
+  const double e = exp(-fabs(a)), t = 1.0 + e, q = (a < 0.0 ? e : 1.0) / t;
+  return q - q * (e - (t - 1.0)) / t;
+}""",
+    "softplus": """\
+static double softplus(double a) {
+  return log1p(exp(-fabs(a))) + (a < 0.0 ? 0.0 : a);
+}""",
+    "logaddexp": """\
+static double logaddexp(double a, double b) {
+  if (a == b) return a + log(2.0);
+  const double low = a < b ? a : b, high = a < b ? b : a;
+  const double d = low - high, e = exp(d);
+  const double lost = low - (d + (low - d)) + (low - d - high); /* by rounding low - high */
+  return high + (log1p(e) + (e > 0.0 ? lost * e / (1.0 + e) : 0.0));
+}""",
+}
+"""Rows that the C library does not have."""
+
+_ELEMENTARY = {*_LIBRARY, *HELPERS}
+
+
+def literal(x: float) -> str:
+    """A number as C writes it; in parentheses where it has a sign.
+
+    >>> literal(0.1), literal(-2.0), literal(math.inf)
+    ('0.1', '(-2.0)', 'INFINITY')
+    """
+    if x != x:
+        return "NAN"
+    text = "INFINITY" if abs(x) == math.inf else repr(abs(x))
+    return text if math.copysign(1.0, x) > 0.0 else f"(-{text})"
+
+
+C = Language("{0} ? {1} : {2}", "{} == {}", "fabs({})", literal)
+SUPPORTED = {*(name for name, op in OPS.items() if inline(op, C)), *_LIBRARY, *HELPERS, *CHOOSING}
+
+
+class Functions(Script):
+    """The functions that a program calls, in C."""
+
+    language = C
+    elementary = _ELEMENTARY
+
+    def definition(
+        self, name: str, names: Sequence[str], statements: list[tuple[str, str]], result: str
+    ) -> str:
+        head = f"static double {name}({', '.join([f'double {operand}' for operand in names])}) {{"
+        lines = [f"  const double {local} = {text};" for local, text in statements]
+        return "\n".join([head, *lines, f"  return {result};", "}"])
+
+
+class CRunner:
+    """A tape as C: its source is what it is for, Python can't call it."""
+
+    backend = "c"
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape.careful()  # zeros are told at once, as for JavaScript
+
+    @property
+    def source(self) -> str:
+        """A file that defines `values` and, for one output, `value_and_grad`.
+
+        Both take parameters, the number of rows, and the rows, one after the other. The first
+        writes the outputs of each row, the second writes the means of the derivatives and returns
+        the mean.
+        """
+        script = Functions()
+        names = ["values", "value_and_grad"] if self._tape.gradients else ["values"]
+        functions = [_source(self._tape, name, script) for name in names]
+        written = "".join(functions + script.functions)
+        helpers = [text for name, text in HELPERS.items() if f"{name}(" in written]
+        tape = self._tape
+        counts = f"parameters: {tape.parameters}, inputs of a row: {tape.inputs}, outputs of a row"
+        parts = [
+            f"/* {counts}: {len(tape.outputs)}; C99, not to be compiled with -ffast-math */",
+            "#include <math.h>\n#include <stddef.h>",
+            *helpers,
+            *script.functions,
+            *functions,
+        ]
+        return "\n\n".join(parts) + "\n"
+
+    def table(self, rows: Any, inputs: Sequence[str]) -> NoReturn:
+        """Nothing: a program of this backend is not called here."""
+        raise RuntimeError(
+            "a program of the backend 'c' is compiled by a C compiler, from its source; to call it "
+            "in Python, compile with backend='python' or 'auto'"
+        )
+
+    def values(self, parameters: Sequence[float], table: Any) -> NoReturn:
+        self.table(table, ())
+
+    def value_and_grad(
+        self, parameters: Sequence[float], table: Any, chosen: Sequence[int] | None = None
+    ) -> NoReturn:
+        self.table(table, ())
+
+
+def _source(tape: Tape, name: str, script: Script) -> str:
+    gradient = name == "value_and_grad"
+    leaves = [f"p{i}" for i in range(tape.parameters)] + [f"x{i}" for i in range(tape.inputs)]
+
+    def shown(operand: Operand) -> str:
+        if type(operand) is float:
+            return literal(operand)
+        return leaves[int(operand)] if operand < len(leaves) else f"v{operand}"
+
+    def assigned(number: int, line: Line) -> str:
+        assert line.op is not None
+        expression = script.expression(line.op, [shown(x) for x in line.operands])
+        return f"const double v{number} = {expression};{_comment(line.label)}"
+
+    results = tape.results(gradient)
+    lines = [(number, tape.lines[number]) for number in tape.needed(results)]
+    lines = [(number, line) for number, line in lines if line.op is not None]
+    used = {x for _, line in lines for x in line.operands if type(x) is int}
+    used |= {x for x in results if type(x) is int}
+    once = [f"const double p{i} = parameters[{i}];" for i in range(tape.parameters) if i in used]
+    body = [
+        f"const double x{i} = rows[row * {tape.inputs} + {i}];"
+        for i in range(tape.inputs)
+        if tape.parameters + i in used
+    ]
+    once += [assigned(number, line) for number, line in lines if not line.by_row]
+    body += [assigned(number, line) for number, line in lines if line.by_row]
+    last = []
+    if gradient:
+        every = f"for (size_t i = 0; i < {tape.parameters}; i++) gradient[i]"
+        once += [f"{every} = 0.0;"] if tape.parameters else []
+        once += ["double total = 0.0;"]
+        body += [f"total += {shown(tape.outputs[0])};"]
+        for i, terms in enumerate(tape.gradients):
+            body += [f"gradient[{i}] += {' + '.join(map(shown, terms))};"] if terms else []
+        last = [f"{every} /= (double)count;"] if tape.parameters else ["(void)gradient;"]
+        last += ["return total / (double)count;"]
+        head = "double value_and_grad(const double *parameters, size_t count, const double *rows,"
+        head += "\n                      double *gradient) {"
+    else:
+        outputs = enumerate(map(shown, tape.outputs))
+        count = len(tape.outputs)
+        body += [f"outputs[row * {count} + {i}] = {text};" for i, text in outputs]
+        head = "void values(const double *parameters, size_t count, const double *rows,"
+        head += "\n            double *outputs) {"
+    unused = [] if any(i in used for i in range(tape.parameters)) else ["(void)parameters;"]
+    unused += (
+        [] if any(tape.parameters + i in used for i in range(tape.inputs)) else ["(void)rows;"]
+    )
+    loop = ["for (size_t row = 0; row < count; row++) {", *[f"  {text}" for text in body], "}"]
+    inside = [f"  {text}" for text in [*unused, *once, *loop, *last]]
+    return "\n".join([head, *inside, "}"])
+
+
+def _comment(label: str) -> str:
+    text = label if label.isprintable() else repr(label)
+    return f" /* {text.replace('*/', '* /').replace('/*', '/ *')} */" if label else ""
