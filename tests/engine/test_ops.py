@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from mpmath import mp, mpf
 
-from micrograd_like.calculus import value_and_grad
+from micrograd_like.calculus import hessian, value_and_grad
 from micrograd_like.engine import Value
-from micrograd_like.operation import OPS, Op, Operators, evaluate
+from micrograd_like.operation import LINE, OPS, Op, Operators, evaluate
 from tests.support import oracle
 from tests.support.oracle import FUNCTIONS, Jet, derivatives, error_in_ulps
 from tests.support.tame_graphs import gabs
@@ -166,6 +166,34 @@ def test_partials_are_right_as_formulas(op: Op) -> None:
         for partial, slope in zip(op.partials, exact, strict=True):
             read = read_exactly(partial, lambda jets: [*jets, function(*jets)], xs)
             assert agree(read, slope), f"{op.name}{xs}: {read}, exactly {slope}"
+
+
+def moderate(low: float, high: float, rng: random.Random) -> float:
+    """A number of the domain, neither large nor next to where it ends or a kink is."""
+    return rng.uniform(max(low, -3.0), min(high, 3.0)) * 0.9 + 0.01
+
+
+@pytest.mark.parametrize("op", ROWS, ids=lambda op: op.name)
+def test_third_derivatives(op: Op) -> None:
+    """Against the second ones of the partial, read on numbers of 50 digits, which is exact."""
+    rng, function = random.Random(op.name), FUNCTIONS[op.name]
+    domain = op.domain or (LINE,) * len(op.partials)
+    for _ in range(5):
+        xs = [moderate(low, high, rng) for low, high in domain]
+        jets = oracle.variables(xs)
+        for i, partial in enumerate(op.partials):
+            with mp.workdps(50):
+                read = partial(*map(Exact, [*jets, function(*jets)]))
+            exact = read.jet.second if isinstance(read, Exact) else [[0.0] * len(xs)] * len(xs)
+
+            def slope(v: list[Value], i: int = i) -> Value:
+                gradient: list[Value] = value_and_grad(lambda w: op(*w))(v)[1]
+                return gradient[i]
+
+            found = hessian(slope, xs)
+            for row, numbers in zip(found, exact, strict=True):
+                for value, number in zip(row, numbers, strict=True):
+                    assert value.data == pytest.approx(float(number), rel=1e-9, abs=1e-9), xs
 
 
 @pytest.mark.parametrize("op", [op for op in ROWS if op.textbook], ids=lambda op: op.name)
