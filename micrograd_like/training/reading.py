@@ -64,8 +64,8 @@ def read_data(X: Any, y: Any, validation: Any) -> tuple[Examples, Examples]:
         return examples, Examples([], [])
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         raise TypeError(f"validation is a pair (X, y), got {validation!r:.80}")
-    X, y = validation
-    held_out = read_examples(X, y, "validation ")
+    rows, targets = validation
+    held_out = read_examples(rows, targets, "validation ")
     if len(held_out.rows[0]) != len(examples.rows[0]):
         raise ValueError(
             f"validation X has rows of {len(held_out.rows[0])} number(s), X of "
