@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from micrograd_like.operation import OPS
-from micrograd_like.programs.javascript import CHOOSING, Script
+from micrograd_like.programs.javascript import CHOOSING, Script, SourceRunner
 from micrograd_like.programs.spelling import Language, inline
 from micrograd_like.programs.tape import Line, Operand, Tape
 
@@ -74,13 +73,11 @@ class Functions(Script):
         return "\n".join([head, *lines, f"  return {result};", "}"])
 
 
-class CRunner:
-    """A tape as C: its source is what it is for, Python can't call it."""
+class CRunner(SourceRunner):
+    """A tape as C."""
 
     backend = "c"
-
-    def __init__(self, tape: Tape) -> None:
-        self._tape = tape.careful()  # zeros are told at once, as for JavaScript
+    runs = "is compiled by a C compiler"
 
     @property
     def source(self) -> str:
@@ -105,21 +102,6 @@ class CRunner:
             *functions,
         ]
         return "\n\n".join(parts) + "\n"
-
-    def table(self, rows: Any, inputs: Sequence[str]) -> NoReturn:
-        """Nothing: a program of this backend is not called here."""
-        raise RuntimeError(
-            "a program of the backend 'c' is compiled by a C compiler, from its source; to call it "
-            "in Python, compile with backend='python' or 'auto'"
-        )
-
-    def values(self, parameters: Sequence[float], table: Any) -> NoReturn:
-        self.table(table, ())
-
-    def value_and_grad(
-        self, parameters: Sequence[float], table: Any, chosen: Sequence[int] | None = None
-    ) -> NoReturn:
-        self.table(table, ())
 
 
 def _source(tape: Tape, name: str, script: Script) -> str:

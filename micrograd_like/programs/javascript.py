@@ -273,13 +273,36 @@ def elementary() -> str:
     return (resources.files(__package__) / "javascript.js").read_text("utf-8")
 
 
-class JavascriptRunner:
-    """A tape as JavaScript: its source is what it is for, Python can't call it."""
+class SourceRunner:
+    """A tape as text of another language: its source is what it is for, Python can't call it."""
 
-    backend = "javascript"
+    backend: str
+    runs: str  # and by whom
 
     def __init__(self, tape: Tape) -> None:
-        self._tape = tape.careful()  # there is no second try in a page: zeros are told at once
+        self._tape = tape.careful()  # there is no second try elsewhere: zeros are told at once
+
+    def table(self, rows: Any, inputs: Sequence[str]) -> NoReturn:
+        """Nothing: a program of this backend is not called here."""
+        raise RuntimeError(
+            f"a program of the backend {self.backend!r} {self.runs}, from its source; to call it "
+            "in Python, compile with backend='python' or 'auto'"
+        )
+
+    def values(self, parameters: Sequence[float], table: Any) -> NoReturn:
+        self.table(table, ())
+
+    def value_and_grad(
+        self, parameters: Sequence[float], table: Any, chosen: Sequence[int] | None = None
+    ) -> NoReturn:
+        self.table(table, ())
+
+
+class JavascriptRunner(SourceRunner):
+    """A tape as JavaScript."""
+
+    backend = "javascript"
+    runs = "runs in a browser or under node"
 
     @property
     def source(self) -> str:
@@ -295,21 +318,6 @@ class JavascriptRunner:
         exported = f"if (typeof module !== 'undefined') module.exports = {{ {', '.join(names)} }};"
         parts = ['"use strict";', elementary().rstrip(), called, *functions, exported]
         return "\n\n".join(part for part in parts if part) + "\n"
-
-    def table(self, rows: Any, inputs: Sequence[str]) -> NoReturn:
-        """Nothing: a program of this backend is not called here."""
-        raise RuntimeError(
-            "a program of the backend 'javascript' runs in a browser or under node, from its "
-            "source; to call it in Python, compile with backend='python' or 'auto'"
-        )
-
-    def values(self, parameters: Sequence[float], table: Any) -> NoReturn:
-        self.table(table, ())
-
-    def value_and_grad(
-        self, parameters: Sequence[float], table: Any, chosen: Sequence[int] | None = None
-    ) -> NoReturn:
-        self.table(table, ())
 
 
 def _source(tape: Tape, name: str, script: Script) -> str:
