@@ -1,8 +1,8 @@
 """Optimisers: how one step changes parameters, given their gradients.
 
 The rules are those of PyTorch's documentation (torch.optim.SGD, Adam, AdamW). Each is written
-once, with + − · / and ** alone, and so serves one parameter, as floats, and all of them at once,
-as numpy arrays: `rule`.
+once, with + − · / and ** alone, and so serves one parameter, as floats, all of them at once, as
+numpy arrays, and, read on Values, machine code that runs many steps at a time: `update`.
 
 >>> from micrograd_like import Value
 >>> w = Value(3.0)
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from micrograd_like._internal.arguments import number
@@ -66,7 +67,7 @@ def _parameters(params: Any) -> list[Value]:
 
 
 class Optimizer:
-    """The base of the optimisers; a subclass names its buffers and defines `rule`.
+    """The base of the optimisers; a subclass names its buffers and defines `update`.
 
     - `params`: the parameters, in order.
     - `lr`: the learning rate, a number or a function of the step number 0, 1, 2, …; assignable.
@@ -95,13 +96,20 @@ class Optimizer:
             return _number(f"lr at step {step}", self.lr(step))
         return _number("lr", self.lr)
 
-    def rule(self, step: int) -> Rule:
-        """The update of the step with this number, as a function of numbers or arrays alike.
+    def numbers(self, step: int) -> tuple[float, ...]:
+        """The numbers of a step, which an update takes: the learning rate."""
+        return (self.learning_rate(step),)
 
-        It takes a parameter, its gradient and its entry in each of `buffers`, and returns the new
-        parameter and the new entries. It changes nothing.
+    def update(self, numbers: tuple[Any, ...], p: Any, g: Any, *buffers: Any) -> tuple[Any, ...]:
+        """A parameter and its entry in each of `buffers` after a step with these `numbers`.
+
+        `p` is the parameter and `g` its gradient: floats, arrays or Values alike. Nothing changes.
         """
         raise NotImplementedError
+
+    def rule(self, step: int) -> Rule:
+        """The `update` of the step with this number, as a function of the other arguments."""
+        return partial(self.update, self.numbers(step))
 
     def step(self) -> None:
         """Change every parameter by the rule, from its `grad`; if anything raises, none."""
@@ -219,19 +227,15 @@ class SGD(Optimizer):
         if self.nesterov and not self.momentum:
             raise ValueError(f"nesterov=True needs a momentum above 0, got momentum={momentum!r}")
 
-    def rule(self, step: int) -> Rule:
-        """See `Optimizer.rule`; the buffer is left alone without momentum."""
-        lr, momentum, decay = self.learning_rate(step), self.momentum, self.weight_decay
-
-        def update(p: Any, g: Any, b: Any) -> tuple[Any, Any]:
-            if decay:
-                g = g + decay * p
-            if momentum:
-                b = momentum * b + g
-                g = g + momentum * b if self.nesterov else b
-            return p - lr * g, b
-
-        return update
+    def update(self, numbers: tuple[Any, ...], p: Any, g: Any, *buffers: Any) -> tuple[Any, ...]:
+        """See `Optimizer.update`; the buffer is left alone without momentum."""
+        (lr,), (b,), momentum = numbers, buffers, self.momentum
+        if self.weight_decay:
+            g = g + self.weight_decay * p
+        if momentum:
+            b = momentum * b + g
+            g = g + momentum * b if self.nesterov else b
+        return p - lr * g, b
 
 
 class Adam(Optimizer):
@@ -269,23 +273,22 @@ class Adam(Optimizer):
         self.eps = _number("eps", eps)
         self.weight_decay = _number("weight_decay", weight_decay)
 
-    def _decayed(self, p: Any, g: Any, lr: float) -> tuple[Any, Any]:
+    def numbers(self, step: int) -> tuple[float, ...]:
+        """The learning rate, that over 1 − β₁ᵗ, and √(1 − β₂ᵗ)."""
+        lr, (beta1, beta2) = self.learning_rate(step), self.betas
+        return lr, lr / (1.0 - beta1 ** (step + 1)), (1.0 - beta2 ** (step + 1)) ** 0.5
+
+    def _decayed(self, p: Any, g: Any, lr: Any) -> tuple[Any, Any]:
         return p, g + self.weight_decay * p
 
-    def rule(self, step: int) -> Rule:
-        """See `Optimizer.rule`; the buffers are m and v."""
-        lr, (beta1, beta2), eps = self.learning_rate(step), self.betas, self.eps
-        size = lr / (1.0 - beta1 ** (step + 1))
-        bias = (1.0 - beta2 ** (step + 1)) ** 0.5
-
-        def update(p: Any, g: Any, m: Any, v: Any) -> tuple[Any, Any, Any]:
-            if self.weight_decay:
-                p, g = self._decayed(p, g, lr)
-            m = beta1 * m + (1.0 - beta1) * g
-            v = beta2 * v + (1.0 - beta2) * g * g
-            return p - size * m / (v**0.5 / bias + eps), m, v
-
-        return update
+    def update(self, numbers: tuple[Any, ...], p: Any, g: Any, *buffers: Any) -> tuple[Any, ...]:
+        """See `Optimizer.update`; the buffers are m and v."""
+        (lr, size, bias), (m, v), (beta1, beta2) = numbers, buffers, self.betas
+        if self.weight_decay:
+            p, g = self._decayed(p, g, lr)
+        m = beta1 * m + (1.0 - beta1) * g
+        v = beta2 * v + (1.0 - beta2) * g * g
+        return p - size * m / (v**0.5 / bias + self.eps), m, v
 
 
 class AdamW(Adam):
@@ -304,5 +307,5 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)
 
-    def _decayed(self, p: Any, g: Any, lr: float) -> tuple[Any, Any]:
+    def _decayed(self, p: Any, g: Any, lr: Any) -> tuple[Any, Any]:
         return p * (1.0 - lr * self.weight_decay), g

@@ -199,7 +199,8 @@ def run(arguments: Namespace) -> int:
 
     def predict(rows: Rows) -> list[Any]:
         examples = run.read(Examples(rows, [0] * len(rows)))
-        return run.evaluate(examples, range(len(rows)))[1]
+        outputs = run.evaluate(examples, range(len(rows)))[1]
+        return outputs if isinstance(outputs, list) else outputs.tolist()
 
     outputs = predict(test[0])
     share = accuracy(loss, outputs[0], test[1])(outputs, test[1]) or 0.0

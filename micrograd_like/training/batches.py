@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
 from math import fsum
 from operator import is_
+from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from micrograd_like._internal.extras import load
-from micrograd_like._internal.interrupts import uninterrupted
+from micrograd_like._internal.interrupts import raised_by_a_handler, uninterrupted
 from micrograd_like.engine import Value
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import anomaly_mode
-from micrograd_like.optim import Optimizer
+from micrograd_like.optim import Optimizer, Rule
 from micrograd_like.training.metrics import Loss
 from micrograd_like.training.reading import Examples
 
-Outputs = list[Any]
+Outputs = Any
+
+
+PIECE = 0.03
+"""Seconds that steps done at one go take at most, about: so long Ctrl-C has to wait."""
+
+MOST_ROWS = 100_000
+"""Rows of steps done at one go, whose outputs are kept."""
 
 
 class Way(Protocol):
-    """A runner of the model for `fit`. An output is a float, or a list of floats.
+    """A runner of the model for `fit`. Outputs are a list, or an array with a row for each.
 
     `data` is what `read` made of examples, `batch` the numbers of those that are meant.
 
     - `parameters`: those that take part.
-    - `before`: their numbers before the last step.
+    - `before`: their numbers before the last step; none where all that it computed was finite.
     """
 
     parameters: list[Value]
@@ -36,8 +45,12 @@ class Way(Protocol):
     def read(self, examples: Examples) -> Any:
         """The examples in the form that this way works on."""
 
-    def step(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
-        """Do one optimiser step, wholly or not at all; return loss and outputs from before it."""
+    def steps(self, data: Any, order: Sequence[int], size: int) -> tuple[list[float], Outputs]:
+        """Do optimiser steps for the first of the batches of that size that `order` has.
+
+        One step, or several; each is done wholly or not at all. Return their losses, and their
+        outputs from before each step.
+        """
 
     def evaluate(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
         """Return loss and outputs, and change nothing."""
@@ -58,17 +71,17 @@ class OnValues:
         """The examples as they are."""
         return examples
 
-    def step(self, data: Examples, batch: Sequence[int]) -> tuple[float, Outputs]:
+    def steps(self, data: Examples, order: Sequence[int], size: int) -> tuple[list[float], Outputs]:
         """See `Way`."""
         self.before = [parameter.data for parameter in self.parameters]
-        cost, outputs = self.graph(data, batch)
+        cost, outputs = self.graph(data, order[:size])
         self.optimizer.zero_grad()
         cost.backward()
         with uninterrupted():
             self.optimizer.step()
-        return cost.data, [numbers(output) for output in outputs]
+        return [cost.data], [numbers(output) for output in outputs]
 
-    def graph(self, data: Examples, batch: Sequence[int]) -> tuple[Value, Outputs]:
+    def graph(self, data: Examples, batch: Sequence[int]) -> tuple[Value, list[Any]]:
         """Loss and outputs of a batch, as Values."""
         outputs = [self.model(data.rows[i]) for i in batch]
         return self.loss(outputs, [data.targets[i] for i in batch]), outputs
@@ -164,6 +177,10 @@ class AsProgram:
         self.before: Sequence[float] = ()
         self._tape, self._runner = _program(model, trace)
         self._state: _State | None = None
+        self._update: tuple[Any, list[float]] | None = None
+        self._by_update = self._by_rule and type(optimizer).rule is Optimizer.rule
+        self._drawn: list[tuple[float, ...]] = []
+        self._pace, self._ahead = PIECE, True
 
     def read(self, examples: Examples) -> Any:
         """An array with a row an example."""
@@ -195,10 +212,100 @@ class AsProgram:
                 [array(buffer) for buffer in buffers],
                 self._optimizer.steps if self._by_rule else 0,
             )
+            self._update = None  # its constants may have changed as well
         return self._state
 
-    def step(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
-        """See `Way`."""
+    def steps(self, data: Any, order: Sequence[int], size: int) -> tuple[list[float], Outputs]:
+        """See `Way`; several steps if the optimiser's update can be machine code as well."""
+        count = min(-(-len(order) // size), self._most(size))
+        order = order[: count * size]
+        descended = self._descend(data, order, [*range(0, len(order), size), len(order)])
+        if descended is None:
+            cost, outputs = self._step(data, order[:size])
+            return [cost], outputs
+        return self._adopt(descended)
+
+    def epochs(
+        self, data: Any, order: Sequence[int], size: int, most: int
+    ) -> tuple[list[float], Outputs] | None:
+        """Do the steps of several epochs in the same order, at most so many, as far as time allows.
+
+        The losses, and the outputs with a first axis for the epochs; or None, and nothing is done.
+        """
+        count, steps = len(order), -(-len(order) // size)
+        most = min(most, self._most(size) // steps)
+        if not self._ahead or most < 1:
+            return None
+        starts = range(0, most * count, count)
+        begins = [start + i for start in starts for i in range(0, count, size)] + [most * count]
+        descended = self._descend(data, [*order] * most, begins)
+        if descended is None or len(descended.losses) < most * steps:
+            self._ahead = False  # there are steps that only `_step` can do
+            return None
+        losses, outputs = self._adopt(descended)
+        return losses, outputs.reshape(most, count, *outputs.shape[1:])
+
+    def _most(self, size: int) -> int:
+        """Steps to be done at one go, at most."""
+        return max(1, min(int(PIECE / self._pace), MOST_ROWS // size))
+
+    def _descend(self, data: Any, order: Sequence[int], begins: list[int]) -> Any:
+        """The steps on some batches in machine code, as they would be; None if that can't be."""
+        now, began = self._now(), perf_counter()
+        if anomaly_mode.on or not self._by_update:
+            return None
+        found = self._numbers(len(begins) - 1)
+        if self._update is None:
+            self._update = _read_update(self._optimizer, found[0])
+            self._by_update = self._update is not None
+            return self._descend(data, order, begins)
+        update, constants = self._update
+        array, integers = self._numpy.array, self._numpy.int64
+        batches = (
+            array(order[: begins[len(found)]], dtype=integers),
+            array(begins[: len(found) + 1], dtype=integers),
+            array([[*x, *constants] for x in found]),
+        )
+        descended = self._runner.descend(
+            update, len(self._moved), now.parameters, now.buffers, data, batches
+        )
+        self._pace = (perf_counter() - began) / len(found)
+        return descended
+
+    def _adopt(self, descended: Any) -> tuple[list[float], Outputs]:
+        """Let steps that were taken in machine code be done."""
+        losses, outputs, gradient, parameters, buffers = descended
+        self.before = ()
+        self._go_on(_State(parameters, gradient, buffers, self._now().steps + len(losses)))
+        return losses, outputs[2] if self._single else outputs[2:].T
+
+    def _go_on(self, state: _State) -> None:
+        del self._drawn[: state.steps - self._now().steps]
+        self._state = state
+
+    def _numbers(self, count: int) -> list[tuple[float, ...]]:
+        """The numbers of the next steps: so many, or fewer where the optimiser raises.
+
+        Each is asked for once, for a schedule may be any function.
+        """
+        drawn, steps = self._drawn, self._now().steps
+        while len(drawn) < count:
+            try:
+                drawn.append(self._optimizer.numbers(steps + len(drawn)))
+            except Exception as error:
+                if not drawn or raised_by_a_handler(error):
+                    raise
+                break  # it raises again after the steps before
+        return drawn[:count]
+
+    def _rule(self, step: int) -> Rule:
+        """The update of the next step, for arrays."""
+        if type(self._optimizer).rule is not Optimizer.rule:
+            return self._optimizer.rule(step)  # type: ignore[no-any-return]
+        return partial(self._optimizer.update, *self._numbers(1))
+
+    def _step(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
+        """One step; the update in numpy, or by an optimiser of the user's own on Values."""
         now = self._now()
         self.before = now.parameters
         self._watch(now, data, batch, gradient=True)
@@ -206,28 +313,28 @@ class AsProgram:
         count = len(self._moved)
         gradient = gradient[:count]
         if self._by_rule:
-            rule = self._optimizer.rule(now.steps)
+            rule = self._rule(now.steps)
             with self._numpy.errstate(all="ignore"):
                 moved, *buffers = rule(now.parameters[:count], gradient, *now.buffers)
             others = now.parameters[count:]
             parameters = self._numpy.concatenate((moved, others)) if len(others) else moved
-            self._state = _State(parameters, gradient, buffers, now.steps + 1)
+            self._go_on(_State(parameters, gradient, buffers, now.steps + 1))
         else:
             with uninterrupted():
                 self._state = now._replace(gradient=gradient)
                 self.sync()
                 self._optimizer.step()
-        return cost, (outputs[:, 1] if self._single else outputs[:, 1:]).tolist()
+        return cost, outputs[:, 1] if self._single else outputs[:, 1:]
 
     def evaluate(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
         """See `Way`."""
         now = self._now()
         self._watch(now, data, batch, gradient=False)
-        values = self._runner.values(now.parameters, data[list(batch)])
-        cost = fsum(row[0] for row in values) / len(values)
-        return cost, [row[2] if self._single else row[2:] for row in values]
+        costs, _, *outputs = self._runner.outputs(now.parameters, data[list(batch)])
+        cost = fsum(costs.tolist()) / len(batch)
+        return cost, outputs[0] if self._single else self._numpy.stack(outputs, axis=1)
 
-    def each(self, data: Any, batch: Sequence[int] | None = None) -> tuple[list[float], Outputs]:
+    def each(self, data: Any, batch: Sequence[int] | None = None) -> tuple[list[float], list[Any]]:
         """The loss and the output of every example of `data`, or of those that are meant."""
         outputs = self._runner.value_and_grad(self._now().parameters, data, batch)[2]
         return outputs[:, 0].tolist(), (outputs[:, 1] if self._single else outputs[:, 1:]).tolist()
@@ -255,6 +362,7 @@ class AsProgram:
                 self._optimizer.buffers = [buffer.tolist() for buffer in now.buffers]
                 self._optimizer.steps = now.steps
             self._state = None
+            self._drawn.clear()
 
 
 class _State(NamedTuple):
@@ -304,6 +412,26 @@ def _program(model: Any, trace: Trace) -> tuple[Any, Any]:
     while len(programs) > _MOST_KEPT:
         del programs[next(iter(programs))]
     return made  # type: ignore[no-any-return]
+
+
+def _read_update(optimizer: Any, numbers: Sequence[Any]) -> tuple[Any, list[float]] | None:
+    """An optimiser's update as operations, and their constants; None if it is no such thing."""
+    from micrograd_like.programs.llvm.descent import read_update
+    from micrograd_like.programs.tape import Tape
+
+    width = len(numbers)
+    inputs = [Value(1.0) for _ in range(width + 2 + len(optimizer.buffers))]
+    try:
+        outputs = list(optimizer.update(tuple(inputs[:width]), *inputs[width:]))
+        if not all(isinstance(x, Value) for x in outputs) or not all(
+            type(x) is float for x in numbers
+        ):
+            return None
+    except Exception as error:
+        if raised_by_a_handler(error):
+            raise
+        return None  # an update of the user's own, for floats and arrays only
+    return read_update(Tape(outputs, inputs, [], differentiate=False), width)
 
 
 def _leaves_of(model: Any, optimizer: Any) -> list[Value]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -11,13 +12,14 @@ from time import perf_counter
 from typing import Any, Self
 
 from micrograd_like._internal.arguments import generator, switch, whole
+from micrograd_like._internal.extras import load
 from micrograd_like._internal.interrupts import Interrupts, uninterrupted
 from micrograd_like.engine import Value
 from micrograd_like.training.alone import alone
 from micrograd_like.training.batches import AsProgram, OnValues, Outputs, Way, numbers
 from micrograd_like.training.choice import Work, choose, same_example
 from micrograd_like.training.history import Best, History, Row
-from micrograd_like.training.metrics import Loss, Metric, read_metrics
+from micrograd_like.training.metrics import Loss, Metric, Share, read_metrics
 from micrograd_like.training.progress import reporter
 from micrograd_like.training.reading import Targets, read_data, without_brackets
 from micrograd_like.training.trouble import (
@@ -73,6 +75,7 @@ def fit(
         training.try_out()
         with training.begun(interrupts):
             while training.goes_on():
+                training.epochs_nobody_sees()
                 training.epoch()
                 training.keep_best()
                 training.tell()
@@ -125,7 +128,7 @@ class Training:
         self.history = _read_history(history, self.parameters)
         self._metrics, self._progress = metrics, progress
         self._nan: list[tuple[Sequence[int], Sequence[float]]] = []
-        self._steps = [((), ()), ((), ())]
+        self._steps: list[tuple[Sequence[int], Sequence[float]]] = [((), ()), ((), ())]
         self._over = ""
 
     def try_out(self) -> None:
@@ -204,48 +207,94 @@ class Training:
         row |= self._measure(self._step, self._data, self._examples.targets, order, self._measures)
         every = range(len(self._held_out.rows))
         data, targets = self._held_out_data, self._held_out.targets
-        scores = self._measure(self._run.evaluate, data, targets, every, self._measures)
-        row |= {f"val_{name}": score for name, score in scores.items()}
+        row |= _of_validation(self._measure(self._evaluate, data, targets, every, self._measures))
         self._row = row
         if row["loss"] != row["loss"]:
             self._over = "nan"
 
-    def _step(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
-        cost, outputs = self._run.step(data, batch)
-        self._report.step()
-        self._steps = [self._steps[1], (batch, self._run.before)]  # type: ignore[list-item]
-        if cost != cost and not self._nan:
+    def epochs_nobody_sees(self) -> None:
+        """Do epochs in a few calls of the program, where nobody looks at what is between them.
+
+        The next one after which the program is compared with Values is left to `epoch`.
+        """
+        seen = self._callbacks or self._shuffle or self._held_out.rows or self._patience < inf
+        measures, targets = self._measures, self._examples.targets
+        if seen or not all(isinstance(metric, Share) for metric in measures.values()):
+            return
+        order, size = range(len(targets)), self._size
+        shares = _shares(len(order), size)
+        while hasattr(self, "_data") and isinstance(self._run, AsProgram):
+            done = self._epoch - self._chosen
+            most = min((1 << done.bit_length()) - done, self._last - self._epoch) - 1
+            with uninterrupted():  # the model must not be ahead of the history
+                found = self._run.epochs(self._data, order, size, most)
+                if found is None:
+                    return
+                losses, outputs = found
+                scores = [metric.each(outputs, targets) for metric in measures.values()]  # type: ignore[attr-defined]
+                seconds = self._lap() / len(outputs)
+                rows: list[Row] = []
+                for k in range(len(outputs)):
+                    costs = losses[k * len(shares) : (k + 1) * len(shares)]
+                    row = {"epoch": self._epoch + k + 1, "loss": _total(costs, shares)}
+                    row |= zip(measures, [score[k] for score in scores], strict=True)
+                    row |= _of_validation(dict.fromkeys(["loss", *measures]))
+                    rows.append(row | {"seconds": seconds})
+                self.history.rows += rows
+                self._epoch += len(rows)
+                self.history.since = self._epoch
+            self._steps = [((), ()), ((), ())]
+            self._report.steps(len(losses))
+            for row in rows:
+                self._report.epoch(row)
+            self._interrupts.look()
+
+    def _step(self, data: Any, order: Sequence[int]) -> tuple[list[float], Outputs]:
+        costs, outputs = self._run.steps(data, order, self._size)
+        self._report.steps(len(costs))
+        self._steps = [self._steps[1], (order[: self._size], self._run.before)]
+        if costs[-1] != costs[-1] and not self._nan:
             self._nan = list(self._steps)
-        return cost, outputs
+        return costs, outputs
+
+    def _evaluate(self, data: Any, order: Sequence[int]) -> tuple[list[float], Outputs]:
+        cost, outputs = self._run.evaluate(data, order[: self._size])
+        return [cost], outputs
 
     def _measure(
         self,
-        run: Callable[[Any, Sequence[int]], tuple[float, Outputs]],
+        run: Callable[[Any, Sequence[int]], tuple[list[float], Outputs]],
         data: Any,
         targets: Targets,
         order: Sequence[int],
         metrics: dict[str, Metric],
     ) -> dict[str, float | None]:
-        """Loss and metrics over the examples `order`, batch by batch; None of no example."""
+        """Loss and metrics over the examples `order`, batch by batch; None of no example.
+
+        `run` does the first batch of those that are left, or several.
+        """
         if not order:
             return dict.fromkeys(["loss", *metrics])
-        total, outputs = 0.0, []
-        for i in range(0, len(order), self._size):
-            batch = order[i : i + self._size]
-            cost, found = run(data, batch)
-            total += cost * (len(batch) / len(order))  # of a single batch, its loss to the bit
-            outputs += found
+        losses: list[float] = []
+        outputs: list[Outputs] = []
+        rest = memoryview(array("q", order))  # of which the end is no copy
+        while len(losses) * self._size < len(order):
+            costs, found = run(data, rest[len(losses) * self._size :])
+            losses += costs
+            outputs.append(found)
             self._interrupts.look()
         shown = [targets[i] for i in order] if metrics else []
-        return {"loss": total} | {name: metric(outputs, shown) for name, metric in metrics.items()}
+        found = _joined(outputs)
+        loss = _total(losses, _shares(len(order), self._size))
+        return {"loss": loss} | {name: metric(found, shown) for name, metric in metrics.items()}
 
     def keep_best(self) -> None:
         """Add the epoch to the history, and with patience keep its parameters if it is the best."""
         history, row = self.history, self._row
         watched = row["val_loss"]
         if self._patience < inf and not self._held_out.rows:
-            run, targets = self._run.evaluate, self._examples.targets
-            watched = self._measure(run, self._data, targets, self._order, {})["loss"]
+            targets = self._examples.targets
+            watched = self._measure(self._evaluate, self._data, targets, self._order, {})["loss"]
         if self._callbacks or self._patience < inf:
             self._run.sync()  # from here on others look at the model, and may change it
         row["seconds"] = self._lap()
@@ -354,7 +403,7 @@ class Training:
         found = ""
         try:
             for batch, before in self._nan:
-                if len(batch) and not found:
+                if len(before) and not found:  # else its numbers were finite
                     for parameter, x in zip(parameters, before, strict=True):
                         parameter.data, parameter.grad = float(x), 0.0
                     cost, _ = run.graph(self._examples, batch)
@@ -366,6 +415,29 @@ class Training:
             for parameter, x, grad in kept:
                 parameter.data, parameter.grad = x, grad
         return f"the loss became nan in epoch {self._epoch}{found}; {REMEDY}"
+
+
+def _shares(count: int, size: int) -> list[float]:
+    """The share of each batch in so many examples."""
+    return [min(size, count - i) / count for i in range(0, count, size)]
+
+
+def _total(losses: Sequence[float], shares: Sequence[float]) -> float:
+    """The loss over all batches; of a single batch, its loss to the bit."""
+    total = 0.0
+    for loss, share in zip(losses, shares, strict=True):
+        total += loss * share
+    return total
+
+
+def _joined(outputs: list[Outputs]) -> Outputs:
+    if isinstance(outputs[0], list):
+        return list(chain.from_iterable(outputs))
+    return outputs[0] if len(outputs) == 1 else load("numpy", "llvm").concatenate(outputs)
+
+
+def _of_validation(scores: dict[str, float | None]) -> Row:
+    return {f"val_{name}": score for name, score in scores.items()}
 
 
 def _require_permutation(order: list[int], count: int, rng: Any) -> None:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable
 from math import isclose, isfinite
 from typing import Any, NamedTuple
 
+from micrograd_like._internal.extras import load
 from micrograd_like._internal.interrupts import raised_by_a_handler
 from micrograd_like.engine import Value
 from micrograd_like.operation import real
 
 Loss = Callable[[list[Any], list[Any]], Any]
-Metric = Callable[[list[Any], list[Any]], float | None]
+Metric = Callable[[Any, list[Any]], float | None]
+"""Takes outputs as a list, or as an array where a program made them, and a list of targets."""
+
 TAKEN = ("epoch", "loss", "seconds", "val_loss")
 
 
@@ -52,9 +55,10 @@ def accuracy(loss: Loss, output: Any, targets: list[Any]) -> Metric:
     1.0
     """
     if isinstance(output, list):
-        return _share(_picks_class) if are_classes(targets, len(output)) else _nothing
+        many = are_classes(targets, len(output))
+        return Share(_picks_class, _class_picked) if many else _nothing
     sides = sides_of(loss, targets)
-    return _share(_picks_side(sides.threshold, sides.high)) if sides else _nothing
+    return Share(*_picks_side(sides.threshold, sides.high)) if sides else _nothing
 
 
 class Sides(NamedTuple):
@@ -98,17 +102,48 @@ def _class_of(target: Any, count: int) -> int | None:
     return target if target in range(count) else None
 
 
+class Share:
+    """The share of outputs that are right for their targets, by one of two functions.
+
+    `right` says it of one output and its target, `many` of an array of outputs and one of targets,
+    where no output is nan.
+    """
+
+    def __init__(self, right: Callable[[Any, Any], bool], many: Callable[[Any, Any], Any]) -> None:
+        self._right, self._many = right, many
+
+    def __call__(self, outputs: Any, targets: list[Any]) -> float:
+        if isinstance(outputs, list):
+            return sum(map(self._right, outputs, targets)) / len(targets)
+        [share] = self.each(outputs[None], targets)
+        return share
+
+    def each(self, outputs: Any, targets: list[Any]) -> list[float]:
+        """The share in each of several arrays of outputs for the same targets."""
+        numpy = load("numpy", "llvm")
+        if numpy.isnan(outputs).any():
+            return [self(some, targets) for some in outputs.tolist()]
+        right = self._many(outputs, numpy.array(targets))
+        return [count / len(targets) for count in numpy.count_nonzero(right, axis=1).tolist()]
+
+
 def _picks_class(output: list[float], target: Any) -> bool:
     best = max(range(len(output)), key=output.__getitem__)
     return best == _class_of(target, len(output)) and output[best] == output[best]
 
 
-def _picks_side(threshold: float, high: int) -> Callable[[Any, Any], bool]:
-    return lambda output, target: output > threshold if target == high else output <= threshold
+def _class_picked(outputs: Any, targets: Any) -> Any:
+    classes = targets if targets.ndim == 1 else targets.argmax(axis=1)
+    return outputs.argmax(axis=2) == classes
 
 
-def _share(right: Callable[[Any, Any], bool]) -> Metric:
-    return lambda outputs, targets: sum(map(right, outputs, targets)) / len(targets)
+def _picks_side(
+    threshold: float, high: int
+) -> tuple[Callable[[Any, Any], bool], Callable[[Any, Any], Any]]:
+    return (
+        lambda output, target: output > threshold if target == high else output <= threshold,
+        lambda outputs, targets: (outputs > threshold) == (targets == high),
+    )
 
 
 def _nothing(*_: list[Any]) -> None:
@@ -116,4 +151,7 @@ def _nothing(*_: list[Any]) -> None:
 
 
 def _checked(metric: Callable[[list[Any], list[Any]], Any]) -> Metric:
-    return lambda outputs, targets: real(metric(outputs, targets))
+    def checked(outputs: Any, targets: list[Any]) -> float:
+        return real(metric(outputs if isinstance(outputs, list) else outputs.tolist(), targets))
+
+    return checked

@@ -13,8 +13,8 @@ from micrograd_like.training.history import Row, heading, line, measured
 class Silent:
     """Shows nothing; the others override what they show."""
 
-    def step(self) -> None:
-        """An optimiser step is done."""
+    def steps(self, count: int) -> None:
+        """So many more optimiser steps are done."""
 
     def compiling(self, nodes: int, seconds: float) -> None:
         """A graph of so many nodes is about to be compiled, which takes some seconds."""
@@ -54,8 +54,8 @@ class Bar(Silent):
     def compiling(self, nodes: int, seconds: float) -> None:
         self._bar.set_description(compiling_text(nodes, seconds))
 
-    def step(self) -> None:
-        self._bar.update()
+    def steps(self, count: int) -> None:
+        self._bar.update(count)
 
     def epoch(self, row: Row) -> None:
         self._bar.set_description(f"epoch {row['epoch']}", refresh=False)

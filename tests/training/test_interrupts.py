@@ -31,7 +31,7 @@ from micrograd_like import (
     moons,
     programs,
 )
-from micrograd_like.training import loop
+from micrograd_like.training import batches, loop
 from micrograd_like.training.progress import Silent
 from tests.support.trainings import X5, Y5, Scale, both_ways, needs_compiled, numbers_of, train
 
@@ -132,11 +132,11 @@ def state(model: Line, optimizer: SGD) -> tuple[Any, ...]:
     return (*numbers_of(model), *optimizer.buffers[0], optimizer.steps)
 
 
-def states(compile: bool, patience: int | None) -> list[tuple[Any, ...]]:
+def states(compile: bool, patience: int | None, steps: int = STEPS) -> list[tuple[Any, ...]]:
     """After 0, 1, … steps, and after the best epoch has been restored."""
     model, optimizer = start()
     found = [state(model, optimizer)]
-    for step in range(STEPS):
+    for step in range(steps):
         i = 2 * (step % 2)
         train(model, X[i : i + 2], Y[i : i + 2], optimizer, shuffle=False, compile=compile)
         found.append(state(model, optimizer))
@@ -197,6 +197,24 @@ def test_ctrl_c_at_every_line(
     # After the last line of the training, Ctrl-C is the caller's.
     outside = {(STEPS, "epochs", False)}
     assert seen == {(steps, "interrupt", True) for steps in range(STEPS + 1)} | outside
+
+
+@needs_compiled
+@pytest.mark.usefixtures("one_program")
+def test_ctrl_c_where_several_epochs_are_done_at_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at what is between the third epoch and the fourth, after 6 steps."""
+    monkeypatch.setattr(batches, "PIECE", 1e6)
+    monkeypatch.setattr(batches, "MOST_ROWS", 100)
+    expected, number = states(True, None, steps=10), 0
+    while True:
+        number += 11  # every eleventh line: it is the same ones again and again
+        lines = Lines(number)
+        more: dict[str, Any] = {"compile": True, "epochs": 5, "validation": None}
+        found, history, _ = interrupted(lines, monkeypatch, **more)
+        assert_whole(found, history, expected, f"line {number}")
+        if lines.seen < number:
+            break
+    assert found == expected[10]
 
 
 def interrupting_metric(lines: Lines, number: int) -> Callable[[Any, Any], int]:

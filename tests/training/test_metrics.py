@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from micrograd_like import (
     mse_loss,
 )
 from micrograd_like.training.metrics import accuracy, read_metrics
+from tests.support.trainings import needs_compiled
 
 NAN = math.nan
 
@@ -92,6 +94,31 @@ def test_several_outputs_of_nan_are_never_right_by_chance(output: list[float]) -
     measure = accuracy(cross_entropy, [0.0] * 3, [0, 1, 2])
     assert measure([output], [1]) == 0.0
     assert measure([[NAN, 1.0, 2.0]], [0]) == 0.0
+
+
+@needs_compiled
+@pytest.mark.parametrize("special", [0.5, math.inf, -math.inf, math.nan])
+def test_arrays_of_outputs_have_the_accuracy_of_lists(special: float) -> None:
+    import numpy
+
+    rng = random.Random(3)
+    shares = [[0.2, 0.3, 0.5], [0.5, 0.5, 0.0], [0.0, 1.0, 0.0]]
+    cases: list[tuple[Any, int, list[Any]]] = [
+        (binary_cross_entropy_with_logits, 0, [0, 1]),
+        (hinge_loss, 0, [-1.0, 1.0]),
+        (binary_cross_entropy, 0, [0, 1]),
+        (cross_entropy, 3, [0, 1, 2]),
+        (cross_entropy, 3, shares),
+    ]
+    drawn = [special, 0.0, 0.25, 0.5, 1.0, -2.0]
+    for loss, count, kinds in cases:
+        for _ in range(20):
+            targets = rng.choices(kinds, k=7)
+            outputs: list[Any] = rng.choices(drawn, k=7)
+            if count:
+                outputs = [rng.choices(drawn, k=count) for _ in range(7)]
+            measure = accuracy(loss, outputs[0], targets)
+            assert measure(numpy.array(outputs), targets) == measure(outputs, targets)
 
 
 @pytest.mark.parametrize(

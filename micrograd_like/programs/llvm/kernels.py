@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from llvmlite import ir
 
@@ -69,8 +69,19 @@ class MapKernel(NamedTuple):
     expression: Expression
     kinds: str
 
+    def text(self, name: str, module: ir.Module) -> str:
+        """The LLVM text of the kernel as a function of that name; `module` takes what it calls."""
+        return _map(self, name, module)
 
-Kernel = str | MapKernel
+
+class Made(Protocol):
+    """A kernel that is made for what it computes; equal ones are compiled once."""
+
+    def text(self, name: str, module: ir.Module) -> str: ...
+    def __hash__(self) -> int: ...
+
+
+Kernel = str | Made
 
 
 class Blocks(NamedTuple):
@@ -90,9 +101,7 @@ NARROW = Blocks((3, 2, 1), (2, 1), (1,))  # 16 of 4
 
 def text_of(kernel: Kernel, name: str, module: ir.Module, blocks: Blocks) -> str:
     """The LLVM text of a kernel as a function of that name; `module` takes what it calls."""
-    if isinstance(kernel, MapKernel):
-        return _map(kernel, name, module)
-    return _FIXED[kernel](blocks)
+    return _FIXED[kernel](blocks) if isinstance(kernel, str) else kernel.text(name, module)
 
 
 class _Kernel(Assembly):

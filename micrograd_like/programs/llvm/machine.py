@@ -96,7 +96,8 @@ class _Kernels:
             new = [kernel for kernel in wanted if (flat, kernel) not in self._known]
             if new:
                 names = [
-                    kernel if isinstance(kernel, str) else f"map{i}" for i, kernel in enumerate(new)
+                    kernel if isinstance(kernel, str) else f"made{i}"
+                    for i, kernel in enumerate(new)
                 ]
                 module = ir.Module("kernels")
                 texts = [

@@ -101,7 +101,8 @@ class Loaded:
             self.program.ctypes.data, self.calls, self.inputs, self.tile, self.stride,
             self._stored.ctypes.data, self.stores,
         )  # fmt: skip
-        self.run: Callable[[int], int] = CALL(found[kernels.RUN][0])
+        self.run_address = found[kernels.RUN][0]
+        self.run: Callable[[int], int] = CALL(self.run_address)
 
     def record(self, uniform: int, scratch: int, sums: int, sums_size: int) -> Array:
         """The record that `run` gets the address of (see `kernels.RECORD`), but for its `ROWS`."""

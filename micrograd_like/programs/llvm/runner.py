@@ -7,14 +7,16 @@ import threading
 from _thread import start_new_thread
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 
 from micrograd_like.programs.llvm import kernels
 from micrograd_like.programs.llvm.assembly import LANES
+from micrograd_like.programs.llvm.descent import FIELDS, Descent, Update
+from micrograd_like.programs.llvm.machine import Code, get_kernels
 from micrograd_like.programs.llvm.parts import Array, leaves_added
-from micrograd_like.programs.llvm.program import ROWS, Loaded, Plans, straight_code
+from micrograd_like.programs.llvm.program import CALL, ROWS, Loaded, Plans, straight_code
 from micrograd_like.programs.rows import read_array
 from micrograd_like.programs.tape import Tape
 
@@ -55,9 +57,31 @@ class LlvmRunner:
 
     def values(self, parameters: Sequence[float], table: Array) -> list[list[float]]:
         """The outputs for every row."""
-        with self._lock:
-            outputs: list[list[float]] = self._ready(False).run(parameters, table).T.tolist()
+        outputs: list[list[float]] = self.outputs(parameters, table).T.tolist()
         return outputs
+
+    def outputs(self, parameters: Sequence[float], table: Array) -> Array:
+        """The outputs as an array, a row for each of them."""
+        with self._lock:
+            return self._ready(False).run(parameters, table).copy()
+
+    def descend(
+        self,
+        update: Update,
+        moved: int,
+        parameters: Array,
+        buffers: Sequence[Array],
+        table: Array,
+        batches: tuple[Array, Array, Array],
+    ) -> Descended | None:
+        """Steps of an optimiser, as many as go well; None if that is not even the first one.
+
+        The first `moved` parameters are to be changed; what is given stays as it is. `batches` are
+        the numbers of all rows, where each batch begins among them and the last one ends, and for
+        each step its numbers and the constants of the update.
+        """
+        with self._lock:
+            return self._ready(True).descend(update, moved, parameters, buffers, table, batches)
 
     def value_and_grad(
         self, parameters: Sequence[float], table: Array, chosen: Sequence[int] | None = None
@@ -77,6 +101,16 @@ class LlvmRunner:
             plans = Plans(self._tape.careful() if careful else self._tape, gradient)
             self._code[gradient, careful] = _Code(plans, self._threads)
         return self._code[gradient, careful]
+
+
+class Descended(NamedTuple):
+    """The results of steps: losses, outputs by row, last gradient, parameters, buffers."""
+
+    losses: list[float]
+    outputs: Array
+    gradient: Array
+    parameters: Array
+    buffers: list[Array]
 
 
 class _Code:
@@ -100,8 +134,10 @@ class _Code:
         ]
         added = leaves_added(columns)
         self._added = numpy.array([place for place, _ in added], dtype=numpy.int64)
-        self._leaves = uniform.places[[x for _, x in added]] if added else self._added
+        leaves = uniform.places[[x for _, x in added]] if added else self._added
+        self._leaves = numpy.ascontiguousarray(leaves, dtype=numpy.int64)
         self._width = len(columns.outputs)
+        self._descents: dict[Descent, tuple[int, Code]] = {}
         self._allocate()
 
     def _allocate(self) -> None:
@@ -207,6 +243,52 @@ class _Code:
         for _ in range(1, self._threads):
             done.get()
         self._idle = True
+
+    def descend(
+        self,
+        update: Update,
+        moved: int,
+        parameters: Array,
+        buffers: Sequence[Array],
+        table: Array,
+        batches: tuple[Array, Array, Array],
+    ) -> Descended | None:
+        """See `LlvmRunner.descend`."""
+        if self._equal:
+            return None  # such outputs are read from `uniform`, which changes with every step
+        if not self._idle:
+            self._allocate()
+        kernel = Descent(update, self._once is not None, len(self._added) > 0)
+        if kernel not in self._descents:
+            [self._descents[kernel]] = get_kernels([kernel]).values()
+        chosen, begins, numbers = batches
+        steps = len(numbers)
+        stride = _vectors(len(chosen)) + LANES  # room behind the last batch for a whole vector
+        outputs, losses = numpy.empty((self._width, stride)), numpy.empty(steps)
+        changed = [buffer.copy() for buffer in buffers]
+        self._uniform[: len(parameters)] = parameters
+        sums, extra = self._memory[0][1], numpy.empty_like(self._fixed)
+        _pack_rows(self._records[0], _ROWS, table.ctypes.data, len(table), 0, 0, 0, stride)
+        fields = {
+            "run": self._rows.run_address, "rows": self._record_addresses[0],
+            "once": self._once_address if self._once else 0,
+            "uniform": self._uniform, "sums": sums, "fixed": self._fixed, "moved": moved,
+            "added": len(self._added), "places": self._added, "leaves": self._leaves,
+            "extra": extra, "extras": len(extra), "chosen": chosen, "begins": begins,
+            "steps": steps, "outputs": outputs, "numbers": numbers, "width": update.width,
+            "losses": losses,
+        }  # fmt: skip
+        told = [fields[name] for name in FIELDS] + changed
+        record = numpy.array([x if isinstance(x, int) else x.ctypes.data for x in told])
+        done = CALL(self._descents[kernel][0])(record.ctypes.data)
+        if done < steps:  # once more, for the last sums are those of the step that went wrong
+            some = chosen[: begins[done]], begins[: done + 1], numbers[:done]
+            again = update, moved, parameters, buffers, table, some
+            return self.descend(*again) if done else None
+        outputs, gradient = outputs[:, : len(chosen)], sums[1 : moved + 1].copy()
+        return Descended(
+            losses.tolist(), outputs, gradient, self._uniform[: len(parameters)].copy(), changed
+        )
 
     def again(self) -> None:
         """Make the calls into machine code of the last run, on one thread, once more."""
