@@ -22,6 +22,15 @@ cdef class Value(Operators):
 @cython.locals(node=Value, walk=cython.longlong)
 cpdef list topological_order(Value root, object stop=*)
 
+@cython.locals(value=Value)
+cpdef list data_of(tuple values)
+
+@cython.locals(value=Value, slope=double)
+cpdef object add_gradients(tuple values, list slopes)
+
+@cython.locals(node=Value, numbers=dict, nodes=list, names=list, first=list, second=list, todo=list)
+cpdef tuple columns_of(list roots)
+
 @cython.locals(node=Value)
 cdef dict _leaf_gradients(list[Value] order)
 

@@ -232,6 +232,50 @@ def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
     return order
 
 
+def data_of(values: tuple[Value, ...]) -> list[float]:
+    """The numbers of Values, which many of them give faster together."""
+    return [value._data for value in values]
+
+
+def add_gradients(values: tuple[Value, ...], slopes: list[float]) -> None:
+    """Add to the `grad` of each Value the number at its place."""
+    for value, slope in zip(values, slopes, strict=True):
+        value._grad += slope
+
+
+def columns_of(roots: list[Value]) -> tuple[list[Value], list[str], list[Any], list[Any]]:
+    """The graph of `roots` as columns, operands before what is made of them, left to right.
+
+    For each node itself, the name of its operation, and its first and its second operand: the
+    number of a node, a float, or None.
+    """
+    numbers: dict[Any, Any] = {}
+    nodes: list[Any] = []
+    names: list[Any] = []
+    first: list[Any] = []
+    second: list[Any] = []
+    todo: list[Any] = roots[::-1]
+    while todo:
+        node = todo.pop()
+        if node is not None:
+            if node not in numbers:
+                numbers[node] = None  # until the operands above it are done
+                todo.append(node)
+                todo.append(None)
+                if isinstance(node._b, Value):
+                    todo.append(node._b)
+                if isinstance(node._a, Value):
+                    todo.append(node._a)
+            continue
+        node = todo.pop()
+        numbers[node] = len(nodes)
+        nodes.append(node)
+        names.append(node._made_by.name if node._made_by is not None else "")
+        first.append(numbers[node._a] if isinstance(node._a, Value) else node._a)
+        second.append(numbers[node._b] if isinstance(node._b, Value) else node._b)
+    return nodes, names, first, second
+
+
 def _leaf_gradients(order: list[Value]) -> dict[Value, float]:
     gradients = {}
     for node in order:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from micrograd_like._internal.extras import installed, load
 from micrograd_like._internal.numbers import unwrapped
-from micrograd_like.engine import Value
+from micrograd_like.engine import Value, add_gradients, data_of
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import anomaly_mode
 from micrograd_like.programs.tape import Tape
@@ -168,14 +168,13 @@ class Program:
         """Add the gradient of `value_and_grad` to the `grad` of each of `params`; the mean."""
         mean, gradient = self.value_and_grad(rows)
         with _adding:
-            for parameter, slope in zip(self.params, gradient, strict=True):
-                parameter.grad += slope
+            add_gradients(self.params, gradient)
         return mean
 
     def _read(self, rows: Any, given: Any, gradient: bool) -> tuple[Any, Any]:
         table = self._runner.table(rows, self._inputs)
         if given is None:
-            parameters = [parameter.data for parameter in self.params]
+            parameters = data_of(self.params)
         else:
             parameters = self._read_parameters(given)
         if anomaly_mode.on:

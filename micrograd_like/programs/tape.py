@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, overload
 
 from micrograd_like import ops
-from micrograd_like.engine import Value, topological_order
+from micrograd_like.engine import Value, columns_of, topological_order
 from micrograd_like.graph import check_root
 from micrograd_like.operation import OPS, AnomalyError, Op, Operators, evaluate, real, row
 
@@ -124,7 +124,7 @@ class Tape:
         writer = _Writer(self, leaves)
         self.output_keys = writer.forward(outputs)
         self.gradient_keys: list[list[int]] = []
-        passed: dict[Value, _Passed] | None = {} if follow else None
+        passed: dict[int, _Passed] | None = {} if follow else None
         if differentiate:
             self.gradient_keys = writer.backward(outputs[0], parameters, passed)
         self.passages: list[Passage] = []
@@ -343,11 +343,15 @@ class _Writer:
 
     def __init__(self, tape: Tape, leaves: Sequence[Value]) -> None:
         self._tape = tape
-        # For each Value the key of its line or constant.
-        self._read = {value: number for number, value in enumerate(leaves)}
-        # For each node its operation and twice an operand and its key; in the order of `nodes_of`.
-        self._nodes: dict[Value, tuple[str, Value | float | None, int, Value | float | None, int]]
-        self._nodes = {}
+        self._leaves = {value: line for line, value in enumerate(leaves)}
+        # The nodes have numbers, in the order of `nodes_of`; by number the operation, the operands,
+        # each a number or else the key of a constant, and the key of what it computes.
+        self._nodes: list[Value] = []
+        self._numbers: dict[Value, int] = {}
+        self._made_by: list[str] = []
+        self._first: list[int] = []
+        self._second: list[int] = []
+        self._keys: list[int] = []
         self._constants: dict[float | str, int] = {}
         # For an operation, what lines there are, by their operands; contributions apart.
         self._known: dict[str, dict[Any, int]] = {"add": {}, "mul": {}}
@@ -372,59 +376,41 @@ class _Writer:
         """Add the lines of the values, in the order of `nodes_of`; the keys of the outputs."""
         for output in outputs:
             check_root(output)
-        tape, read, constant, add = self._tape, self._read, self.constant, self.add
-        names, left, right = tape.names, tape.left, tape.right
-        origins, known, nodes = tape.origins, self._known, self._nodes
+        tape, known, keys = self._tape, self._known, self._keys
+        names, left, right, origins = tape.names, tape.left, tape.right, tape.origins
         notes: dict[str, tuple[str, str]] = {}
-        entered: set[Value] = set()
-        stack: list[Any] = [*reversed(outputs)]
-        while stack:
-            node = stack.pop()
-            if node is not None:
-                if node in entered:
-                    continue
-                entered.add(node)
-                operands = node.operands
-                if not operands:
-                    # A leaf that is neither a parameter nor an input is a constant from here on.
-                    if node not in read:
-                        read[node] = constant(node.data)
-                    nodes[node] = "", None, NONE, None, NONE
-                    continue
-                stack += (operands, node, None)
-                for x in reversed(operands):
-                    if type(x) is not float and x not in entered:
-                        stack.append(x)
+        self._nodes, self._made_by, first, second = columns_of([*outputs])
+        self._first, self._second = first, second
+        for number, (name, x, y) in enumerate(zip(self._made_by, first, second, strict=True)):
+            if type(x) is not int:
+                x = first[number] = NONE if x is None else self.constant(x)
+            if type(y) is not int:
+                y = second[number] = NONE if y is None else self.constant(y)
+            if not name:
+                # A leaf that is neither a parameter nor an input is a constant from here on.
+                leaf = self._nodes[number]
+                key = self._leaves.get(leaf)
+                keys.append(self.constant(leaf.data) if key is None else key)
                 continue
-            node, operands = stack.pop(), stack.pop()
-            name, x = node.op, operands[0]
-            a = constant(x) if type(x) is float else read[x]
-            if len(operands) == 2:
-                y = operands[1]
-                b = constant(y) if type(y) is float else read[y]
-            else:
-                y, b = None, NONE
-            size = len(names)
+            a, b, size = keys[x] if x >= 0 else x, keys[y] if y >= 0 else y, len(names)
             if a >= 0 <= b and (name == "add" or name == "mul"):
-                table, key = known[name], (a << 32) + b
-                line = table.get(key)
-                if line is None:
-                    line = table[key] = size
+                line = known[name].setdefault((a << 32) + b, size)
+                if line == size:
                     names.append(name)
                     left.append(a)
                     right.append(b)
                     origins.append(None)
             else:
-                line = add(OPS[name], a, b)
-            read[node] = line
-            nodes[node] = name, x, a, y, b
+                line = self.add(OPS[name], a, b)
+            keys.append(line)
             if line >= 0:
-                if line >= size and (label := node.label):
+                if line >= size and (label := self._nodes[number].label):
                     tape.labels[line] = label
                 if origins[line] is None and names[line]:
                     origins[line] = notes.get(name) or notes.setdefault(name, ("forward", name))
         tape.ops |= {name: OPS[name] for name in ("add", "mul") if known[name]}
-        return [read[output] for output in outputs]
+        self._numbers = {node: number for number, node in enumerate(self._nodes)}
+        return [keys[self._numbers[output]] for output in outputs]
 
     def add(self, op: Op, *keys: int) -> int:
         """`op` of operands given by key: a constant, a line that was there, or a new line.
@@ -513,82 +499,74 @@ class _Writer:
         )
 
     def backward(
-        self, root: Value, parameters: Sequence[Value], passages: dict[Value, _Passed] | None
+        self, root: Value, parameters: Sequence[Value], passages: dict[int, _Passed] | None
     ) -> list[list[int]]:
         """Add the lines of the engine's backward pass from `root`.
 
-        For each parameter the keys of the contributions to its gradient. Whatever a node passes
-        back is put into `passages`, if that is given.
+        For each parameter the keys of the contributions to its gradient. The contributions of each
+        node, by its number, are put into `passages`, if that is given.
         """
-        tape, read, nodes = self._tape, self._read, self._nodes
+        tape, numbers, keys = self._tape, self._numbers, self._keys
+        made_by, first, second = self._made_by, self._first, self._second
         names, left, right, origins = tape.names, tape.left, tape.right, tape.origins
         gradients: list[list[int]] = [[] for _ in parameters]
-        places = dict(zip(parameters, gradients, strict=True))
-        order = topological_order(root)
-        leads: set[Any] = set(parameters)  # to a parameter; nothing else needs a derivative
+        order = [numbers[node] for node in topological_order(root)]
+        leads = bytearray(len(keys))  # to a parameter; nothing else needs a derivative
+        places: dict[int, list[int]] = {}
+        for parameter, terms in zip(parameters, gradients, strict=True):
+            if parameter in numbers:
+                places[numbers[parameter]] = terms
+                leads[numbers[parameter]] = True
         for node in order:
-            _, x, _, y, _ = nodes[node]
-            if x in leads or y in leads:
-                leads.add(node)
-        upstreams = {root: ONE}
-        if root in places:
-            places[root].append(ONE)
+            x, y = first[node], second[node]
+            if (x >= 0 and leads[x]) or (y >= 0 and leads[y]):
+                leads[node] = True
+        upstreams = [NONE] * len(keys)
+        upstreams[numbers[root]] = ONE
+        if numbers[root] in places:
+            places[numbers[root]].append(ONE)
         notes: dict[str, tuple[str, str]] = {}
         products, sums = self._passed["mul"], self._known["add"]
         for node in reversed(order):
-            upstream = upstreams.pop(node, None)
-            name, x, a, y, b = nodes[node]
-            if not name or upstream is None:
+            name, upstream = made_by[node], upstreams[node]
+            if not name or upstream == NONE:
                 continue
-            note = notes.get(name) or notes.setdefault(name, ("backward", name))
-            # For each operand that leads to a parameter: slope, and what is passed back.
-            passed: list[tuple[Any, int, int]] = []
-            if name == "add":
-                if x in leads:
-                    passed.append((x, ONE, upstream))
-                if y in leads:
-                    passed.append((y, ONE, upstream))
-            elif name == "mul":
-                for operand, slope in ((x, b), (y, a)):
-                    if operand not in leads:
+            x, y = first[node], second[node]
+            # Of each operand the slope, and what is passed back; `NONE` where that is nothing.
+            slopes, passed = [ONE, ONE], [upstream, upstream]
+            if name != "add":
+                op, note = OPS[name], notes.get(name) or notes.setdefault(name, ("backward", name))
+                a, b = keys[x] if x >= 0 else x, keys[y] if y >= 0 else y
+                slopes, passed = [b, a], [NONE, NONE]
+                for side, operand in enumerate((x, y)):
+                    if operand < 0 or not leads[operand]:
                         continue
-                    if upstream >= 0 <= slope:
-                        key = (upstream << 32) + slope
-                        line = products.get(key)
-                        if line is None:
-                            line = products[key] = len(names)
+                    if name != "mul":
+                        out = keys[node]
+                        slopes[side] = self._slope(op, side, (a, out) if y == NONE else (a, b, out))
+                    slope = slopes[side]
+                    if name == "mul" and upstream >= 0 <= slope:
+                        line = products.setdefault((upstream << 32) + slope, len(names))
+                        if line == len(names):
                             names.append("mul")
                             left.append(upstream)
                             right.append(slope)
                             origins.append(note)
                             tape.contributions.append(line)
                     else:
-                        line = self._contribution(ops.mul, upstream, slope, note)
-                    passed.append((operand, slope, line))
-            else:
-                op = OPS[name]
-                keys = (a, read[node]) if b == NONE else (a, b, read[node])
-                for side, operand in enumerate((x, y)):
-                    if operand not in leads:
-                        continue
-                    slope = self._slope(op, side, keys)
-                    line = self._contribution(op, upstream, slope, note)
-                    passed.append((operand, slope, line))
-            for operand, _, line in passed:
-                if line == NONE:
+                        line = self._contribution(op, upstream, slope, note)
+                    passed[side] = line
+            for operand, line in (x, passed[0]), (y, passed[1]):
+                if operand < 0 or line == NONE or not leads[operand]:
                     continue
-                terms = places.get(operand)
-                if terms is not None:
-                    terms.append(line)
-                    continue
-                before = upstreams.get(operand)
-                if before is None:
+                before = upstreams[operand]
+                if not made_by[operand]:
+                    places[operand].append(line)
+                elif before == NONE:
                     upstreams[operand] = line
                 elif before >= 0 <= line:
-                    key = (before << 32) + line
-                    total = sums.get(key)
-                    if total is None:
-                        total = sums[key] = len(names)
+                    total = sums.setdefault((before << 32) + line, len(names))
+                    if total == len(names):
                         names.append("add")
                         left.append(before)
                         right.append(line)
@@ -597,7 +575,14 @@ class _Writer:
                 else:
                     upstreams[operand] = self.add(ops.add, before, line)
             if passages is not None:
-                passages[node] = upstream, passed
+                sides = [z >= 0 and leads[z] for z in (x, y)]
+                passages[node] = (
+                    upstream,
+                    [
+                        (slope, line) if leading else None
+                        for slope, line, leading in zip(slopes, passed, sides, strict=True)
+                    ],
+                )
         tape.ops |= {name: OPS[name] for name in ("add", "mul", "gate") if name in names}
         return gradients
 
@@ -629,28 +614,23 @@ class _Writer:
         return self.add(_operation(name), *keys) if slope is None else slope
 
     def passages(
-        self, passed: dict[Value, _Passed], gradients: dict[Value, list[int]]
+        self, passed: dict[int, _Passed], gradients: dict[Value, list[int]]
     ) -> list[Passage]:
         """A `Passage` for each node."""
         operand, found = self._tape.operand, []
-        for node, (_, x, _, y, _) in self._nodes.items():
-            upstream, back = passed.get(node, (NONE, []))
+        for node, value in enumerate(self._nodes):
+            upstream, back = passed.get(node, (NONE, [None, None]))
             slopes: list[Operand | None] = []
             given: list[Operand | None] = []
-            sides = [z for z in (x, y) if z is not None]
-            rest = list(back)
-            for z in sides:
-                if rest and rest[0][0] is z:
-                    _, slope, line = rest.pop(0)
-                    slopes.append(operand(slope))
-                    given.append(operand(line) if line != NONE else 0.0)
-                else:
-                    slopes.append(None)
-                    given.append(None)
-            terms = gradients.get(node, [upstream] if upstream != NONE else [])
+            for key, sent in zip((self._first[node], self._second[node]), back, strict=True):
+                if key != NONE:
+                    slopes.append(operand(sent[0]) if sent else None)
+                    line = sent[1] if sent else None
+                    given.append(None if line is None else 0.0 if line == NONE else operand(line))
+            terms = gradients.get(value, [upstream] if upstream != NONE else [])
             found.append(
                 Passage(
-                    operand(self._read[node]),
+                    operand(self._keys[node]),
                     tuple(slopes),
                     tuple(given),
                     tuple(map(operand, terms)),
@@ -659,9 +639,9 @@ class _Writer:
         return found
 
 
-_Passed = tuple[int, list[tuple[Any, int, int]]]
-"""The upstream gradient of a node; for each operand that leads to a parameter the operand, the
-slope, and what is passed back, `NONE` for a branch not taken."""
+_Passed = tuple[int, list[tuple[int, int] | None]]
+"""The upstream gradient of a node; for each operand that leads to a parameter the slope, and what
+is passed back, `NONE` for a branch not taken."""
 
 
 def _partial_name(name: str, side: int) -> str:
