@@ -23,13 +23,13 @@ cdef class Value(Operators):
 cpdef list topological_order(Value root, object stop=*)
 
 @cython.locals(value=Value)
-cpdef list data_of(tuple values)
+cpdef list data_of(object values)
 
 @cython.locals(value=Value, slope=double)
-cpdef object add_gradients(tuple values, list slopes)
+cpdef object add_gradients(object values, object slopes)
 
 @cython.locals(node=Value, numbers=dict, nodes=list, names=list, first=list, second=list, todo=list)
-cpdef tuple columns_of(list roots)
+cpdef object columns_of(object roots)
 
 @cython.locals(node=Value)
 cdef dict _leaf_gradients(list[Value] order)

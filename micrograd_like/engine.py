@@ -232,18 +232,18 @@ def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
     return order
 
 
-def data_of(values: tuple[Value, ...]) -> list[float]:
+def data_of(values: Iterable[Value]) -> list[float]:
     """The numbers of Values, which many of them give faster together."""
     return [value._data for value in values]
 
 
-def add_gradients(values: tuple[Value, ...], slopes: list[float]) -> None:
+def add_gradients(values: Iterable[Value], slopes: Iterable[float]) -> None:
     """Add to the `grad` of each Value the number at its place."""
     for value, slope in zip(values, slopes, strict=True):
         value._grad += slope
 
 
-def columns_of(roots: list[Value]) -> tuple[list[Value], list[str], list[Any], list[Any]]:
+def columns_of(roots: Iterable[Value]) -> Any:
     """The graph of `roots` as columns, operands before what is made of them, left to right.
 
     For each node itself, the name of its operation, and its first and its second operand: the
@@ -254,7 +254,7 @@ def columns_of(roots: list[Value]) -> tuple[list[Value], list[str], list[Any], l
     names: list[Any] = []
     first: list[Any] = []
     second: list[Any] = []
-    todo: list[Any] = roots[::-1]
+    todo: list[Any] = [*roots][::-1]
     while todo:
         node = todo.pop()
         if node is not None:

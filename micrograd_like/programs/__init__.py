@@ -173,10 +173,7 @@ class Program:
 
     def _read(self, rows: Any, given: Any, gradient: bool) -> tuple[Any, Any]:
         table = self._runner.table(rows, self._inputs)
-        if given is None:
-            parameters = data_of(self.params)
-        else:
-            parameters = self._read_parameters(given)
+        parameters = data_of(self.params) if given is None else self._read_parameters(given)
         if anomaly_mode.on:
             # As plain floats: numpy's own warn where IEEE 754 has an answer.
             plain = table if isinstance(table, list) else table.tolist()

@@ -379,7 +379,7 @@ class _Writer:
         tape, known, keys = self._tape, self._known, self._keys
         names, left, right, origins = tape.names, tape.left, tape.right, tape.origins
         notes: dict[str, tuple[str, str]] = {}
-        self._nodes, self._made_by, first, second = columns_of([*outputs])
+        self._nodes, self._made_by, first, second = columns_of(outputs)
         self._first, self._second = first, second
         for number, (name, x, y) in enumerate(zip(self._made_by, first, second, strict=True)):
             if type(x) is not int:
