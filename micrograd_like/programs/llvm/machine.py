@@ -31,9 +31,10 @@ _dropped: deque[Any] = deque()  # engines that nobody needs, closed when the nex
 class Code:
     """A module's machine code; `addresses` are those of its functions `names`.
 
-    With `effort` 2 LLVM's passes run over it first, which pays for loops and takes too long for
-    straight-line code; 1 is for that, 0 for what runs once. Machine code lives as long as its
-    object.
+    The `effort` of the compiler is 2 for loops, 1 for straight-line code, which takes long, and 0
+    for what runs once. LLVM's passes over the text are left out: loops are written the way these
+    would leave them, and ran no faster for twice the time to compile. Machine code lives as long
+    as its object.
     """
 
     def __init__(self, text: str, names: Iterable[str], effort: int) -> None:
@@ -61,12 +62,6 @@ def _compiled(text: str, effort: int) -> Any:
         jit=True,
         codemodel="jitdefault",
     )
-    if effort == 2:
-        options = binding.create_pipeline_tuning_options(speed_level=2)
-        options.slp_vectorization = options.loop_vectorization = False
-        options.loop_unrolling = False
-        with binding.create_pass_builder(machine, options) as builder:
-            builder.getModulePassManager().run(module, builder)
     engine = binding.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return engine
