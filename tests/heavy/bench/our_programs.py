@@ -104,10 +104,11 @@ class Fit(Peer):
     """`fit` on the whole batch; the seconds of a step are those that the history says.
 
     They add up to what the call took, so all that `fit` does around a step is in them. The first
-    epochs, with what it takes to compile, are left out.
+    epochs, with what it takes to compile, are left out; so many follow that it does not count how
+    often the program is compared with Values.
     """
 
-    warm_up = 32
+    warm_up, least = 32, 2000
 
     def __init__(self, sizes: work.Sizes = work.MOONS, optimizer: str = "SGD") -> None:
         self.ours = ours_for("llvm", "compile", "fit", optimizer, "hinge_loss")
@@ -131,7 +132,7 @@ class Fit(Peer):
             self.labels,
             loss=loss,
             optimizer=getattr(ours, self.optimizer)(
-                self.parameters, lr=work.LEARNING_RATE[self.sizes]
+                self.parameters, work.LEARNING_RATE[self.sizes], **work.OPTIONS[self.optimizer]
             ),
             epochs=epochs,
             shuffle=False,
@@ -146,7 +147,7 @@ class Fit(Peer):
         return history["loss"], [parameter.data for parameter in self.parameters]
 
     def seconds(self, at_least: float) -> float:
-        epochs = self.warm_up + max(10, round(at_least / self.estimate))
+        epochs = self.warm_up + max(self.least, round(at_least / self.estimate))
         seconds = self.fit(epochs)["seconds"][self.warm_up :]
         self.estimate = sum(seconds) / len(seconds)
         return self.estimate

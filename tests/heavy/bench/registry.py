@@ -87,6 +87,17 @@ RACES = {
             "fit": Entry("ours, fit (LLVM)", Fit),
         },
     ),
+    "adam": Race(
+        "moons step with Adam",
+        "jax_scan",
+        "jax_scan",
+        {
+            "jax_scan": Entry(
+                "JAX, jit, many steps a call", partial(Jax, work.MOONS, 100, adam=True), "jax"
+            ),
+            "fit": Entry("ours, fit (LLVM)", partial(Fit, work.MOONS, "Adam")),
+        },
+    ),
     "tanh": Race(
         "moons step with tanh and squared error",
         "micrograd",

@@ -72,6 +72,15 @@ TARGETS = [
     speed("moons", "fit against PyTorch eager", ("torch", "torch_1"), "fit", 10),
     speed("moons", "fit against ddx-ad, LLVM", "ddx_llvm", "fit", 2),
     speed("moons", "fit against JAX jit", "jax", "fit", 1),
+    speed("moons", "fit against JAX jit, many steps a call", "jax_scan", "fit", 1),
+    speed("adam", "fit against JAX jit, many steps a call", "jax_scan", "fit", 1),
+    Target(
+        "moons",
+        "fit over its kernel, times",
+        time_ratio(("fit",), "llvm_kernel"),
+        2,
+        at_least=False,
+    ),
     Target(
         "moons",
         "LLVM kernel over the C kernel with -ffast-math, times",
@@ -82,6 +91,7 @@ TARGETS = [
     speed("moons", "generated Python against pure", "pure", "python", 5),
     speed("gpt", "native against microgpt's design", "slots", "native", 15),
     speed("hidden64", "fit against JAX jit", "jax", "fit", 1),
+    speed("hidden64", "fit against JAX jit, many steps a call", "jax_scan", "fit", 1),
     limit("chain", "native", "native", "backward s", 0.15),
     limit("memory", "pure", "pure", BYTES, 160),
     limit("memory", "native", "native", BYTES, 100),

@@ -75,10 +75,11 @@ class Jax(Peer):
 
     The parameters cross over as one vector: six arrays cost a fifth more time in the call.
     `together` steps run in one call (`lax.scan`): 1 for the user who looks at every loss, more
-    for the least that JAX can take when nobody looks in between.
+    for the least that JAX can take when nobody looks in between. With `adam` the steps of a call
+    are Adam's, from its start.
     """
 
-    def __init__(self, sizes: work.Sizes, together: int = 1) -> None:
+    def __init__(self, sizes: work.Sizes, together: int = 1, adam: bool = False) -> None:
         jax = load("jax")
         jax.config.update("jax_enable_x64", True)
         jnp, trees = load("jax.numpy"), load("jax.flatten_util")
@@ -103,8 +104,21 @@ class Jax(Peer):
             value, gradient = jax.value_and_grad(loss)(parameters)
             return parameters - rate * gradient, value
 
+        def update_by_adam(state: Any, _: Any = None) -> tuple[Any, Any]:
+            parameters, m, v, t = state
+            value, gradient = jax.value_and_grad(loss)(parameters)
+            m, v, t = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2, t + 1.0
+            scale = jnp.sqrt(v / (1.0 - 0.999**t)) + work.OPTIONS["Adam"]["eps"]
+            return (parameters - rate * (m / (1.0 - 0.9**t)) / scale, m, v, t), value
+
         def scan(parameters: Any, steps: int) -> Any:
-            return jax.lax.scan(update, parameters, length=steps)
+            if not adam:
+                return jax.lax.scan(update, parameters, length=steps)
+            zeros = jnp.zeros_like(parameters)
+            state, losses = jax.lax.scan(
+                update_by_adam, (parameters, zeros, zeros, 0.0), length=steps
+            )
+            return state[0], losses
 
         self.one = jax.jit(update, donate_argnums=0)
         self.many = jax.jit(scan, static_argnums=1, donate_argnums=0)

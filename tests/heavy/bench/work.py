@@ -22,6 +22,8 @@ MOONS: Sizes = (2, 16, 16, 1)
 HIDDEN64: Sizes = (2, 64, 64, 1)
 LEARNING_RATE = {MOONS: 0.1, HIDDEN64: 0.01}
 """Small enough that the loss falls; 64 hidden units start with scores four times as large."""
+OPTIONS: dict[str, dict[str, float]] = {"SGD": {}, "Adam": {"eps": 1e-4}}
+"""Adam divides by a gradient's own size: with its usual eps, rounding would be told apart."""
 
 
 def moons(count: int = POINTS, seed: int = 1) -> tuple[list[list[float]], list[float]]:
