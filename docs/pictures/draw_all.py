@@ -4,6 +4,8 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 os.environ["SOURCE_DATE_EPOCH"] = "0"  # for matplotlib, which writes the date otherwise
@@ -71,11 +73,89 @@ def boundary(folder: Path) -> None:
     figure.savefig(folder / "moons.svg")
 
 
+STRETCH, LEFT, TOP = 80, -1.3, 1.4  # pixels for 1, and where the plane begins
+WIDTH, HEIGHT, CELL = 290, 176, 4
+
+
+def network(folder: Path) -> None:
+    """The page in which a network learns two moons, and a film of the plane as it does."""
+    from micrograd_like import MLP, Adam, Value, compile, explore, moons
+    from micrograd_like import binary_cross_entropy_with_logits as loss
+
+    rng = random.Random(1)
+    X, y = moons(100, 0.1, rng)
+    model = MLP(2, [16, 16, 1], init="he", rng=rng)
+    optimizer = Adam(model.parameters(), lr=0.02)
+    explore(model, X, y, loss=loss, optimizer=optimizer).save(folder / "network.html")
+
+    inputs, target = [Value(0.0), Value(0.0)], Value(0.0)
+    score = model(inputs)
+    outputs = compile(score, inputs, params=model.parameters(), backend="python")
+    cost = compile(loss(score, target), [*inputs, target], params=model.parameters())
+    rows = [[*row, float(label)] for row, label in zip(X, y, strict=True)]
+    corners = [(i, j) for j in range(0, HEIGHT, CELL) for i in range(0, WIDTH, CELL)]
+    plane = [[LEFT + (i + 2) / STRETCH, TOP - (j + 2) / STRETCH] for i, j in corners]
+    frames = []
+    for step in range(121):
+        optimizer.zero_grad()
+        mean = cost.backward(rows)
+        if step % 15 == 0:
+            shaded = [corner for corner, z in zip(corners, outputs(plane), strict=True) if z > 0]
+            right = sum((z > 0) == label for z, label in zip(outputs(X), y, strict=True))
+            said = f"step {step}: loss {mean:.3f}, {right} of 100 right"
+            frames.append(f'{"".join(strips(shaded))}<text x="6" y="194">{said}</text>')
+        optimizer.step()
+    (folder / "training.svg").write_text(film(frames, marks(X, y)), encoding="utf-8")
+
+
+def strips(cells: Iterable[tuple[int, int]]) -> Iterator[str]:
+    """Cells that stand side by side as one rectangle."""
+    for _, group in groupby(
+        enumerate(cells), lambda item: (item[1][1], item[1][0] - CELL * item[0])
+    ):
+        found = [cell for _, cell in group]
+        i, j = found[0]
+        yield f'<path d="M{i} {j}h{CELL * len(found)}v{CELL}H{i}z"/>'
+
+
+def marks(X: list[list[float]], y: list[int]) -> str:
+    """A ring for each point of class 0, a square for each of class 1."""
+    shapes = []
+    for (a, b), label in zip(X, y, strict=True):
+        i, j = round((a - LEFT) * STRETCH), round((TOP - b) * STRETCH)
+        ring = f'<circle cx="{i}" cy="{j}" r="3"/>'
+        shapes.append(f'<rect x="{i - 3}" y="{j - 3}" width="6" height="6"/>' if label else ring)
+    return "".join(shapes)
+
+
+def film(frames: list[str], points: str) -> str:
+    """The frames, a second each, and the last one alone where motion is unwanted."""
+    count = len(frames)
+    groups = "".join(
+        f'<g class="frame" style="animation-delay:{i}s">{frame}</g>'
+        for i, frame in enumerate(frames)
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} 202" width="{2 * WIDTH}" '
+        'role="img"><style>text{font:12px Helvetica,Arial,sans-serif;fill:#1b1f24}'
+        ".frame{visibility:hidden;animation:show "
+        f"{count}s steps(1) infinite}}.frame path{{fill:#ffb866}}"
+        f"@keyframes show{{0%{{visibility:visible}}{100 / count}%{{visibility:hidden}}}}"
+        "@media(prefers-reduced-motion:reduce){.frame{animation:none}"
+        f".frame:nth-of-type({count}){{visibility:visible}}}}"
+        ".points circle{fill:#fff;stroke:#1b1f24}.points rect{fill:#1b1f24}</style>"
+        f'<rect width="{WIDTH}" height="202" fill="#fff"/>'
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#a9cbff"/>{groups}'
+        f'<g class="points">{points}</g></svg>\n'
+    )
+
+
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else HERE).resolve()
     walk(folder)
     readme(folder)
     boundary(folder)
+    network(folder)
     for name in PLOTS:
         command = [sys.executable, f"{DEMOS / name}.py", "--plot", f"{folder / name}.svg"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
