@@ -81,25 +81,29 @@ function words() {
 // The picture: texts, colours and arrows that are there already, and a local derivative on each arrow.
 const picture = document.querySelector("#graph svg");
 const arrows = []; // of each node, for each operand that is a Value
+const middle_of = (path) => path.getPointAtLength(path.getTotalLength() / 2);
 let uses = 0;
 nodes.forEach((node, i) => {
-  arrows[i] = (node.from ?? []).map((x) => {
+  arrows[i] = (node.from ?? []).map((x, side) => {
     const arrow = at(`e${uses++}`);
     if (typeof x !== "number" || !arrow) return null;
     const path = arrow.querySelector("path");
-    const place = path.getPointAtLength(path.getTotalLength() / 2);
-    const text = element("svg:text", arrow, "", { x: place.x, y: place.y - 4, class: "slope" });
-    return { arrow, path, head: arrow.querySelector("polygon"), text };
+    const place = middle_of(path);
+    // Of two arrows side by side the lower one has its text below.
+    const twin = node.from[0] === node.from[1] ? at(`e${uses - (side ? 2 : 0)}`) : null;
+    const below = twin && middle_of(twin.querySelector("path")).y < place.y;
+    const text = element("svg:text", arrow, "", { x: place.x, y: place.y + (below ? 11 : -4), class: "slope" });
+    return { arrow, path, head: arrow.querySelector("polygon"), text, drawn: "" };
   });
 });
 const boxes = nodes.map((node, i) => {
   const box = at(`v${i}`);
   const texts = [...box.querySelectorAll("text")].slice(-2);
   const shapes = [...box.querySelectorAll("polygon, path")];
-  return { box, data: texts[0], grad: texts[1], shapes, room: box.getBBox().width - 8 };
+  return { box, data: texts[0], grad: texts[1], shapes, room: box.getBBox().width - 8, drawn: "" };
 });
 function write(text, content, room) {
-  if (text.textContent === content) return; // laying out a large picture again takes long
+  if (text.textContent === content) return;
   text.textContent = content;
   if (content.length > 12) {
     text.setAttribute("textLength", room);
@@ -117,30 +121,42 @@ const rows = nodes.map((node) => {
   const row = at("values").insertRow();
   element("th", row, node.name, { scope: "row" });
   for (const text of [node.from ? graph.ops[node.op].name : "leaf", "", "", ""]) row.insertCell().textContent = text;
-  return row;
+  return { row, drawn: "" };
 });
 
+// Only what has changed is written: laying out a large picture again takes long.
+function changed(part, ...looks) {
+  const look = looks.join();
+  if (part.drawn === look) return false;
+  part.drawn = look;
+  return true;
+}
 function show_picture(grads, ready, passed, step) {
   const most = largest(full);
   document.querySelectorAll("#graph .playing").forEach((part) => part.classList.remove("playing"));
   nodes.forEach((node, i) => {
     const { box, data, grad, shapes, room } = boxes[i];
     const broken = ready[i] && !(Number.isFinite(now.data[i]) && Number.isFinite(grads[i]));
+    const fill = broken ? "var(--broken)" : tint(grads[i], most);
     write(data, ready[i] ? `data ${number(now.data[i])}` : "data ?", room);
     write(grad, `grad ${number(grads[i])}`, room);
-    box.classList.toggle("broken", broken);
-    box.classList.toggle("later", !ready[i]);
-    for (const shape of shapes) shape.style.fill = broken ? "var(--broken)" : tint(grads[i], most);
-    arrows[i].forEach((drawn, side) => {
-      if (!drawn) return;
+    if (changed(boxes[i], broken, ready[i], fill)) {
+      box.classList.toggle("broken", broken);
+      box.classList.toggle("later", !ready[i]);
+      for (const shape of shapes) shape.style.fill = fill;
+    }
+    arrows[i].forEach((arrow, side) => {
+      if (!arrow) return;
       const added = passed[i] ? contribution(i, side, grads[i], now.slopes) : 0;
       const slope = ready[i] && position > middle ? `×${number(now.slopes[i][side])}` : "";
-      if (drawn.text.textContent !== slope) drawn.text.textContent = slope;
-      const broken = !Number.isFinite(added);
-      const colour = broken ? "--wrong" : added > 0 ? "--more" : added < 0 ? "--less" : "--soft";
-      drawn.path.style.stroke = drawn.head.style.fill = drawn.head.style.stroke = `var(${colour})`;
-      drawn.path.style.strokeWidth = broken ? 4 : 1 + 5 * share(added, most);
-      drawn.path.style.strokeDasharray = broken ? "6 4" : "";
+      const wrong = !Number.isFinite(added);
+      const colour = `var(${wrong ? "--wrong" : added > 0 ? "--more" : added < 0 ? "--less" : "--soft"})`;
+      const width = wrong ? 4 : 1 + 5 * share(added, most);
+      if (!changed(arrow, slope, colour, width)) return;
+      arrow.text.textContent = slope;
+      arrow.path.style.stroke = arrow.head.style.fill = arrow.head.style.stroke = colour;
+      arrow.path.style.strokeWidth = width;
+      arrow.path.style.strokeDasharray = wrong ? "6 4" : "";
     });
   });
   if (step === null) return;
@@ -154,11 +170,15 @@ function show_table(grads, ready, passed, step) {
   const backs = Math.max(0, position - middle);
   for (const i of graph.order.slice(backs)) for (const x of nodes[i].from) waiting.add(x);
   nodes.forEach((node, i) => {
-    const cells = rows[i].cells;
-    cells[2].textContent = ready[i] ? number(now.data[i]) : "?";
-    cells[3].textContent = number(grads[i]);
-    cells[4].textContent = waiting.has(i) ? "pending" : passed[i] ? "complete, passed on" : "complete";
-    rows[i].className = step !== null && (step === i || (position > middle && node_feeds(step, i))) ? "playing" : "";
+    const texts = [
+      ready[i] ? number(now.data[i]) : "?",
+      number(grads[i]),
+      waiting.has(i) ? "pending" : passed[i] ? "complete, passed on" : "complete",
+    ];
+    const playing = step !== null && (step === i || (position > middle && node_feeds(step, i)));
+    if (!changed(rows[i], ...texts, playing)) return;
+    texts.forEach((text, k) => { rows[i].row.cells[2 + k].textContent = text; });
+    rows[i].row.className = playing ? "playing" : "";
   });
 }
 const node_feeds = (i, operand) => nodes[i].from.includes(operand);
@@ -172,9 +192,11 @@ const most_height = () => Math.max(240, innerHeight - frame.getBoundingClientRec
 const fitting = () => Math.min((frame.clientWidth - 12) / drawn_width, (most_height() - 12) / drawn_height);
 function scale() {
   const all = Math.min(1, fitting());
-  const chosen = zoom ?? (all >= 0.52 ? all : 0.72);
-  frame.style.maxHeight = `${most_height()}px`; // so that it ends where the window does
-  picture.style.width = `${drawn_width * chosen}px`;
+  const chosen = zoom ?? Math.max(all, 0.8); // smaller is not easily read
+  const height = `${most_height()}px`; // so that it ends where the window does
+  if (frame.style.maxHeight !== height) frame.style.maxHeight = height;
+  const width = `${drawn_width * chosen}px`;
+  if (picture.style.width !== width) picture.style.width = width;
   at("zoom").textContent = `${Math.round(100 * chosen)} %`;
   return chosen;
 }

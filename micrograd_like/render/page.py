@@ -285,5 +285,8 @@ def picture_of(root: Value, names: Mapping[str, object], model: Model | None = N
 
 
 def _rounded(attribute: re.Match[str]) -> str:
-    """Coordinates to a tenth of a point."""
-    return re.sub(r"\d+\.\d+", lambda x: f"{float(x[0]):.1f}".removesuffix(".0"), attribute[0])
+    """Coordinates to a tenth of a point, those of curves, which are many, to a point."""
+    digits = 0 if attribute[0].startswith(" d=") else 1
+    return re.sub(
+        r"\d+\.\d+", lambda x: f"{float(x[0]):.{digits}f}".removesuffix(".0"), attribute[0]
+    )

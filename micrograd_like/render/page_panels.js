@@ -39,8 +39,8 @@ const controls = graph.leaves.map((leaf, k) => {
     field.setAttribute("aria-invalid", String(x === null));
     if (x !== null) change(x);
   };
-  field.onblur = () => { field.setAttribute("aria-invalid", "false"); show_leaves(backward_now()); };
-  return { row, label, slider, field, grad, fixed, most: 0 };
+  field.onblur = () => { field.setAttribute("aria-invalid", "false"); controls[k].drawn = ""; show_leaves(backward_now()); };
+  return { row, label, slider, field, grad, fixed, most: 0, drawn: "" };
 });
 function backward_now() {
   return position < middle ? new Float64Array(nodes.length) : backward(now.slopes, Math.max(0, position - middle));
@@ -63,6 +63,8 @@ function arrange() {
 function show_leaves(grads) {
   controls.forEach((control, k) => {
     const x = leaves[k];
+    const grad = `grad ${number(grads[graph.leaves[k].node])}`;
+    if (!changed(control, Object.is(x, -0) ? "-0" : x, grad)) return;
     if (!(Math.abs(x) <= control.most)) {
       control.most = span(x);
       Object.assign(control.slider, { min: -control.most, max: control.most, step: control.most / 1000 });
@@ -72,7 +74,7 @@ function show_leaves(grads) {
     if (document.activeElement !== control.field) {
       control.field.value = Number.isFinite(x) ? String(Number(x.toPrecision(7))) : special(x);
     }
-    control.grad.textContent = `grad ${number(grads[graph.leaves[k].node])}`;
+    control.grad.textContent = grad;
   });
 }
 
@@ -120,13 +122,14 @@ function run() {
 function reset() {
   halt();
   losses = [];
-  controls.forEach((control) => { control.most = 0; control.field.setAttribute("aria-invalid", "false"); });
+  controls.forEach((control) => { control.most = 0; control.drawn = ""; control.field.setAttribute("aria-invalid", "false"); });
   set(graph.leaves.map((leaf) => real(leaf.data)));
   show_curve();
 }
 
 // Nudge: what the root does when one leaf moves a little, beside the gradient.
 function nudge() {
+  if (!at("nudge_panel").open) return;
   const k = Number(at("nudged").value);
   const h = Number(at("by").value);
   const [up, down] = [h, -h].map((d) => forward(leaves.map((x, other) => (other === k ? x + d : x))).data[graph.root]);
@@ -269,7 +272,7 @@ if (graph.live) {
   at("run").onclick = run;
   at("reset").onclick = reset;
   graph.leaves.forEach((leaf, k) => element("option", at("nudged"), name(leaf.node), { value: k }));
-  at("nudged").onchange = at("by").onchange = nudge;
+  at("nudged").onchange = at("by").onchange = at("nudge_panel").ontoggle = nudge;
   shown.push(show_leaves, nudge);
   show_curve();
 } else {
