@@ -43,7 +43,7 @@ def array(numbers: Sequence[float]) -> Any:
 
 
 def called(library: Any, function: str, parameters: Any, rows: Any, results: int) -> Any:
-    """What the function returns, and the `results` numbers that it writes."""
+    """The number that the function returns, and the `results` numbers that it writes."""
     call, out = getattr(library, function), array([0.0] * results)
     call.restype = ctypes.c_double if function.startswith("value_and_grad") else None
     flat = array([x for row in rows for x in row])

@@ -1,4 +1,4 @@
-"""What `explore` says of networks and data that it can't make a page of."""
+"""The errors of `explore` for networks and data that it can't make a page of."""
 
 from __future__ import annotations
 

@@ -403,7 +403,7 @@ def test_patience_counts_from_where_it_was_asked() -> None:
     assert (len(history.rows), history.stopped, history.best) == (13, "patience", (11, 0.0625, [2]))
 
 
-# What it leaves behind
+# The state that it leaves behind
 
 LR = 0.1
 
