@@ -78,7 +78,7 @@ class GPT:
     def next_letter(self, token: Vector, keys: list[Vector], values: list[Vector]) -> list[Value]:
         """The logits of the letter after that with the embedding `token`.
 
-        Earlier characters are in `keys` and `values`, to which this one is added.
+        Earlier letters are in `keys` and `values`, to which this one is added.
         """
         x = add(token, self.position[len(keys)])
         seen = normalise(x)
