@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cmath
+import gzip
 import importlib.util
 import itertools
 import math
@@ -403,6 +404,49 @@ def test_gpt_reads_names_as_rows() -> None:
         assert grads(model.parameters()) == near(expected)
         for p in model.parameters():
             p.grad = 0.0
+
+
+# Real size
+
+
+def idx(*shape: int, body: bytes) -> bytes:
+    return bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape) + body
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_mnist_is_read_from_files_plain_or_packed(packed: bool, tmp_path: Path) -> None:
+    real_size = demo("real_size")
+    pixels = bytes([0, 51, 102, 153, 204, 255] * 3)
+    files = {"images-idx3": idx(3, 2, 3, body=pixels), "labels-idx1": idx(3, body=b"\7\0\2")}
+    for name, content in files.items():
+        if packed:
+            (tmp_path / f"t10k-{name}-ubyte.gz").write_bytes(gzip.compress(content))
+        else:
+            (tmp_path / f"t10k-{name}-ubyte").write_bytes(content)
+    X, y = real_size.read_mnist(tmp_path, "t10k", 2)
+    assert X == [[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]] * 2
+    assert y == [7, 0]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is no IDX file of bytes"),
+        (b"\x1f\x8b\0\0", "is no IDX file of bytes: it starts with"),
+        (bytes([0, 0, 13, 1, 0, 0, 0, 0]), "is no IDX file of bytes"),
+        (idx(3, 2, 3, body=b"123"), "says it has 18 bytes, and has 3"),
+    ],
+)
+def test_files_that_are_not_mnist(content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(ValueError, match=says):
+        demo("real_size").read_idx(tmp_path / "file")
+
+
+def test_mnist_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        demo("real_size").main(["--mnist", str(tmp_path)])
+    assert "train-images-idx3-ubyte" in capsys.readouterr().err
 
 
 # All of them

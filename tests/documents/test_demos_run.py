@@ -18,8 +18,8 @@ NAMES = sorted(path.stem for path in DEMOS.glob("*.py"))
 SECONDS = 60
 
 
-ARGUMENTS = {"gpt_names": ["--eager", "20", "--samples", "3"]}
-SLOW = {"s7_heuristics", "s8_shared_weights", "s9_digits", "gpt_names"}
+ARGUMENTS = {"gpt_names": ["--eager", "20", "--samples", "3"], "real_size": ["--epochs", "2"]}
+SLOW = {"s7_heuristics", "s8_shared_weights", "s9_digits", "gpt_names", "real_size"}
 SAYS = {
     "s1_one_neuron": r"  200 +\d\.\d+e-\d\d  +1\.50000  -2\.00000   0\.50000   0\.30000$",
     "s2_perceptron": r"mistakes a pass \[1, 1, 0, 0, 0, 0\]",
@@ -32,6 +32,7 @@ SAYS = {
     "s9_digits": r"accuracy 0\.9[5-9]\d\d$",
     "physics_fit": r"^ω +2\.98495  ± 0\.00666  3\.00000$",
     "gpt_names": r"^name    20   loss [23]\.\d\d\d nats(.*\n)+invented: .*, .*, ",
+    "real_size": r"^1400 digits, 85002 parameters\n(.*\n)+epoch  2 .*, 0\.9[2-9]\d\d right ",
 }
 
 
@@ -47,8 +48,10 @@ def test_every_demo_is_run() -> None:
     "name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in sorted(SAYS)]
 )
 def test_demo_runs_from_anywhere_without_a_screen(name: str, tmp_path: Path) -> None:
-    if name in ("s8_shared_weights", "s9_digits"):
+    if name in ("s8_shared_weights", "s9_digits", "real_size"):
         pytest.importorskip("sklearn")
+    if name == "real_size":
+        pytest.importorskip("llvmlite")
     if name == "gpt_names":
         pytest.importorskip("names")
     picture = tmp_path / "picture.png"
