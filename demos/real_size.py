@@ -20,7 +20,6 @@ import random
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from micrograd_like import MLP, Adam, cross_entropy, digits, fit
 
@@ -68,15 +67,6 @@ def split_digits(rng: random.Random) -> tuple[Data, Data]:
     return (X[:-397], y[:-397]), (X[-397:], y[-397:])
 
 
-def show(_: Any, row: dict[str, Any]) -> None:
-    """Print an epoch."""
-    print(
-        f"epoch {row['epoch']:2}   loss {row['loss']:.4f}   held out {row['val_loss']:.4f}, "
-        f"{row['val_accuracy']:.4f} right   {row['seconds']:.2f} s",
-        flush=True,
-    )
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="where the IDX files are")
@@ -99,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = MLP(len(X[0]), [*hidden, 10], init="he", rng=rng)
     optimizer = Adam(model.parameters(), lr=0.002)
     print(f"{len(X)} digits, {len(optimizer.params)} parameters", flush=True)
-    fit(
+    history = fit(
         model,
         X,
         y,
@@ -110,9 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         validation=held_out,
         compile=True,
         progress=False,
-        callbacks=[show],
         rng=rng,
     )
+    print(history)
 
 
 if __name__ == "__main__":

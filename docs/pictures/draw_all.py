@@ -47,6 +47,52 @@ def readme(folder: Path) -> None:
     draw(loss, names={"loss": loss}).save(folder / "loss.svg")
 
 
+def plan(folder: Path) -> None:
+    """The plan of a network of 3, 32 and 1 units: lines of its tape, units, kernels."""
+    from html import escape
+
+    from micrograd_like import MLP, Value, compile, mse_loss
+
+    x, target = [Value(0.0), Value(0.0), Value(0.0)], Value(0.0)
+    loss = mse_loss(MLP(3, [32, 1])(x), target)
+    units = str(compile(loss, [*x, target], backend="llvm").plan).splitlines()[1:]
+    rows = [
+        ("mul 0 161 · add 3 165 · mul 1 162 · …", "matrix: weights in place, biases as starts"),
+        ("relu 170 · relu 179 · relu 188 · …", "code of its own, in a loop over the rows"),
+        ("mul 128 171 · add 160 172 · …", "matrix: the output neuron"),
+        ("sub · mul · mul", "code of its own: the loss and its slope"),
+        ("mul upstream 171 · mul upstream 180 · …", "sums: by 32 units and a bias"),
+        ("mul upstream 128 · step 170 · gate · …", "a map's loop: three tables, one result"),
+        ("mul gate 161 · mul gate 162 · …", "sums: 32 lefts by x and 1"),
+        ("the loss", "terms: one sum, of the first output"),
+    ]
+    heads = "lines of the tape", "units of the plan", "kernels and their tables"
+    lines = [heads, *((a, unit.strip(), b) for (a, b), unit in zip(rows, units, strict=True))]
+    step, starts, width = 40, (0, 320, 640), 290
+    size = f'viewBox="0 0 940 {step * len(lines)}" font-family="sans-serif" font-size="12.5"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
+        '<rect width="100%" height="100%" fill="white"/>',
+    ]
+    for i, line in enumerate(lines):
+        y = step * i + 4
+        for j, (left, text) in enumerate(zip(starts, line, strict=True)):
+            if i:
+                fill = ("#f2f2f2", "#dbe9f6", "#e5f0dc")[j]
+                parts.append(
+                    f'<rect x="{left + 5}" y="{y}" width="{width}" height="30" rx="4" '
+                    f'fill="{fill}" stroke="#888"/>'
+                )
+                if j:
+                    arrow = f"M{left - 24} {y + 15}h24m-6 -4l6 4l-6 4"
+                    parts.append(f'<path d="{arrow}" stroke="#444" fill="none"/>')
+            weight = "normal" if i else "bold"
+            parts.append(
+                f'<text x="{left + 14}" y="{y + 19}" font-weight="{weight}">{escape(text)}</text>'
+            )
+    (folder / "plan.svg").write_text("\n".join([*parts, "</svg>", ""]), encoding="utf-8")
+
+
 def boundary(folder: Path) -> None:
     """Two moons, and where a network draws the line between them."""
     from matplotlib.figure import Figure
@@ -154,6 +200,7 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else HERE).resolve()
     walk(folder)
     readme(folder)
+    plan(folder)
     boundary(folder)
     network(folder)
     for name in PLOTS:

@@ -203,9 +203,14 @@ def _require_mean(
         found = [leaves(outputs[i]) for i in batch]
         cost = on_values.loss(found, targets).data
         if gradient:
-            slopes = _slopes(on_values, found, targets)
-            for output, target in zip(found, targets, strict=True):
-                expected += [x / len(batch) for x in _slopes(on_values, [output], [target])]
+            kept = [(parameter, parameter.grad) for parameter in on_values.parameters]
+            try:
+                slopes = _slopes(on_values, found, targets)
+                for output, target in zip(found, targets, strict=True):
+                    expected += [x / len(batch) for x in _slopes(on_values, [output], [target])]
+            finally:
+                for parameter, grad in kept:
+                    parameter.grad = grad
     except AnomalyError:
         return  # it comes up again when its turn comes
     parts = [costs[i] / len(batch) for i in batch]
@@ -227,16 +232,11 @@ def _close(a: float, b: float, most: float) -> bool:
 
 
 def _slopes(on_values: OnValues, outputs: list[Any], targets: list[Any]) -> list[float]:
-    """The gradient of the loss by all outputs, which must be leaves; parameters keep theirs."""
+    """The gradient of the loss by all outputs, which must be leaves; parameters get theirs too."""
     listed = [value for output in outputs for value in _listed(output)]
-    kept = [(parameter, parameter.grad) for parameter in on_values.parameters]
     for value in listed:
         value.grad = 0.0
-    try:
-        on_values.loss(outputs, targets).backward()
-    finally:
-        for parameter, grad in kept:
-            parameter.grad = grad
+    on_values.loss(outputs, targets).backward()
     return [value.grad for value in listed]
 
 

@@ -32,7 +32,7 @@ SAYS = {
     "s9_digits": r"accuracy 0\.9[5-9]\d\d$",
     "physics_fit": r"^ω +2\.98495  ± 0\.00666  3\.00000$",
     "gpt_names": r"^name    20   loss [23]\.\d\d\d nats(.*\n)+invented: .*, .*, ",
-    "real_size": r"^1400 digits, 85002 parameters\n(.*\n)+epoch  2 .*, 0\.9[2-9]\d\d right ",
+    "real_size": r"^1400 digits, 85002 parameters\n(.*\n)+ *2 .* 0\.9[2-9]\d* ",
 }
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from micrograd_like import Value, compile, logsumexp, softmax
 from micrograd_like.programs.llvm import kernels, machine
@@ -125,9 +128,26 @@ def penalty(p: list[Value], x: list[Value]) -> list[Value]:
     return [dot(p[:8], x).tanh() + squares * 0.01 + p[3] + 2.0]
 
 
+def sparse_layers(p: list[Value], x: list[Value]) -> list[Value]:
+    rng, a = random.Random(10), x
+    for start in (0, 60, 120):
+        a = [
+            dot(p[start + 3 * i : start + 3 * i + 3], rng.sample(a, 3)).sigmoid() for i in range(20)
+        ]
+    return [dot(a, p[200:220])]
+
+
+def one_layer_again_and_again(p: list[Value], x: list[Value]) -> list[Value]:
+    a = x
+    for _ in range(5):
+        a = [h.tanh() for h in layer(p[:72], a, 8)]
+    return [dot(a, p[72:80])]
+
+
 GRAPHS: list[Build] = [
-    odd_neuron, pruned, zeros_as_weights, tied, convolution, skips, recurrence, attention, long_sum,
-    long_sum_of_everything, powers_of_two_paths, irregular, penalty,
+    odd_neuron, pruned, zeros_as_weights, tied, sparse_layers, one_layer_again_and_again,
+    convolution, skips, recurrence, attention, long_sum, long_sum_of_everything,
+    powers_of_two_paths, irregular, penalty,
 ]  # fmt: skip
 
 
@@ -138,6 +158,65 @@ def test_graphs_that_are_half_regular(build: Build) -> None:
     program = compiled(build, parameters, 8, "llvm")
     for count in (1, 21):
         assert_near(program, build, parameters, random_rows(count, 8, rng))
+
+
+class Draft(NamedTuple):
+    """A layer of a network to be made up: which kind, how many units, and a seed for the rest."""
+
+    kind: str
+    units: int
+    activation: str
+    seed: int
+
+    def build(self, p: list[Value], a: list[Value]) -> list[Value]:
+        """The layer's outputs from those before; weights are taken from anywhere in `p`."""
+        rng = random.Random(self.seed)
+        units = len(a) if self.kind in ("skip", "again") else self.units
+        start = 0 if self.kind == "again" else rng.randrange(len(p) // 2)
+        outputs = []
+        for i in range(units):
+            row, read = [p[(start + len(a) * i + k) % len(p)] for k in range(len(a))], a
+            if self.kind == "pruned":
+                row = [w if rng.random() < 0.5 else Value(0.0) for w in row]
+            elif self.kind == "sparse":
+                read = rng.sample(a, 1 + len(a) // 2)
+            elif self.kind == "shuffled":
+                rng.shuffle(row)
+            elif self.kind == "window":
+                read, row = [*a, *a][i % len(a) : i % len(a) + 3], p[start : start + 3]
+            z = sum((w * b for w, b in zip(row, read, strict=False)), rng.choice(p))
+            h = getattr(z / (1 + len(read)), self.activation)()
+            if self.kind == "odd" and i == units // 2:
+                h = (h * rng.choice(a)).sin() / (h * h + 1.0)
+            outputs.append(h + a[i] if self.kind == "skip" else h)
+        return outputs
+
+
+KINDS = ["dense", "pruned", "sparse", "shuffled", "window", "odd", "skip", "again"]
+drafts = st.builds(
+    Draft,
+    st.sampled_from(KINDS),
+    st.integers(2, 20),
+    st.sampled_from(["tanh", "relu", "sigmoid", "softplus", "sin"]),
+    st.integers(0, 999),
+)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@given(st.lists(drafts, min_size=1, max_size=4), st.integers(2, 9), st.integers(1, 30))
+def test_networks_made_up_of_half_regular_layers(
+    layers: list[Draft], inputs: int, rows: int
+) -> None:
+    def build(p: list[Value], x: list[Value]) -> list[Value]:
+        a = x
+        for made in layers:
+            a = made.build(p, a)
+        return [dot(a, p[: len(a)])]
+
+    rng = random.Random(rows)
+    parameters = [rng.uniform(-1.5, 1.5) for _ in range(150)]
+    program = compiled(build, parameters, inputs, "llvm")
+    assert_near(program, build, parameters, random_rows(rows, inputs, rng))
 
 
 def test_a_layer_is_a_matrix_product_wherever_its_weights_are() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from tests.heavy.bench import measure, work
+from tests.heavy.bench import measure, networks, work
 from tests.heavy.bench import scalar_peers as scalar
 from tests.heavy.bench.c_peer import TILED, HandWrittenC
 from tests.heavy.bench.graph_peers import Casadi, Ddx
@@ -163,6 +163,10 @@ ALONE = {
         "micrograd": Alone("micrograd", partial(measure.import_time, "micrograd.engine")),
         "pure": Alone(PURE, partial(measure.import_time, "micrograd_like"), True),
         "native": Alone(NATIVE, partial(measure.ours_import, "native")),
+    },
+    "networks": {
+        name: Alone(f"{name}, {rows} rows", partial(networks.race, name))
+        for name, (_, rows) in networks.NETWORKS.items()
     },
     "growth": {
         "pure": Alone(PURE, partial(measure.ours_growth, "pure"), True),
