@@ -91,16 +91,25 @@ OPTIMIZERS: dict[str, Make] = {
     "AdamW": lambda p: AdamW(p, lr=0.03),
     "some parameters": lambda p: AdamW(p[3:], lr=0.03),
 }
-TRAININGS: list[dict[str, Any]] = [
-    {"epochs": 6, "batch_size": 8},  # the last batch of an epoch has 5 rows
-    {"epochs": 21, "shuffle": False, "decay": 0.01},
-    {"epochs": 11, "shuffle": False, "batch_size": 3, "classes": 3},
-    {"epochs": 6, "batch_size": 10, "patience": 2, "validation": moons(9, rng=random.Random(1))},
-    {"epochs": 5, "batch_size": 7, "callbacks": [lambda model, row: row["epoch"] == 3 and "stop"]},
-]
+TRAININGS: dict[str, dict[str, Any]] = {
+    "a short last batch": {"epochs": 6, "batch_size": 8},
+    "whole batches": {"epochs": 21, "shuffle": False, "decay": 0.01},
+    "classes": {"epochs": 11, "shuffle": False, "batch_size": 3, "classes": 3},
+    "patience": {
+        "epochs": 6,
+        "batch_size": 10,
+        "patience": 2,
+        "validation": moons(9, rng=random.Random(1)),
+    },
+    "a callback": {
+        "epochs": 5,
+        "batch_size": 7,
+        "callbacks": [lambda model, row: row["epoch"] == 3 and "stop"],
+    },
+}
 
 
-@pytest.mark.parametrize("more", TRAININGS, ids=str)
+@pytest.mark.parametrize("more", TRAININGS.values(), ids=TRAININGS)
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_the_bits_are_those_of_single_steps(
     make: Make, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
