@@ -131,7 +131,7 @@ function paint_dots() {
 }
 const is_wrong = (i) => net.answer !== null && answered(outputs[i]) !== wanted(net.rows[i]);
 
-// The images, so many in a row; wrongly answered ones are struck through.
+// The images, so many in a row; wrongly answered ones are underlined.
 const ACROSS = Math.min(12, net.rows.length);
 const ROOM = side + 2;
 function paint_images() {
@@ -148,13 +148,13 @@ function paint_images() {
       context.fillStyle = `rgb(${palette.zero.map((zero, c) => zero + much * (palette.ink[c] - zero))})`;
       context.fillRect(x + (k % side), y + Math.floor(k / side), 1, 1);
     }
-    context.lineWidth = 0.5;
+    context.lineWidth = 0.75;
     const style = getComputedStyle(document.documentElement);
     context.strokeStyle = style.getPropertyValue("--wrong");
     if (is_wrong(i)) {
       context.beginPath();
-      context.moveTo(x, y + side);
-      context.lineTo(x + side, y);
+      context.moveTo(x, y + side + 0.5);
+      context.lineTo(x + side, y + side + 0.5);
       context.stroke();
     }
     context.strokeStyle = style.getPropertyValue("--play");
@@ -283,8 +283,9 @@ async function open_unit(u) {
   at("unit").hidden = unit.shape === null;
   at("unit_hint").textContent = unit.shape === null
     ? "It has too many scalars to be shown one by one."
-    : `Its scalars: h… comes from another neuron, w.… and b are its own, out is its output. The gradients are those of ${net.loss} for this example.`;
-  at("unit_title").focus();
+    : `Its scalars: weights w, bias b, and out, its output; h is the output of a neuron before it. The gradients are those of ${net.loss} for this example.`;
+  at("unit_title").focus({ preventScroll: true });
+  at("opened").scrollIntoView();
   if (unit.shape === null) return;
   pages ??= await unpacked();
   run_example();
