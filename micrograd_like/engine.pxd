@@ -5,7 +5,7 @@
 # as __reduce__: Value.__reduce__(3) runs it on 3. Those go through properties and functions.
 cimport cython
 from libc cimport math
-from micrograd_like.operation cimport AnomalyMode, Operators
+from micrograd_like.operation cimport AnomalyMode, Operators, evaluate, real
 
 cdef object _ADD, _MUL
 cdef AnomalyMode anomaly_mode
@@ -14,12 +14,14 @@ cdef list _waiting
 
 @cython.final
 cdef class Value(Operators):
-    cdef double _data, _grad, _da, _db
-    cdef str _label
-    cdef object _made_by, _a, _b
+    # What a walk or a pass reads comes first, so that it lies in as few lines of the cache.
+    cdef double _grad, _da, _db
     cdef long long _mark
+    cdef object _a, _b, _made_by
+    cdef str _label
+    cdef double _data
 
-@cython.locals(node=Value, walk=cython.longlong)
+@cython.locals(node=Value, entered=cython.longlong, done=cython.longlong)
 cpdef list topological_order(Value root, object stop=*)
 
 @cython.locals(value=Value)
@@ -30,9 +32,6 @@ cpdef object add_gradients(object values, object slopes)
 
 @cython.locals(node=Value, numbers=dict, nodes=list, names=list, first=list, second=list, todo=list)
 cpdef object columns_of(object roots)
-
-@cython.locals(node=Value)
-cdef dict _leaf_gradients(list[Value] order)
 
 @cython.locals(node=Value, operand=Value)
 cdef int _chain_rule(list[Value] order, double seed) except -1

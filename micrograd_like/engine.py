@@ -86,35 +86,38 @@ class Value(Operators):
         a = operands[0] if isinstance(operands[0], Value) else real(operands[0])
         x = float(a)
         if len(operands) == 1:
-            out = evaluate(op.forward, x)
-            return _node(out, op, a, evaluate(op.partials[0], x, out))
+            out = evaluate(op.forward, (x,))
+            return _node(out, op, a, evaluate(op.partials[0], (x, out)))
         b = operands[1] if isinstance(operands[1], Value) else real(operands[1])
         y = float(b)
-        out = evaluate(op.forward, x, y)
-        da = evaluate(op.partials[0], x, y, out) if isinstance(a, Value) else 0.0
-        db = evaluate(op.partials[1], x, y, out) if isinstance(b, Value) else 0.0
+        out = evaluate(op.forward, (x, y))
+        da = evaluate(op.partials[0], (x, y, out)) if isinstance(a, Value) else 0.0
+        db = evaluate(op.partials[1], (x, y, out)) if isinstance(b, Value) else 0.0
         return _node(out, op, a, da, b, db)
 
     def __add__(self, other: Any) -> Value:
-        if not isinstance(other, Value):
-            if not isinstance(other, (float, int)):
-                return super().__add__(other)
-            other = float(other)
-        return _node(self._data + float(other), _ADD, self, 1.0, other, 1.0)
+        if isinstance(other, Value):
+            b: Value = other
+            return _node(self._data + b._data, _ADD, self, 1.0, b, 1.0)
+        if isinstance(other, (float, int)):
+            x = float(other)
+            return _node(self._data + x, _ADD, self, 1.0, x, 1.0)
+        return super().__add__(other)
 
     def __radd__(self, other: Any) -> Value:  # with a number before the +, such as the 0 of sum()
-        if not isinstance(other, (float, int)):
-            return super().__radd__(other)
-        x = float(other)
-        return _node(x + self._data, _ADD, x, 1.0, self, 1.0)
+        if isinstance(other, (float, int)):
+            x = float(other)
+            return _node(x + self._data, _ADD, x, 1.0, self, 1.0)
+        return super().__radd__(other)
 
     def __mul__(self, other: Any) -> Value:
-        if not isinstance(other, Value):
-            if not isinstance(other, (float, int)):
-                return super().__mul__(other)
-            other = float(other)
-        x = float(other)
-        return _node(self._data * x, _MUL, self, x, other, self._data)
+        if isinstance(other, Value):
+            b: Value = other
+            return _node(self._data * b._data, _MUL, self, b._data, b, self._data)
+        if isinstance(other, (float, int)):
+            x = float(other)
+            return _node(self._data * x, _MUL, self, x, x, self._data)
+        return super().__mul__(other)
 
     def __float__(self) -> float:
         return self._data
@@ -168,10 +171,10 @@ class Value(Operators):
     def __dealloc__(self) -> None:
         # Only the native form calls this, when a node is freed; Python frees its own objects.
         # Letting go of an operand may free it, and so call this again from inside, a million deep
-        # for a chain of a million. From 50 deep on, operands wait in a list for the outermost call.
+        # for a chain of a million. From 200 deep on, operands wait in a list for the first call.
         global _depth
         _depth += 1
-        if _depth < 50:
+        if _depth < 200:
             self._a = self._b = None
         else:
             _waiting.append(self._a)
@@ -189,8 +192,9 @@ class Value(Operators):
         """
         start = real(seed)
         order = topological_order(self)
-        earlier = _leaf_gradients(order)  # of passes before; this one starts at 0
+        earlier: dict[Value, float] = {}  # the leaves' gradients of passes before
         try:
+            _start_at_zero(order, earlier)
             _chain_rule(order, start)
         except BaseException:
             for leaf, grad in earlier.items():
@@ -201,7 +205,7 @@ class Value(Operators):
 
 
 _depth, _waiting = 0, list[Any]()  # of __dealloc__: how many calls are running, what is left
-_walks = count(1)  # numbers for topological_order
+_marks = count(1)  # for topological_order
 
 
 def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
@@ -209,26 +213,25 @@ def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
 
     Nodes in `stop` are left out, and so is what is reached through them alone.
     """
-    walk = next(_walks)  # its number, a mark on each node that this walk has seen
+    entered, done = next(_marks), next(_marks)  # what this walk, and no other, marks nodes with
     for node in stop:
-        node._mark = walk
-    order: list[Any] = []
-    todo: list[Any] = [root]
+        node._mark = done
+    order: list[Value] = []
+    todo: list[Value] = [root]  # the last one's turn is next
     while todo:
-        node = todo.pop()
-        if node is None:  # says that the operands of the node below it are in the order
-            order.append(todo.pop())
-            continue
-        if node._mark == walk:
-            continue
-        node._mark = walk
-        todo.append(node)
-        todo.append(None)
-        # No gradient passes a constant such as a.detach(); its local derivative is 0.
-        if isinstance(node._a, Value) and not (node._da == 0.0 and node._made_by.constant):
-            todo.append(node._a)
-        if isinstance(node._b, Value):
-            todo.append(node._b)
+        node = todo[-1]
+        if node._mark == done:
+            todo.pop()
+        elif node._mark == entered:  # its operands are in the order by now
+            node._mark = done
+            order.append(node)
+        else:
+            node._mark = entered
+            # No gradient passes a constant such as a.detach(); its local derivative is 0.
+            if isinstance(node._a, Value) and not (node._da == 0.0 and node._made_by.constant):
+                todo.append(node._a)
+            if isinstance(node._b, Value):
+                todo.append(node._b)
     return order
 
 
@@ -276,22 +279,19 @@ def columns_of(roots: Iterable[Value]) -> Any:
     return nodes, names, first, second
 
 
-def _leaf_gradients(order: list[Value]) -> dict[Value, float]:
-    gradients = {}
+def _start_at_zero(order: list[Value], earlier: dict[Value, float]) -> None:
     for node in order:
         if node._made_by is None:
-            gradients[node] = node._grad
-    return gradients
+            earlier[node] = node._grad
+        node._grad = 0.0
 
 
 def _chain_rule(order: list[Value], seed: float) -> None:
-    """Give every node in `order` seed · the derivative of the last one by it.
+    """Add to every node in `order` seed · the derivative of the last one by it; all start at 0.
 
     Going backward, all that was made from a node has its turn before the node, so by then the
     node's gradient is the whole sum of the contributions to it.
     """
-    for node in order:
-        node._grad = 0.0
     order[-1].grad = seed
     for node in reversed(order):
         if isinstance(node._a, Value):

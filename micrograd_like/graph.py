@@ -252,11 +252,11 @@ def holds(node: Value, was: Mapping[Value, float]) -> bool:
     """True if `node`, computed again from operands that are as they were, is unchanged."""
     op = OPS[node.op]
     operands = [was.get(x, x.data) if isinstance(x, Value) else x for x in node.operands]
-    out = evaluate(op.forward, *operands)
+    out = evaluate(op.forward, operands)
     if not same(out, was.get(node, node.data)):
         return False
     partials = [p for p, x in zip(op.partials, node.operands, strict=True) if isinstance(x, Value)]
-    slopes = [evaluate(partial, *operands, out) for partial in partials]
+    slopes = [evaluate(partial, (*operands, out)) for partial in partials]
     return all(map(same, slopes, node.local_grads))
 
 
@@ -305,8 +305,8 @@ def _candidates(node: Value, x: Value, was: Mapping[Value, float]) -> Iterable[f
         for _ in range(50):
             trial = {**was, x: guess}
             operands = [trial.get(v, v.data) if isinstance(v, Value) else v for v in node.operands]
-            out = evaluate(op.forward, *operands)
-            slope = sum(evaluate(op.partials[i], *operands, out) for i in places)
+            out = evaluate(op.forward, operands)
+            slope = sum(evaluate(op.partials[i], (*operands, out)) for i in places)
             step = (out - target) / (slope or nan)
             if out == target or not isfinite(step):
                 break

@@ -82,7 +82,7 @@ def _leads_to(value: Value, parameters: Mapping[Value, Any]) -> bool:
 
 
 class Module:
-    """A part of a network: its parameters are found in its attributes.
+    """What has parameters: they are found in the attributes.
 
     A parameter is a leaf Value. Modules, lists and other sequences, dicts, dataclasses and numpy
     arrays of objects are searched, in the order in which the attributes were set. A Value that was
@@ -230,7 +230,10 @@ def _linear(z: Any) -> Any:
 
 _ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
     "linear": _linear,
-    **{name: OPS[name] for name in ("relu", "tanh", "sigmoid", "softplus", "sin", "exp")},  # type: ignore[misc]
+    **{
+        name: getattr(Operators, name)
+        for name in ("relu", "tanh", "sigmoid", "softplus", "sin", "exp")
+    },
     **{function.__name__: function for function in (leaky_relu, elu, gelu, silu)},
 }
 _INITS: Mapping[str, Callable[[int, int, Any], float]] = {
@@ -275,7 +278,10 @@ def _example(x: Any) -> _Example:
     try:
         if isinstance(x, NO_SEQUENCE):
             raise TypeError(f"{type(x).__name__} is no sequence of numbers: {x!r:.80}")
-        row = [x] if isinstance(x, (Operators, Real)) or is_truth(x) else list(x)
+        # Lists first: asking an abstract class takes longer.
+        several = isinstance(x, (list, tuple))
+        alone = not several and (isinstance(x, (Operators, Real)) or is_truth(x))
+        row = [x] if alone else x
         return _Example([xi if isinstance(xi, Operators) else real(xi) for xi in row])
     except TypeError as error:
         raise TypeError(f"a model takes the inputs of one example at a time: {error}") from None
@@ -334,7 +340,7 @@ class Neuron(Module):
 
     @property
     def nonlin(self) -> bool:
-        """True if there is an activation: micrograd's name for that. Assigned True, it is relu."""
+        """Whether there is an activation: micrograd's name for that. Assigned True, it is relu."""
         return self.activation != "linear"
 
     @nonlin.setter
@@ -349,7 +355,7 @@ class Neuron(Module):
             raise ValueError(f"expected {len(self.w)} input(s), got {len(row)}: {x!r:.80}")
         # Left to right from the bias, as micrograd adds, so that the last digits agree.
         out = self._activate(sum(map(operator.mul, self.w, row), self.b))
-        if isinstance(out, Real):
+        if not isinstance(out, Operators) and isinstance(out, Real):
             raise cut(f"the activation {_name(self.activation)}", self.activation, out)
         return out
 

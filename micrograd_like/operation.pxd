@@ -10,3 +10,6 @@ cdef class AnomalyMode:
     cdef readonly bint on
     cdef int _blocks
     cdef object _changing
+
+cpdef double evaluate(object expression, object operands) except? -1
+cpdef double real(object x) except? -1

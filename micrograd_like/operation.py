@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any, Final, NamedTuple, Self
@@ -89,7 +89,7 @@ class Op(NamedTuple):
         try:
             return self.forward(*operands)
         except ArithmeticError:
-            return evaluate(self.forward, *operands)
+            return evaluate(self.forward, operands)
 
     def _dispatch(self, operands: tuple[Any, ...]) -> Any:
         if len(operands) != len(self.partials):
@@ -99,7 +99,7 @@ class Op(NamedTuple):
                 if OPS.get(self.name) is not self:
                     raise ValueError(f"Op({self.name!r}) is not in the table: call register first")
                 return operand._apply(self, operands)
-        return evaluate(self.forward, *map(real, operands))
+        return evaluate(self.forward, [*map(real, operands)])
 
     def __repr__(self) -> str:
         return str(writing.text(self))
@@ -342,17 +342,17 @@ class IeeeFloat(Operators):
         return self.number
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> IeeeFloat:
-        return IeeeFloat(evaluate(op.forward, *map(float, operands)))
+        return IeeeFloat(evaluate(op.forward, [*map(float, operands)]))
 
 
-def evaluate(expression: Callable[..., Any], *operands: float) -> float:
+def evaluate(expression: Callable[..., Any], operands: Sequence[float]) -> float:
     """`expression` of floats, by IEEE rules.
 
     Plain floats are tried first, because they are fast; they raise where IEEE has an answer (and
     a negative base to a broken power turns complex), and then the expression is read once more on
     numbers that follow the rules.
 
-    >>> evaluate(lambda a: 1 / a, 0.0)
+    >>> evaluate(lambda a: 1 / a, (0.0,))
     inf
     """
     try:

@@ -28,7 +28,6 @@ import re
 import textwrap
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from micrograd_like import ops
@@ -100,8 +99,10 @@ class PythonRunner:
 
 
 def _call(op: Op) -> Callable[..., float]:
+    if op is _STANDARD.get(op.name):
+        return op.forward
     # A row of one's own is ordinary Python, which may raise; `evaluate` looks after that.
-    return op.forward if op is _STANDARD.get(op.name) else partial(evaluate, op.forward)
+    return lambda *operands: evaluate(op.forward, operands)
 
 
 def _called(op: Op) -> str:

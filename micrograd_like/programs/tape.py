@@ -247,7 +247,7 @@ class Tape:
                     continue
                 taken = [values[x] if type(x) is int else x for x in operands]
                 stopped = number in contributions and taken[0] == 0.0
-                result = 0.0 if stopped else evaluate(op.forward, *taken)
+                result = 0.0 if stopped else evaluate(op.forward, taken)
                 values[number] = result
                 if (origin := self.origins[number]) and not math.isfinite(result):
                     direction, name = origin
@@ -420,7 +420,7 @@ class _Writer:
         a, b = keys[0], keys[1] if len(keys) > 1 else NONE
         if a < 0 > b and all(key < 0 for key in keys):
             numbers = [self._tape.constants[-2 - key] for key in keys if key != NONE]
-            return self.constant(evaluate(op.forward, *numbers))
+            return self.constant(evaluate(op.forward, numbers))
         name = op.name
         if (a < 0 or b < NONE) and op.cheaper is not None:
             short = self._cheaper(op, keys)

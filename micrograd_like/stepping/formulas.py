@@ -66,7 +66,7 @@ class Symbol(Operators):
         for symbol in _operands_first(self):
             head = symbol.head
             if isinstance(head, Op):
-                results[symbol] = evaluate(head.forward, *[results[x] for x in symbol.operands])
+                results[symbol] = evaluate(head.forward, [results[x] for x in symbol.operands])
             elif isinstance(head, float):
                 results[symbol] = head
             elif head in numbers:
@@ -181,7 +181,7 @@ def describe(op: Op) -> Text:
     at, where = ([0.0], "a = 0") if len(names) == 1 else ([1.0, 1.0], "a = b")
     if sides := jump(op, 0, at):
         below, above = map(number, sides)
-        taken = number(evaluate(op.partials[0], *at, evaluate(op.forward, *at)))
+        taken = number(evaluate(op.partials[0], (*at, evaluate(op.forward, at))))
         lines.append(
             f"  kink at {where}: ∂out/∂a is {below} below and {above} above, and {taken} is taken"
         )
@@ -211,7 +211,7 @@ def jump(op: Op, position: int, operands: Sequence[float]) -> tuple[float, float
     for towards in (-math.inf, math.inf):
         moved = list(operands)
         moved[position] = math.nextafter(moved[position], towards)
-        sides.append(evaluate(op.partials[position], *moved, evaluate(op.forward, *moved)))
+        sides.append(evaluate(op.partials[position], (*moved, evaluate(op.forward, moved))))
     below, above = sides
     jumps = math.isfinite(below - above) and abs(below - above) > 0.1
     return (below, above) if jumps else None
@@ -267,7 +267,7 @@ def _without_neutral(op: Op, x: Symbol, y: Symbol) -> Symbol:
     match op.name, x.head, y.head:
         case (("add" | "sub" | "mul" | "gate"), float(a), float(b)):
             # Fifteen digits, so that 1.1 - 1 is 0.1 and not 0.10000000000000009.
-            return Symbol(float(f"{evaluate(op.forward, a, b):.15g}"))
+            return Symbol(float(f"{evaluate(op.forward, (a, b)):.15g}"))
         case ("add", 0.0, _) | (("mul" | "gate"), 1.0, _):
             return y
         case (("add" | "sub"), _, 0.0) | (("div" | "pow"), _, 1.0):

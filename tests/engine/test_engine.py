@@ -211,8 +211,8 @@ def test_operators_equal_their_rows_to_the_bit(name: str) -> None:
     op, symbols = OPS[name], {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
     apply: Callable[[Any, Any], Value] = eval(f"lambda a, b: a {symbols[name]} b")
     for x, y in itertools.product(NUMBERS, repeat=2):
-        out = evaluate(op.forward, x, y)
-        slopes = [evaluate(partial, x, y, out) for partial in op.partials]
+        out = evaluate(op.forward, (x, y))
+        slopes = [evaluate(partial, (x, y, out)) for partial in op.partials]
         for a, b, expected in (
             (Value(x), Value(y), slopes),
             (Value(x), y, slopes[:1]),

@@ -83,14 +83,14 @@ def test_an_operation_of_numbers_gives_a_float() -> None:
 def test_evaluate_follows_ieee_rules(
     expression: Callable[..., Any], operands: tuple[float, ...], number: float
 ) -> None:
-    result = evaluate(expression, *operands)
+    result = evaluate(expression, operands)
     assert type(result) is float
     assert repr(result) == repr(number)
 
 
 def test_evaluate_passes_on_errors_of_other_kinds() -> None:
     with pytest.raises(AttributeError):
-        evaluate(lambda a: a.no_such_thing, 1.0)
+        evaluate(lambda a: a.no_such_thing, (1.0,))
 
 
 def test_ieee_floats_are_numbers() -> None:

@@ -109,7 +109,7 @@ def test_every_row_has_an_oracle() -> None:
 def test_value(op: Op) -> None:
     bound = 4 if op.name in SLOPES_OF_POW else 2
     for xs in sampled(op):
-        out = evaluate(op.forward, *xs)
+        out = evaluate(op.forward, xs)
         exact = derivatives(FUNCTIONS[op.name], *xs).value
         error = error_in_ulps(out, exact, largest_term(op.name, None, xs))
         assert error <= bound, f"{op.name}{xs} = {out}, exactly {exact}"
@@ -119,12 +119,12 @@ def test_value(op: Op) -> None:
 @pytest.mark.parametrize("op", [op for op in ROWS if op.name not in SLOPES], ids=lambda op: op.name)
 def test_local_derivatives(op: Op) -> None:
     for xs in sampled(op):
-        out = evaluate(op.forward, *xs)
+        out = evaluate(op.forward, xs)
         if loses_its_digits(op, out):
             continue
         gradient = derivatives(FUNCTIONS[op.name], *xs).first
         for i, (partial, exact) in enumerate(zip(op.partials, gradient, strict=True)):
-            slope = evaluate(partial, *xs, out)
+            slope = evaluate(partial, (*xs, out))
             error = error_in_ulps(slope, exact, largest_term(op.name, i, xs))
             assert error <= 4, f"partial {i} of {op.name}{xs}: {slope}, exactly {exact}"
 
@@ -244,7 +244,7 @@ def test_the_form_without_a_branch_gives_the_same_bits(op: Op) -> None:
         except ZeroDivisionError:
             assert not any(xs)  # plain floats refuse to divide by 0
             continue
-        assert repr(chosen) == repr(evaluate(op.forward, *xs)), f"{op.name}{xs}"
+        assert repr(chosen) == repr(evaluate(op.forward, xs)), f"{op.name}{xs}"
 
 
 @pytest.mark.parametrize("op", [op for op in ROWS if op.cheaper], ids=lambda op: op.name)

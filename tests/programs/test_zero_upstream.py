@@ -44,8 +44,8 @@ def steep(op: Op) -> list[tuple[float, ...]]:
     """Points where a slope of the operation is inf or nan."""
     found = []
     for point in itertools.product(SPECIAL, repeat=len(op.partials)):
-        out = evaluate(op.forward, *point)
-        slopes = [evaluate(partial, *point, out) for partial in op.partials]
+        out = evaluate(op.forward, point)
+        slopes = [evaluate(partial, (*point, out)) for partial in op.partials]
         if not all(map(math.isfinite, slopes)):
             found.append(point)
     return found

@@ -180,10 +180,10 @@ def test_the_symbol_reading_evaluates_to_the_number_reading(op: Op) -> None:
     names = ["a", "b"][: len(op.partials)]
     symbols = [local_derivative(op, i, names, "L") for i in range(len(names))]
     for xs in oracle.points(op, 100, random.Random(op.name)):
-        out = evaluate(op.forward, *xs)
+        out = evaluate(op.forward, xs)
         numbers = dict(zip(names, xs, strict=True)) | {"L": out}
         read = [symbol.evaluate(numbers) for symbol in symbols]
-        assert repr(read) == repr([evaluate(partial, *xs, out) for partial in op.partials])
+        assert repr(read) == repr([evaluate(partial, (*xs, out)) for partial in op.partials])
 
 
 def test_evaluate_follows_ieee_rules_and_takes_any_real_number() -> None:

@@ -38,8 +38,8 @@ def tame_recipe(rng: random.Random, operations: int, leaves: Sequence[float] = (
         name = rng.choice(BINARY if binding and len(loose) > 1 else UNARY + 2 * BINARY)
         picks = _picks(rng, name, numbers, sorted(loose), binding)
         operands = [numbers[x] if isinstance(x, int) else x for x in picks]
-        out = evaluate(OPS[name].forward, *operands)
-        slopes = [evaluate(partial, *operands, out) for partial in OPS[name].partials]
+        out = evaluate(OPS[name].forward, operands)
+        slopes = [evaluate(partial, (*operands, out)) for partial in OPS[name].partials]
         tie = len(operands) == 2 and operands[0] == operands[1]
         if not tie and all(1 / _RANGE <= abs(x) <= _RANGE for x in (out, *filter(None, slopes))):
             loose -= {x for x in picks if isinstance(x, int)}
