@@ -27,6 +27,9 @@ from micrograd_like.functions import (
 )
 from micrograd_like.operation import AnomalyError, Op, detect_anomaly, register, writing
 
+if ENGINE == "pure":
+    native.make_final(Value)
+
 if TYPE_CHECKING:
     from micrograd_like.calculus import (
         GradcheckError,

@@ -217,21 +217,22 @@ def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
     for node in stop:
         node._mark = done
     order: list[Value] = []
-    todo: list[Value] = [root]  # the last one's turn is next
+    todo: list[Value] = [root]
     while todo:
-        node = todo[-1]
+        node = todo.pop()
         if node._mark == done:
-            todo.pop()
-        elif node._mark == entered:  # its operands are in the order by now
+            continue
+        if node._mark == entered:  # its operands are in the order by now
             node._mark = done
             order.append(node)
-        else:
-            node._mark = entered
-            # No gradient passes a constant such as a.detach(); its local derivative is 0.
-            if isinstance(node._a, Value) and not (node._da == 0.0 and node._made_by.constant):
-                todo.append(node._a)
-            if isinstance(node._b, Value):
-                todo.append(node._b)
+            continue
+        node._mark = entered
+        todo.append(node)  # whose turn comes again after that of its operands
+        # No gradient passes a constant such as a.detach(); its local derivative is 0.
+        if isinstance(node._a, Value) and not (node._da == 0.0 and node._made_by.constant):
+            todo.append(node._a)
+        if isinstance(node._b, Value):
+            todo.append(node._b)
     return order
 
 

@@ -12,6 +12,7 @@ import sys
 import warnings
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES, SourceFileLoader
+from typing import Any
 from zlib import crc32
 
 MODULES = ("operation", "engine")
@@ -77,3 +78,13 @@ def import_native(package: str, path: list[str]) -> str:
         source = os.path.join(home, f"{name}.py")  # for tracebacks, help and inspect
         module.__file__, module.__loader__ = source, SourceFileLoader(module.__name__, source)
     return "native"
+
+
+def make_final(cls: type) -> None:
+    """Let a class of Python's refuse to be derived from, in the words that native types have."""
+    message = f"type '{cls.__module__}.{cls.__qualname__}' is not an acceptable base type"
+
+    def refuse(derived: type, /, **options: Any) -> None:
+        raise TypeError(message)
+
+    cls.__init_subclass__ = classmethod(refuse)  # type: ignore[assignment]

@@ -129,6 +129,13 @@ def test_copies_pickles_and_references() -> None:
     assert "still Value(data=2.0, grad=3.0, label='v')" in printed
 
 
+def test_a_value_is_not_derived_from() -> None:
+    printed = same_on_both("""
+        show("derived", lambda: type("Own", (Value,), {}))
+    """)
+    assert "type 'micrograd_like.engine.Value' is not an acceptable base type" in printed
+
+
 def test_help_and_signatures() -> None:
     printed = same_on_both("""
         from micrograd_like import engine, operation
