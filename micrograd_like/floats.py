@@ -18,7 +18,7 @@ SMALLEST, LARGEST = 2.0**-1022, 2.0**1023 * (2.0 - 2.0**-52)  # of the floats wi
 
 
 def is_number(x: Any, number: float) -> bool:
-    """Whether `x` is that plain number; no Value is, and nothing else that will become one."""
+    """True if `x` is that plain number; no Value is, and nothing else that will become one."""
     return type(x) is float and x == number
 
 
@@ -152,7 +152,7 @@ def softplus(a: float) -> float:
 
 
 def lost(a: Any, b: Any) -> Any:
-    """What rounding takes from a − b, exactly (Knuth's two-sum)."""
+    """The part that rounding takes from a − b, exactly (Knuth's two-sum)."""
     d = a - b
     return (a - (d + (a - d))) + ((a - d) - b)
 
@@ -252,7 +252,7 @@ def cheap_power_slope(a: Any, b: Any) -> Any:
 
 
 def _vanishes(a: float, b: float) -> bool:
-    """Whether a^b is 0 or 1 next to this b too, so that it has no slope there."""
+    """True if a^b is 0 or 1 next to this b too, so that it has no slope there."""
     return (a == 0.0 and b >= 0.0) or (a == INF and b < 0.0)
 
 

@@ -82,7 +82,7 @@ def _leads_to(value: Value, parameters: Mapping[Value, Any]) -> bool:
 
 
 class Module:
-    """What has parameters: they are found in the attributes.
+    """A part of a model: its parameters are found in its attributes.
 
     A parameter is a leaf Value. Modules, lists and other sequences, dicts, dataclasses and numpy
     arrays of objects are searched, in the order in which the attributes were set. A Value that was
@@ -340,7 +340,7 @@ class Neuron(Module):
 
     @property
     def nonlin(self) -> bool:
-        """Whether there is an activation: micrograd's name for that. Assigned True, it is relu."""
+        """True if there is an activation: micrograd's name for that. Assigned True, it is relu."""
         return self.activation != "linear"
 
     @nonlin.setter
