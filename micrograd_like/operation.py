@@ -253,6 +253,23 @@ class Operators:
     def __abs__(self) -> Self:
         return self._apply(OPS["abs"], (self,))
 
+    # An order would invite a branch in Python, which no gradient sees and a program freezes.
+
+    def __lt__(self, other: Any) -> Any:
+        raise _unordered(self, "<", other)
+
+    def __le__(self, other: Any) -> Any:
+        raise _unordered(self, "<=", other)
+
+    def __gt__(self, other: Any) -> Any:
+        raise _unordered(self, ">", other)
+
+    def __ge__(self, other: Any) -> Any:
+        raise _unordered(self, ">=", other)
+
+    def __hash__(self) -> int:  # by identity; the native form has none beside an order
+        return id(self) >> 4
+
     def relu(self) -> Self:
         """max(0, a); the slope at 0 is 0."""
         return self._apply(OPS["relu"], (self,))
@@ -328,6 +345,14 @@ class Operators:
     def detach(self) -> Self:
         """The same number, a constant to every derivative."""
         return self._apply(OPS["detach"], (self,))
+
+
+def _unordered(a: Any, sign: str, b: Any) -> TypeError:
+    kinds = f"{type(a).__name__} {sign} {type(b).__name__}"
+    return TypeError(
+        f"{kinds}: there is no order; to decide by the numbers write a.data {sign} b.data, and for "
+        "the greater or the lesser one maximum(a, b) or minimum(a, b)"
+    )
 
 
 class IeeeFloat(Operators):

@@ -26,6 +26,8 @@ class _Probe(Operators):
     def __eq__(self, other: object) -> bool:
         raise TypeError("it can't compare")
 
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__
+
 
 def read_partial(op: Op, index: int, *arguments: Any) -> Any:
     """The partial derivative number `index` of `op`, read on operands and output of any kind.
@@ -49,18 +51,18 @@ def _try_partial(partial: Callable[..., Any], operands: int) -> None:
     partial(*[_Probe() for _ in range(operands + 1)])
 
 
-def cut(what: str, function: Any, result: Any) -> TypeError:
-    """The error for a function that was given Values and returned a plain number.
+def cut(what: str, function: Any, result: Any, though: str = "it was given Values") -> TypeError:
+    """The error for a function that works on Values and returned a plain number.
 
     >>> str(cut("f", math.sin, 0.5)).partition(". ")[2]
     'Use v.sin(); for a constant return Value(0.5)'
     """
-    code = getattr(function, "__code__", None)
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     used = {getattr(function, "__name__", ""), *(code.co_names if code else ())}
     methods = sorted(name for name in used if name in OPS and hasattr(math, name))
     named = [f"v.{name}()" if hasattr(Value, name) else f"ops.{name}(v)" for name in methods]
     return TypeError(
-        f"{what} returned a plain number, {result!r:.80}, though it was given Values: functions of "
-        f"math, and float(v), cut the graph. Use {' and '.join(named) or 'v.sin(), v.exp(), …'}; "
+        f"{what} returned a plain number, {result!r:.80}, though {though}: functions of math, and "
+        f"float(v), cut the graph. Use {' and '.join(named) or 'v.sin(), v.exp(), …'}; "
         f"for a constant return Value({result!r:.40})"
     )

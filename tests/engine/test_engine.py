@@ -7,6 +7,7 @@ import gc
 import inspect
 import itertools
 import math
+import operator
 import os
 import pickle
 import random
@@ -179,8 +180,21 @@ def test_equality_and_hash_are_identity() -> None:
     assert len({a, b, a}) == 2
     assert a in [b, a]
     assert a not in [b]
-    with pytest.raises(TypeError):
-        assert a < b  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("sign", "compare"),
+    {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}.items(),
+)
+@pytest.mark.parametrize("other", [Value(2.0), 2.0, 3, "x", None])
+def test_an_order_is_refused_with_what_to_write(sign: str, compare: Any, other: Any) -> None:
+    message = rf"Value {sign} {type(other).__name__}: .* a\.data {sign} b\.data.* maximum\(a, b\)"
+    with pytest.raises(TypeError, match=message):
+        compare(Value(1.0), other)
+    with pytest.raises(TypeError, match="maximum"):
+        compare(other, Value(1.0))
+    with pytest.raises(TypeError, match="Value > Value"):
+        max(Value(1.0), Value(2.0))
 
 
 def test_there_are_no_operators_in_place() -> None:

@@ -114,6 +114,9 @@ def test_copies_pickles_and_references() -> None:
             show(action.__name__, lambda: action(v * v))
         show("weak reference", lambda: weakref.ref(v), message=False)
         show("equal", lambda: (v == v, v == Value(2.0), v != 2.0, hash(v) == hash(copy.copy(v))))
+        show("less", lambda: v < 3)
+        show("greater", lambda: max(v, v * v))
+        show("keys", lambda: [{v: 1, v * v: 2}[v], v in {v}, v in {Value(2.0)}])
         show("new attribute", lambda: setattr(v, "foo", 1), message=False)
         for name in ("data", "op", "foo"):
             try:
