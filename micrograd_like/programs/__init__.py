@@ -65,10 +65,10 @@ def make_runner(tape: Tape, backend: str = "auto", threads: int = 1) -> Runner:
         raise ValueError(f"only the backend 'llvm' runs on threads={threads}, not {backend!r}")
     if backend == "auto":
         there = installed(*BACKENDS["llvm"][2])
-        fits = there and not tape.unsupported(_module("llvm").SUPPORTED)
+        fits = there and not tape.unsupported(_module("llvm").knows)
         backend = "llvm" if fits else "python"
     module = _module(backend)
-    if backend != "python" and (missing := tape.unsupported(module.SUPPORTED)):
+    if backend != "python" and (missing := tape.unsupported(module.knows)):
         raise ValueError(
             f"the backend {backend!r} can't run {', '.join(missing)}: forward or a partial is "
             "Python that takes only floats. Write it with operations, or use backend='python'"

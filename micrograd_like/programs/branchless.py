@@ -1,4 +1,4 @@
-"""Rows of the table on vectors, for backends that run many rows at once and so can't branch."""
+"""Rows as functions of a backend that runs many rows at once and so can't branch."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from micrograd_like import ops as ops  # fills the table
 from micrograd_like.operation import OPS
 
 
-def formulas(maths: Any) -> dict[str, Callable[..., Any]]:
-    """From an operation's name to its function without a branch, where its row has one.
+def formula(name: str, maths: Any) -> Callable[..., Any] | None:
+    """The function without a branch of the operation `name`; None if its row has none.
 
-    `maths` is the backend's: `where`, `equal`, `copysign` and elementary functions.
+    `maths` is the backend's: `where`, `equal`, `copysign` and elementary functions. The table is
+    asked each time, since rows are registered at any time.
     """
-    return {
-        name: partial(op.branchless, maths) for name, op in OPS.items() if op.branchless is not None
-    }
+    op = OPS.get(name)
+    return partial(op.branchless, maths) if op and op.branchless else None

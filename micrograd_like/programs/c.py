@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from micrograd_like.operation import OPS
-from micrograd_like.programs.javascript import CHOOSING, Script, SourceRunner
+from micrograd_like.programs.javascript import Script, SourceRunner, writes
 from micrograd_like.programs.spelling import Language, inline
 from micrograd_like.programs.tape import Line, Operand, Tape
 
@@ -56,7 +56,11 @@ def literal(x: float) -> str:
 
 
 C = Language("{0} ? {1} : {2}", "{} == {}", "fabs({})", literal)
-SUPPORTED = {*(name for name, op in OPS.items() if inline(op, C)), *_LIBRARY, *HELPERS, *CHOOSING}
+
+
+def knows(name: str) -> bool:
+    """True if the operation `name` has a form in C of its own."""
+    return writes(name, C, _ELEMENTARY)
 
 
 class Functions(Script):

@@ -8,13 +8,14 @@ functions stand in a file of their own, javascript.js, which every script begins
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, ClassVar, NoReturn
 
+from micrograd_like._internal.interrupts import raised_by_a_handler
 from micrograd_like.operation import OPS, Op, Operators, real
-from micrograd_like.programs.branchless import formulas
+from micrograd_like.programs.branchless import formula
 from micrograd_like.programs.spelling import Language, inline
 from micrograd_like.programs.tape import Line, Operand, Tape
 
@@ -77,7 +78,7 @@ class Term(Operators):
 
 
 class _Maths:
-    """The operations that `formulas` computes with, for Terms."""
+    """The operations that a row without a branch computes with, for Terms."""
 
     @staticmethod
     def where(test: Term, a: Any, b: Any) -> Term:
@@ -98,8 +99,15 @@ class _Maths:
     exp = staticmethod(lambda a: OPS["exp"](a))
 
 
-CHOOSING = formulas(_Maths)
-SUPPORTED = {*(name for name, op in OPS.items() if inline(op, JAVASCRIPT)), *_ELEMENTARY, *CHOOSING}
+def writes(name: str, language: Language, elementary: Container[str]) -> bool:
+    """True if the operation `name` has a form of its own in a language with those functions."""
+    written = name in OPS and inline(OPS[name], language)
+    return bool(written) or name in elementary or formula(name, _Maths) is not None
+
+
+def knows(name: str) -> bool:
+    """True if the operation `name` has a form in JavaScript of its own."""
+    return writes(name, JAVASCRIPT, _ELEMENTARY)
 
 
 class NotWritten(ValueError):
@@ -149,9 +157,9 @@ class Script:
         names = ["a", "b"][: max(1, arguments - 1)] + ["out"][: arguments - 1]
         try:
             return self._function(expression, names)
-        except NotWritten:
-            raise
         except Exception as error:  # ordinary Python, which only floats can be given to
+            if isinstance(error, NotWritten) or raised_by_a_handler(error):
+                raise
             raise NotWritten("it is Python that takes only floats") from error
 
     def forward(self, op: Op) -> str:
@@ -216,10 +224,10 @@ class Script:
         if name not in self._functions:
             names = ["a", "b"][: len(op.partials)]
             try:
-                read = self.read(CHOOSING.get(op.name, op.forward), names)
-            except NotWritten:
-                raise
+                read = self.read(formula(op.name, _Maths) or op.forward, names)
             except Exception as error:  # ordinary Python, which only floats can be given to
+                if isinstance(error, NotWritten) or raised_by_a_handler(error):
+                    raise
                 raise NotWritten(f"{op.name} is Python that takes only floats") from error
             self._functions[name] = self.definition(name, names, *read)
         return name

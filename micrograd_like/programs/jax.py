@@ -18,7 +18,7 @@ from jax import numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from micrograd_like.operation import OPS
-from micrograd_like.programs.branchless import formulas
+from micrograd_like.programs.branchless import formula
 from micrograd_like.programs.rows import read_array
 from micrograd_like.programs.tape import Operand, Tape
 
@@ -96,9 +96,17 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "sigmoid": _sigmoid,
     "softplus": _softplus,
     "logaddexp": _logaddexp,
-    **formulas(Maths),
 }
-SUPPORTED = FUNCTIONS.keys()
+
+
+def function_of(name: str) -> Callable[..., Array] | None:
+    """The function of the operation `name`; None if there is none."""
+    return FUNCTIONS.get(name) or formula(name, Maths)
+
+
+def knows(name: str) -> bool:
+    """True if there is a function of the operation `name`."""
+    return function_of(name) is not None
 
 
 class Schedule:
@@ -164,7 +172,8 @@ def _places(numbers: Iterable[int]) -> Array:
 
 
 def _branch(name: str) -> Callable[[Array, Array], Array]:
-    function, arity = FUNCTIONS[name], len(OPS[name].partials)
+    function, arity = function_of(name), len(OPS[name].partials)
+    assert function is not None
     return lambda a, b: function(*(a, b)[:arity])
 
 

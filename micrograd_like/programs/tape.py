@@ -14,12 +14,13 @@ out what a result does not need. Nothing here knows how lines are run.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import cached_property
 from typing import Any, NamedTuple, overload
 
 from micrograd_like import ops
+from micrograd_like._internal.interrupts import raised_by_a_handler
 from micrograd_like.engine import Value, columns_of, topological_order
 from micrograd_like.graph import check_root
 from micrograd_like.operation import OPS, AnomalyError, Op, Operators, evaluate, real, row
@@ -221,11 +222,11 @@ class Tape:
         extra = [x for contributions in self.gradients for x in contributions] if gradient else []
         return [*self.outputs, *extra]
 
-    def unsupported(self, known: Container[str]) -> list[str]:
-        """The operations that a backend which knows those can't run."""
+    def unsupported(self, knows: Callable[[str], bool]) -> list[str]:
+        """The operations that a backend can't run, which `knows` an operation by name or not."""
         lines = self.needed(self.results(gradient=True))
         names = {self.names[line] for line in lines} - {""}
-        return sorted({name.partition(".")[0] for name in names if name not in known})
+        return sorted({name.partition(".")[0] for name in names if not knows(name)})
 
     def find_anomaly(
         self,
@@ -488,8 +489,10 @@ class _Writer:
             result = expression(*[_Symbol(steps, place - arity) for place in range(arity)])
             if not isinstance(result, _Symbol):
                 result = real(result)
-        except Exception:  # noqa: BLE001  # ordinary Python, which will be called with floats
-            return None
+        except Exception as error:
+            if raised_by_a_handler(error):
+                raise
+            return None  # ordinary Python, which will be called with floats
 
         def place(x: Any) -> int:
             return arity + x.place if isinstance(x, _Symbol) else self.constant(x)

@@ -19,7 +19,7 @@ from micrograd_like.engine import Value
 from micrograd_like.graph import distinct_names, groups_of, nodes_of
 from micrograd_like.operation import OPS, Op
 from micrograd_like.optim import SGD, Adam, Optimizer
-from micrograd_like.programs.javascript import SUPPORTED, Script, elementary
+from micrograd_like.programs.javascript import Script, elementary, knows
 from micrograd_like.programs.tape import Operand, Tape
 from micrograd_like.render.page import (
     fill_page,
@@ -210,7 +210,7 @@ class _Columns:
     def __init__(self, trace: Trace, tops: Sequence[Value]) -> None:
         tape = Tape(trace.roots, trace.inputs, trace.parameters, follow=True)
         tape = tape.careful()  # as in every page: zeros are told at once
-        if missing := tape.unsupported(SUPPORTED):
+        if missing := tape.unsupported(knows):
             raise ValueError(
                 f"a page can't compute {', '.join(missing)}: forward or a partial is Python that "
                 "takes only floats; write it with operations"

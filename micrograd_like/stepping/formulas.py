@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, final
 
 from micrograd_like._internal.cuts import read_partial
+from micrograd_like._internal.interrupts import raised_by_a_handler
 from micrograd_like._internal.text import Text, folded, number, rounded
 from micrograd_like.operation import LINE, OPS, Op, Operators, evaluate, real
 
@@ -169,7 +170,9 @@ def describe(op: Op) -> Text:
     for i, name in enumerate(names):
         try:
             slope = local_derivative(op, i, names, "out")
-        except Exception as error:  # noqa: BLE001  # somebody's own row may ask for floats
+        except Exception as error:  # somebody's own row may ask for floats
+            if raised_by_a_handler(error):
+                raise
             lines.append(f"  ∂out/∂{name} is no formula: {error}")
             continue
         lines.append(f"  ∂out/∂{name} = {slope}")

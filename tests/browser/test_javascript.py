@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 from micrograd_like import Value
 from micrograd_like.operation import Op
 from micrograd_like.programs.javascript import Script, elementary
+from tests.programs.test_masks import MASKED, Z, check, rows_of
 from tests.support.programs import SPECIAL, TABLE, U, compiled, expected
 from tests.support.random_graphs import Recipe, random_recipe
 
@@ -57,6 +58,19 @@ def test_every_row_of_the_table(page: Page, op: Op) -> None:
     for row, node, found in zip(rows, nodes, run(page, functions, script, rows), strict=True):
         for x, want in zip(found, (node.data, *node.local_grads), strict=True):
             assert near(x, want), (op, row, found, node.local_grads)
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_masks(page: Page, name: str) -> None:
+    source = compiled(MASKED[name][0], Z, len(Z), "javascript").source
+    for row in rows_of(name):
+        mean, gradient, _ = page.evaluate(
+            "([source, parameters, row]) => { const module = {};"
+            "new Function('module', source)(module);"
+            "return module.exports.value_and_grad(parameters, [row]); }",
+            [source, list(Z), list(row)],
+        )
+        check(name, [row], mean, gradient)
 
 
 def test_random_graphs(page: Page) -> None:

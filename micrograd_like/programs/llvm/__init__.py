@@ -1,6 +1,6 @@
 """The backend "llvm": a tape as machine code for the host."""
 
-from micrograd_like.programs.llvm.operations import SUPPORTED
+from micrograd_like.programs.llvm.operations import knows
 from micrograd_like.programs.llvm.runner import LlvmRunner
 
-__all__ = ["SUPPORTED", "LlvmRunner"]
+__all__ = ["LlvmRunner", "knows"]

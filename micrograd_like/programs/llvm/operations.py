@@ -8,13 +8,13 @@ None, None)) is a + b·c, with None where the next operand goes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 from llvmlite import ir
 
-from micrograd_like.programs.branchless import formulas
+from micrograd_like.programs.branchless import formula
 from micrograd_like.programs.llvm import vector_math
 from micrograd_like.programs.llvm.assembly import LANES, TRUTHS, VECTOR, Assembly
 from micrograd_like.programs.llvm.vector_math import Lanes
@@ -83,9 +83,17 @@ FORMULAS = {
     "pow -1.0": lambda a: 1.0 / a,
     "pow -2.0": _inverse_square,
     "pow 0.5": _root,
-    **formulas(Maths),
 }
-SUPPORTED = {*FORMS, *FORMULAS, *vector_math.FUNCTIONS}
+
+
+def function_of(name: str) -> Callable[..., Lanes] | None:
+    """The function of an operation that is no form; None if there is none."""
+    return FORMULAS.get(name) or formula(name, Maths) or vector_math.FUNCTIONS.get(name)
+
+
+def knows(name: str) -> bool:
+    """True if there are instructions for the operation `name`."""
+    return name in FORMS or function_of(name) is not None
 
 
 def write(assembly: Assembly, expression: Expression, operands: Iterator[str]) -> str:
@@ -125,6 +133,7 @@ def _define(module: ir.Module, name: str, arity: int) -> str:
         function.linkage = "internal"
         function.attributes.add("nounwind")
         body = ir.IRBuilder(function.append_basic_block())
-        formula = FORMULAS.get(name) or vector_math.FUNCTIONS[name]
-        body.ret(formula(*(Lanes(body, operand) for operand in function.args)).value)
+        function_of_lanes = function_of(name)
+        assert function_of_lanes is not None
+        body.ret(function_of_lanes(*(Lanes(body, operand) for operand in function.args)).value)
     return str(function.name)

@@ -86,6 +86,7 @@ class Lanes:
 
     __add__, __sub__ = binary("fadd", "add"), binary("fsub", "sub")
     __mul__, __truediv__ = binary("fmul", "mul"), binary("fdiv", "sdiv")
+    __radd__, __rmul__ = __add__, __mul__
     __and__, __or__, __xor__ = binary("", "and_"), binary("", "or_"), binary("", "xor")
     __lshift__, __rshift__ = binary("", "shl"), binary("", "lshr")
     __lt__, __gt__ = binary("fcmp_ordered", "", "<"), binary("fcmp_ordered", "", ">")
@@ -93,6 +94,9 @@ class Lanes:
 
     def __neg__(self) -> Lanes:
         return self.like(self.builder.fneg(self.value))
+
+    def __rsub__(self, number: float) -> Lanes:
+        return self.like(self.builder.fsub(value_of(number, self.kind), self.value))
 
     def __rtruediv__(self, number: float) -> Lanes:
         return self.like(self.builder.fdiv(value_of(number, self.kind), self.value))
