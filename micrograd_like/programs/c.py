@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from micrograd_like.operation import OPS
 from micrograd_like.programs.javascript import Script, SourceRunner, writes
-from micrograd_like.programs.spelling import Language, inline
+from micrograd_like.programs.spelling import Language
 from micrograd_like.programs.tape import Line, Operand, Tape
 
 _LIBRARY = {

@@ -135,7 +135,13 @@ class Trace:
         self.classes = 0 if self.single or not isinstance(given, int) else len(outputs)
         target = [Value(x) for x in self.target(given)]
         many = self.classes or isinstance(given, list)
-        cost = loss([output], [target if many else target[0]])
+        try:
+            cost = loss([output], [target if many else target[0]])
+        except TypeError as error:
+            raise TypeError(
+                "a program is made with Values in the place of an example's numbers, and a "
+                f"probability for each class in that of an index; the loss can't take them: {error}"
+            ) from error
         return [cost, *outputs], [*row, *target]
 
     def target(self, target: Any) -> list[float]:
@@ -172,7 +178,7 @@ class AsProgram:
         self._optimizer = optimizer
         self._by_rule = isinstance(optimizer, Optimizer)
         self._single, self._target = trace.single, trace.target
-        self.digest, self._moved = trace.digest, trace.moved
+        self.digest, self._moved, self.nodes = trace.digest, trace.moved, len(trace.nodes)
         self.parameters: list[Value] = trace.parameters
         self.before: Sequence[float] = ()
         self._tape, self._runner = _program(model, trace)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import isclose, sin
+from math import ceil, isclose, sin
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -70,6 +70,12 @@ def as_program_seconds(work: Work, nodes: int, kept: bool) -> float:
     return (0.0 if kept else compiling_seconds(nodes)) + checked * NODE / 2 + run
 
 
+def epochs_between_checks(work: Work, nodes: int, parameters: int) -> int:
+    """Epochs from one compared example to the next, so that these take a tenth of the time."""
+    epoch = len(work.examples.rows) * nodes * COMPILED_NODE + work.steps / work.epochs * STEP
+    return ceil(10.0 * (nodes * NODE / 2 + parameters * PARAMETER + 2 * STEP) / epoch)
+
+
 def compiling_seconds(nodes: int) -> float:
     """An estimate of the time it takes to make a program of a graph of so many nodes."""
     return FIRST_PROGRAM + nodes * LINE
@@ -102,7 +108,7 @@ def choose(
         if not kept:
             tell(nodes, compiling_seconds(nodes))
         program = AsProgram(model, trace, optimizer)
-        require_same(program, on_values, work, nodes)
+        require_same(program, on_values, work)
     except Exception as error:
         if compile != "auto" or raised_by_a_handler(error):
             raise
@@ -112,7 +118,7 @@ def choose(
     return program
 
 
-def require_same(program: AsProgram, on_values: OnValues, work: Work, nodes: int) -> None:
+def require_same(program: AsProgram, on_values: OnValues, work: Work) -> None:
     """Raise ValueError unless `program` computes what Values do, for examples and for batches.
 
     A program is the graph of one example, and the loss of a batch the mean over its examples. So
@@ -120,7 +126,7 @@ def require_same(program: AsProgram, on_values: OnValues, work: Work, nodes: int
     allow, spread over the data; and the loss of batches of every size that occurs is compared with
     the mean over their examples.
     """
-    most = max(16, CHECKED_NODES // nodes)
+    most = max(16, CHECKED_NODES // program.nodes)
     for examples in (work.examples, work.held_out):
         if not examples.rows:
             continue
@@ -139,20 +145,42 @@ def require_same(program: AsProgram, on_values: OnValues, work: Work, nodes: int
     _require_same_elsewhere(program, on_values, work.examples)
 
 
-def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: Examples) -> None:
-    """Raise ValueError where a number of a parameter was read, and so is a constant from now on.
+MOVES = (
+    lambda k: 1e-3 * sin(k),
+    *[lambda k, by=by: by for by in (1.0, -1.0, 10.0, -10.0)],
+    *[lambda k, by=by: by * sin(k) for by in (1.0, 10.0)],
+)
+"""Moves of the parameters 1, 2, …, in units of 1 + |x|, to where else a program is compared."""
 
-    One example is computed with parameters a little off, which then are what they were.
+
+def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: Examples) -> None:
+    """Raise ValueError where model or loss decides something by the numbers of parameters.
+
+    A number that was read, and a branch that was taken, would be frozen into the program. So an
+    example is computed in both ways where the parameters are a little off, and where they are far
+    off: all to one side, or each to its own. Afterwards they are what they were.
     """
     kept = [parameter.data for parameter in program.parameters]
-    first = Examples(examples.rows[:1], examples.targets[:1])
+    chosen = _spread(range(len(examples.rows)), len(MOVES))
+    same = True
     with uninterrupted():  # all of it: Ctrl-C may come between any two lines, the last ones too
         try:
-            for k, (parameter, x) in enumerate(zip(program.parameters, kept, strict=True)):
-                parameter.data = x + 1e-3 * (1.0 + abs(x)) * sin(k + 1.0)
-            [cost], [output] = program.each(program.read(first))
-            program.forget()
-            same = same_example(program, on_values, first, 0, (cost, output))
+            for place, move in enumerate(MOVES):
+                i = chosen[place % len(chosen)]
+                for k, (parameter, x) in enumerate(zip(program.parameters, kept, strict=True)):
+                    parameter.data = x + (1.0 + abs(x)) * move(k + 1.0)
+                one = Examples([examples.rows[i]], [examples.targets[i]])
+                [cost], [output] = program.each(program.read(one))
+                program.forget()
+                try:
+                    same = same and same_example(
+                        program, on_values, one, 0, (cost, output), rounding=1e-9
+                    )
+                except (ArithmeticError, ValueError) as error:
+                    if raised_by_a_handler(error):
+                        raise
+                    # Model or loss refuses such parameters, as binary_cross_entropy does outputs
+                    # that are no probabilities, and so would a training that came there.
         finally:
             for parameter, x in zip(program.parameters, kept, strict=True):
                 parameter.data = x
@@ -164,17 +192,23 @@ def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: E
 
 
 def same_example(
-    program: AsProgram, on_values: OnValues, examples: Examples, i: int, computed: tuple[float, Any]
+    program: AsProgram,
+    on_values: OnValues,
+    examples: Examples,
+    i: int,
+    computed: tuple[float, Any],
+    rounding: float = 1e-12,
 ) -> bool:
     """True if loss and output of example `i`, as `program` computed them, are those of Values.
 
-    If the numbers differ, it may be by rounding: then the graph of that example decides.
+    If the numbers differ by more than `rounding`, relatively, the example's graph decides, which
+    takes longer.
     """
     try:
         cost, [output] = on_values.evaluate(examples, [i])
         expected = [cost, *_listed(output)]
         found = [computed[0], *_listed(computed[1])]
-        if all(_close(a, b, 1e-12 * abs(a)) for a, b in zip(expected, found, strict=True)):
+        if all(_close(a, b, rounding * abs(a)) for a, b in zip(expected, found, strict=True)):
             return True
         other = Trace(on_values.model, on_values.loss, on_values.optimizer, examples, i)
     except AnomalyError:

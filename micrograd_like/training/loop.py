@@ -12,12 +12,14 @@ from time import perf_counter
 from typing import Any, Self
 
 from micrograd_like._internal.arguments import generator, switch, whole
+from micrograd_like._internal.cuts import cut
 from micrograd_like._internal.extras import load
 from micrograd_like._internal.interrupts import Interrupts, uninterrupted
 from micrograd_like.engine import Value
+from micrograd_like.operation import NUMBER
 from micrograd_like.training.alone import alone
 from micrograd_like.training.batches import AsProgram, OnValues, Outputs, Way, numbers
-from micrograd_like.training.choice import Work, choose, same_example
+from micrograd_like.training.choice import Work, choose, epochs_between_checks, same_example
 from micrograd_like.training.history import Best, History, Row
 from micrograd_like.training.metrics import Loss, Metric, Share, read_metrics
 from micrograd_like.training.progress import reporter
@@ -136,6 +138,10 @@ class Training:
         output = self.model(self._examples.rows[0])
         values = [output] if isinstance(output, Value) else output
         listed = isinstance(values, list | tuple) and len(values) > 0
+        for place, value in enumerate(values if listed else [output]):
+            if isinstance(value, NUMBER):
+                what = f"the model's output {place}" if listed else "the model"
+                raise cut(what, self.model, value, "its parameters are Values")
         if not listed or not all(isinstance(value, Value) for value in values):
             raise TypeError(f"model returns a Value or a list of them, got {output!r:.80}")
         if isinstance(output, Value):
@@ -146,6 +152,8 @@ class Training:
             for i in range(0, len(examples.targets), self._size):
                 targets = examples.targets[i : i + self._size]
                 cost = self._loss([output] * len(targets), targets)
+                if isinstance(cost, NUMBER):
+                    raise cut("the loss", self._loss, cost)
                 if not isinstance(cost, Value):
                     raise TypeError(
                         f"loss returns a Value, got {type(cost).__name__}: {cost!r:.80}"
@@ -189,6 +197,10 @@ class Training:
             self._compile, self.model, self._loss, self._optimizer, work, self._report.compiling
         )
         self._chosen = self._epoch
+        if isinstance(self._run, AsProgram):
+            self._between_checks = epochs_between_checks(
+                work, self._run.nodes, len(self._run.parameters)
+            )
         self._data = self._run.read(self._examples)
         self._held_out_data = self._run.read(self._held_out)
 
@@ -330,10 +342,10 @@ class Training:
         """Compile anew where a callback changed model, loss or optimiser.
 
         One example is computed in both ways, another one each time. Without callbacks only a branch
-        on a parameter can change anything: then less and less often, and after the last epoch.
+        on a parameter can change anything that was not seen before: then as often as costs little.
         """
         done, last = self._epoch - self._chosen, not self.goes_on()
-        if not self._callbacks and done & (done - 1) and not last:
+        if not self._callbacks and done % self._between_checks and not last:
             return
         examples, i = self._examples, self._epoch * 7919 % len(self._examples.rows)
         if program.follows(self._optimizer):

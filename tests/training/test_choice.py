@@ -21,6 +21,7 @@ from micrograd_like import (
     SGD,
     Adam,
     Value,
+    binary_cross_entropy,
     binary_cross_entropy_with_logits,
     fit,
     maximum,
@@ -63,6 +64,16 @@ def weighted(outputs: list[Any], targets: list[Any]) -> Any:
     return reduce(add, terms) / reduce(add, weights)
 
 
+def ranking(outputs: list[Any], targets: list[Any]) -> Any:
+    """What is above in the data is wanted to be above by 1."""
+    gaps = [
+        (a - b) * (s - t)
+        for a, s in zip(outputs, targets, strict=True)
+        for b, t in zip(outputs, targets, strict=True)
+    ]
+    return reduce(add, [(1.0 - gap).relu() for gap in gaps]) / len(gaps)
+
+
 def spread(outputs: list[Any], targets: list[Any]) -> Any:
     mean = reduce(add, outputs) / len(outputs)
     return mse_loss(outputs, targets) + reduce(add, [(o - mean) ** 2 for o in outputs])
@@ -85,6 +96,7 @@ OTHERS: dict[str, Callable[..., Any]] = {
     "sum over the wanted size": lambda o, t: reduce(add, squares(o, t)) / 4,
     "maximum": lambda o, t: reduce(maximum, squares(o, t)),
     "weighted mean": weighted,
+    "pairs in order": ranking,
     "spread": spread,
     "neighbours": lambda o, t: mse_loss(o, t) + (o[0] - o[-1]) ** 2,
     "gradient alone": coupled_slope,
@@ -121,6 +133,25 @@ def test_another_loss_of_a_batch_is_refused_or_runs_on_values(loss: Any) -> None
     with pytest.warns(RuntimeWarning, match="a program computes means over examples only"):
         found = regression("auto", loss)
     assert found == regression(False, loss)
+
+
+@pytest.mark.usefixtures("free")
+def test_a_loss_that_can_not_be_read_on_values_is_refused_or_runs_on_numbers() -> None:
+    def compared(outputs: list[Any], targets: list[Any]) -> Any:
+        pairs = [
+            (a, b)
+            for a, s in zip(outputs, targets, strict=True)
+            for b, t in zip(outputs, targets, strict=True)
+            if s > t
+        ]
+        return reduce(add, [(1.0 - (a - b)).relu() for a, b in pairs], Value(0.0))
+
+    why = r"made with Values in the place .* can't take them: Value > Value"
+    with pytest.raises(TypeError, match=why):
+        regression(True, compared)
+    with pytest.warns(RuntimeWarning, match=why):
+        found = regression("auto", compared)
+    assert found == regression(False, compared)
 
 
 def test_a_loss_that_is_a_mean_for_whole_batches_alone_is_refused() -> None:
@@ -238,14 +269,47 @@ def test_a_change_in_a_callback_is_followed(change: Callable[[Changing], object]
     assert train_changing(True, change) == pytest.approx(expected, rel=1e-11)
 
 
-def test_a_branch_on_a_parameter_is_seen_and_said() -> None:
+BRANCHES: dict[str, Callable[[Value, Any], Any]] = {
+    "threshold": lambda w, x: w * x if w.data > 0.5 else w * x * 0.5,
+    "never met so far": lambda w, x: w * x if w.data < 3.0 else w * 0.0,
+    "size": lambda w, x: w * x if abs(w.data) < 5.0 else w * x * 0.5,
+    "product": lambda w, x: w * x if (w * x).data > 0 else w * x * 0.1,
+    "the other way": lambda w, x: w * x * 0.5 if w.data <= -2.0 else w * x,
+}
+
+
+@pytest.mark.parametrize("lr", [0.0, 0.1])
+@pytest.mark.parametrize("branch", BRANCHES.values(), ids=BRANCHES)
+def test_a_branch_on_a_parameter_is_seen_before_it_turns(branch: Any, lr: float) -> None:
     class Turning(Scale):
         def __call__(self, x: Any) -> Any:
-            return self.w * x[0] if self.w.data > 0.5 else self.w * x[0] * 0.5
+            return branch(self.w, x[0])
 
     model = Turning(0.9)
+    optimizer = SGD([model.w], lr=lr)
+    with pytest.raises(ValueError, match="with other parameters the graph is another one"):
+        train(model, [[1.0], [2.0]], [0.0, 1.0], optimizer, 40, compile=True)
+    assert (model.w.data, optimizer.steps) == (0.9, 0)
+
+
+def test_parameters_that_a_loss_refuses_decide_nothing() -> None:
+    """binary_cross_entropy raises for 10 · x, which is no probability."""
+    for compile in (False, True):
+        model = Scale(0.9)
+        data = [[0.5], [1.0]], [0.0, 1.0], SGD([model.w], lr=0.01)
+        history = train(model, *data, 3, loss=binary_cross_entropy, compile=compile)
+        assert len(history.rows) == 3
+
+
+def test_a_branch_that_turns_too_far_off_to_be_seen_is_said_when_it_does() -> None:
+    class Turning(Scale):
+        def __call__(self, x: Any) -> Any:
+            return self.w * x[0] if not 0.40 < self.w.data < 0.45 else self.w * x[0] * 0.5
+
+    model = Turning(0.9)
+    optimizer = SGD([model.w], lr=0.005)
     with pytest.warns(RuntimeWarning, match="by the numbers of parameters"):
-        train(model, [[1.0]], [0.0], SGD([model.w], lr=0.1), 40, compile=True)
+        train(model, [[1.0]], [0.0], optimizer, 75, compile=True)
 
 
 READS: dict[str, Callable[[Value], Any]] = {

@@ -645,7 +645,11 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "metrics": ({"metrics": "accuracy"}, TypeError, "metrics is a list such as"),
     "rng": ({"rng": 42}, TypeError, r"rng .*got int: 42; for a seed write random\.Random"),
     "loss by name": ({"loss": "mse"}, TypeError, "loss is a function such as mse_loss, got 'mse'"),
-    "loss of floats": ({"loss": lambda z, t: 0.5}, TypeError, r"returns a Value, got float: 0\.5"),
+    "loss of floats": (
+        {"loss": lambda z, t: 0.5},
+        TypeError,
+        r"the loss returned a plain number, 0\.5",
+    ),
     "model": ({"model": MLP}, TypeError, "model is a Module such as"),
     "no model": ({"model": abs}, TypeError, "model is a Module such as"),
     "optimizer": ({"optimizer": "adam"}, TypeError, "optimizer is one such as .* got 'adam'"),
@@ -703,7 +707,37 @@ def test_hinge_targets_are_signs() -> None:
     assert 0.0 <= history.rows[0]["accuracy"] <= 1.0
 
 
-@pytest.mark.parametrize("output", [0.5, None, [], "x"])
+class Cut(Scale):
+    """A model that loses its graph in a function of math."""
+
+    def __call__(self, x: Any) -> Any:
+        return math.tanh(self.w * x[0])
+
+
+class HalfCut(Scale):
+    def __call__(self, x: Any) -> Any:
+        return [self.w * x[0], math.exp(self.w)]
+
+
+CUTS: dict[str, tuple[Any, Any, Any, str]] = {
+    "model": (Cut, mse_loss, Y5, r"the model returned .* its parameters are Values.*v\.tanh\(\)"),
+    "one of its outputs": (HalfCut, mse_loss, [[y, y] for y in Y5], r"output 1 .*v\.exp\(\)"),
+    "loss": (Scale, lambda o, t: math.sqrt(mse_loss(o, t)), Y5, r"the loss .*v\.sqrt\(\)"),
+    "loss by float": (Scale, lambda o, t: float(mse_loss(o, t)) * 2, Y5, "the loss .*constant"),
+}
+
+
+@both_ways
+@pytest.mark.parametrize(("model", "loss", "y", "message"), CUTS.values(), ids=CUTS)
+def test_a_graph_that_is_cut_is_named_with_the_method_to_use(
+    model: Any, loss: Any, y: Any, message: str, compile: bool
+) -> None:
+    made = model()
+    with pytest.raises(TypeError, match=message):
+        train(made, X5, y, SGD([made.w], lr=0.1), loss=loss, compile=compile)
+
+
+@pytest.mark.parametrize("output", [None, [], "x"])
 def test_a_model_that_returns_no_values_is_named(output: Any) -> None:
     class Odd(Scale):
         def __call__(self, x: Any) -> Any:
