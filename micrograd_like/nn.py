@@ -72,7 +72,7 @@ def _leads_to(value: Value, parameters: Mapping[Value, Any]) -> bool:
     seen, stack = {value}, [value]
     while stack:
         node = stack.pop()
-        if node in parameters or node.op == "detach":
+        if node in parameters or (node.op and OPS[node.op].constant):
             return True  # what is detached is meant to be a constant
         for parent in node.parents:
             if parent not in seen:

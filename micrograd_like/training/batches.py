@@ -397,6 +397,11 @@ def _programs_of(model: Any) -> dict[str, Any]:
         return {}
 
 
+def has_programs(model: Any) -> bool:
+    """True if there are programs of this model, which may be of the graph that is wanted."""
+    return bool(_programs_of(model))
+
+
 def is_kept(model: Any, trace: Trace) -> bool:
     """True if there is a program of this graph already."""
     return trace.digest in _programs_of(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil, isclose, sin
 from types import FunctionType
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 from micrograd_like._internal.extras import installed
 from micrograd_like._internal.interrupts import raised_by_a_handler, uninterrupted
-from micrograd_like.engine import Value
+from micrograd_like.engine import Value, topological_order
 from micrograd_like.operation import AnomalyError
 from micrograd_like.training.batches import (
     AsProgram,
@@ -17,6 +18,7 @@ from micrograd_like.training.batches import (
     Outputs,
     Trace,
     Way,
+    has_programs,
     is_kept,
     leaves,
 )
@@ -34,8 +36,8 @@ STEP = 40e-6
 """A step of a program, beside its arithmetic."""
 COMPILED_NODE = 4e-9
 """A node for one example in machine code, with its derivatives."""
-FIRST_PROGRAM, LINE = 0.2, 150e-6
-"""To import and start the compiler, and to compile a node with its derivatives."""
+IMPORT, PROGRAM, LINE = 0.25, 0.1, 15e-6
+"""To import the compiler, to compile any program, and what each of its nodes adds to that."""
 
 CHECKED_NODES = 2_000_000
 """A program is compared with Values on every example, until their graphs have so many nodes."""
@@ -65,7 +67,7 @@ def on_values_seconds(work: Work, nodes: int, parameters: int) -> float:
 def as_program_seconds(work: Work, nodes: int, kept: bool) -> float:
     """An estimate of the time that `work` takes as a program, compiled first unless it is kept."""
     each = len(work.examples.rows) + len(work.held_out.rows)
-    checked = min(each * nodes, CHECKED_NODES)
+    checked = min(each * nodes, CHECKED_NODES) + len(MOVES) * nodes
     run = work.epochs * each * nodes * COMPILED_NODE + work.steps * STEP
     return (0.0 if kept else compiling_seconds(nodes)) + checked * NODE / 2 + run
 
@@ -78,7 +80,7 @@ def epochs_between_checks(work: Work, nodes: int, parameters: int) -> int:
 
 def compiling_seconds(nodes: int) -> float:
     """An estimate of the time it takes to make a program of a graph of so many nodes."""
-    return FIRST_PROGRAM + nodes * LINE
+    return (0.0 if "llvmlite" in sys.modules else IMPORT) + PROGRAM + nodes * LINE
 
 
 def choose(
@@ -98,12 +100,15 @@ def choose(
     on_values = OnValues(model, loss, optimizer)
     if not compile or (compile == "auto" and not installed("numpy", "llvmlite")):
         return on_values
+    cost, _ = on_values.graph(work.examples, [0])
+    nodes = len(topological_order(cost))
+    most = on_values_seconds(work, nodes, len(on_values.parameters))
+    if compile == "auto" and as_program_seconds(work, nodes, has_programs(model)) > most:
+        return on_values
     try:
         trace = Trace(model, loss, optimizer, work.examples)
-        kept, nodes = is_kept(model, trace), len(trace.nodes)
-        if compile == "auto" and as_program_seconds(work, nodes, kept) > on_values_seconds(
-            work, nodes, len(trace.parameters)
-        ):
+        kept = is_kept(model, trace)
+        if compile == "auto" and as_program_seconds(work, nodes, kept) > most:
             return on_values
         if not kept:
             tell(nodes, compiling_seconds(nodes))
@@ -133,7 +138,7 @@ def require_same(program: AsProgram, on_values: OnValues, work: Work) -> None:
         costs, outputs = program.each(program.read(examples))
         program.sync()
         for i in _spread(range(len(examples.rows)), most):
-            if not same_example(program, on_values, examples, i, (costs[i], outputs[i])):
+            if not same_example(program, on_values, examples, i, (costs[i], outputs[i]), 1e-10):
                 raise ValueError(
                     f"example {i} is computed in another way than example 0, so model or loss "
                     "decides something in Python: use compile=False"
@@ -145,12 +150,11 @@ def require_same(program: AsProgram, on_values: OnValues, work: Work) -> None:
     _require_same_elsewhere(program, on_values, work.examples)
 
 
-MOVES = (
-    lambda k: 1e-3 * sin(k),
-    *[lambda k, by=by: by for by in (1.0, -1.0, 10.0, -10.0)],
-    *[lambda k, by=by: by * sin(k) for by in (1.0, 10.0)],
+MOVES: tuple[tuple[float, Callable[[float], float]], ...] = (
+    (1e-3, sin),
+    *[(by, each) for by in (1.0, 10.0) for each in (lambda k: 1.0, lambda k: -1.0, sin)],
 )
-"""Moves of the parameters 1, 2, …, in units of 1 + |x|, to where else a program is compared."""
+"""Moves of parameters to where else a program is compared: a size, times 1 + |x|, and a sign."""
 
 
 def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: Examples) -> None:
@@ -165,10 +169,10 @@ def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: E
     same = True
     with uninterrupted():  # all of it: Ctrl-C may come between any two lines, the last ones too
         try:
-            for place, move in enumerate(MOVES):
+            for place, (by, sign) in enumerate(MOVES):
                 i = chosen[place % len(chosen)]
                 for k, (parameter, x) in enumerate(zip(program.parameters, kept, strict=True)):
-                    parameter.data = x + (1.0 + abs(x)) * move(k + 1.0)
+                    parameter.data = x + by * (1.0 + abs(x)) * sign(k + 1.0)
                 one = Examples([examples.rows[i]], [examples.targets[i]])
                 [cost], [output] = program.each(program.read(one))
                 program.forget()
