@@ -48,10 +48,12 @@ if TYPE_CHECKING:
         binary_cross_entropy_with_logits,
         cross_entropy,
         hinge_loss,
+        huber_loss,
+        mae_loss,
         mse_loss,
     )
     from micrograd_like.nn import MLP, Layer, Module, Neuron
-    from micrograd_like.optim import SGD, Adam, AdamW
+    from micrograd_like.optim import SGD, Adam, AdamW, RMSprop, clip_grad_norm
     from micrograd_like.programs import Program, compile
     from micrograd_like.render import Drawing, Player, draw, explore
     from micrograd_like.stepping import (
@@ -83,9 +85,9 @@ _HOME = {
         "programs": "Program compile",
         "datasets": "blobs circles digits first_names moons spirals xor",
         "losses": "binary_cross_entropy binary_cross_entropy_with_logits cross_entropy hinge_loss"
-        " mse_loss",
+        " huber_loss mae_loss mse_loss",
         "nn": "MLP Layer Module Neuron",
-        "optim": "SGD Adam AdamW",
+        "optim": "SGD Adam AdamW RMSprop clip_grad_norm",
         "render": "Drawing Player draw explore",
         "stepping": "Exercise Step Stepper debug descend exercise explain forward_mode nudge",
         "training": "Checkpoint History ModelFileError fit load load_checkpoint save",
@@ -112,6 +114,7 @@ __all__ = [
     "Op",
     "Player",
     "Program",
+    "RMSprop",
     "Step",
     "Stepper",
     "Value",
@@ -120,6 +123,7 @@ __all__ = [
     "blobs",
     "circles",
     "clip",
+    "clip_grad_norm",
     "compile",
     "cross_entropy",
     "debug",
@@ -139,6 +143,7 @@ __all__ = [
     "gradcheck",
     "hessian",
     "hinge_loss",
+    "huber_loss",
     "hvp",
     "jacobian",
     "jvp",
@@ -147,6 +152,7 @@ __all__ = [
     "load_checkpoint",
     "log_softmax",
     "logsumexp",
+    "mae_loss",
     "maximum",
     "minimum",
     "moons",

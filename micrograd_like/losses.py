@@ -37,6 +37,32 @@ def mse_loss(prediction: Any, target: Any) -> Any:
     return _mean_over(_squared_error, prediction, target)
 
 
+def mae_loss(prediction: Any, target: Any) -> Any:
+    """Mean absolute error: the mean of |prediction − target|.
+
+    Its gradient by one of n predictions is ±1/n, and 0 where the prediction is right.
+
+    >>> mae_loss([1.0, 5.0], [1.0, 2.0])
+    1.5
+    """
+    return _mean_over(_absolute_error, prediction, target)
+
+
+def huber_loss(prediction: Any, target: Any, delta: float = 1.0) -> Any:
+    """The mean of ½ r² for errors |r| up to `delta`, and of delta · (|r| − ½ delta) beyond.
+
+    It bends like the squared error near 0 and grows like the absolute one far out, so that a
+    target that is far off pulls no harder than others (Huber 1964). Raises ValueError for a
+    `delta` that is not above 0 and finite.
+
+    >>> huber_loss([1.0, 5.0], [1.5, 2.0])
+    1.3125
+    """
+    if not 0.0 < number("delta", delta) < math.inf:
+        raise ValueError(f"delta is above 0 and finite, got {delta!r:.80}")
+    return _mean_over(lambda p, t: _huber(p, t, float(delta)), prediction, target)
+
+
 def binary_cross_entropy(probability: Any, target: Any) -> Any:
     """The mean of −t ln p − (1 − t) ln(1 − p), for probabilities and targets t in [0, 1].
 
@@ -136,6 +162,16 @@ def _mean_over(loss: Callable[[Any, Any], Any], prediction: Any, target: Any) ->
 def _squared_error(prediction: Any, target: Any) -> Any:
     difference = prediction - target
     return difference * difference
+
+
+def _absolute_error(prediction: Any, target: Any) -> Any:
+    return ops.absolute(prediction - target)
+
+
+def _huber(prediction: Any, target: Any, delta: float) -> Any:
+    error = ops.absolute(prediction - target)
+    bent = ops.minimum(error, delta)
+    return bent * (error - 0.5 * bent)  # both cases, and no large parts that cancel
 
 
 def _check_binary(target: Any) -> None:

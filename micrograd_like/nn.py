@@ -412,7 +412,8 @@ class Layer(Module):
 class MLP(Module):
     """A multi-layer perceptron: `nin` inputs, then one layer for each size in `nouts`.
 
-    The last layer has the activation `output`, the others `activation`; `init` and `rng` are those
+    The last layer has the activation `output`, the others `activation`; or `activation` is a list
+    with one for each layer, the last included, and `output` is left out. `init` and `rng` are those
     of `Neuron`.
 
     >>> MLP(2, [2, 1], output="sigmoid")
@@ -424,8 +425,8 @@ class MLP(Module):
         nin: int,
         nouts: Iterable[int],
         *,
-        activation: Activation = "relu",
-        output: Activation = "linear",
+        activation: Activation | Sequence[Activation] = "relu",
+        output: Activation | None = None,
         init: Init = "uniform",
         rng: random.Random | None = None,
     ) -> None:
@@ -434,9 +435,22 @@ class MLP(Module):
         sizes = [whole("nin", nin, 1), *(whole("a layer's size", nout, 1) for nout in nouts)]
         if len(sizes) == 1:
             raise ValueError(f"nouts needs the size of at least one layer, got {nouts!r:.80}")
-        _activation(activation)
-        _activation(output, "output")
-        activations = [activation] * (len(sizes) - 2) + [output]
+        if isinstance(activation, (list, tuple)):
+            activations = list(activation)
+            if len(activations) != len(sizes) - 1:
+                raise ValueError(
+                    f"activation has one for each of {len(sizes) - 1} layer(s), got "
+                    f"{len(activations)}: {activation!r:.80}"
+                )
+            if output is not None:
+                raise ValueError(f"output={output!r:.80} is the last one of a list of activations")
+            for choice in activations:
+                _activation(choice)
+        else:
+            last = "linear" if output is None else output
+            _activation(activation)
+            _activation(last, "output")
+            activations = [activation] * (len(sizes) - 2) + [last]
         self.layers = [
             Layer(fan_in, fan_out, activation=name, init=init, rng=rng)
             for (fan_in, fan_out), name in zip(pairwise(sizes), activations, strict=True)

@@ -1,8 +1,8 @@
 """Optimisers: how one step changes parameters, given their gradients.
 
-The rules are those of PyTorch's documentation (torch.optim.SGD, Adam, AdamW). Each is written
-once, with + − · / and ** alone, and so serves one parameter, as floats, all of them at once, as
-numpy arrays, and, read on Values, machine code that runs many steps at a time: `update`.
+The rules are those of PyTorch's documentation (torch.optim.SGD, Adam, AdamW, RMSprop). Each is
+written once, with + − · / and ** alone, and so serves one parameter, as floats, all of them at
+once, as numpy arrays, and, read on Values, machine code that runs many steps at a time: `update`.
 
 >>> from micrograd_like import Value
 >>> w = Value(3.0)
@@ -309,3 +309,62 @@ class AdamW(Adam):
 
     def _decayed(self, p: Any, g: Any, lr: Any) -> tuple[Any, Any]:
         return p * (1.0 - lr * self.weight_decay), g
+
+
+class RMSprop(Optimizer):
+    """Descent scaled by a running mean v of the gradient's square (Tieleman and Hinton 2012).
+
+    v ← α v + (1 − α) g², and p ← p − lr · g / (√v + eps).
+
+    An `alpha` outside [0, 1) and another number that is negative or infinite raise ValueError; so
+    do parameters that are none, no leaves or named twice; wrong types raise TypeError.
+
+    >>> w = Value(1.0)
+    >>> w.grad = -8.0
+    >>> RMSprop([w], lr=0.25, alpha=0.75, eps=0.0).step()  # −8 / √(0.25 · 64) is −2
+    >>> w.data
+    1.5
+    """
+
+    buffer_names = ("square_avg",)
+    not_negative = ("square_avg",)
+
+    def __init__(
+        self, params: Iterable[Value], lr: Rate = 0.01, alpha: float = 0.99, eps: float = 1e-8
+    ) -> None:
+        super().__init__(params, lr)
+        self.alpha = _number("alpha", alpha, below=1.0)
+        self.eps = _number("eps", eps)
+
+    def update(self, numbers: tuple[Any, ...], p: Any, g: Any, *buffers: Any) -> tuple[Any, ...]:
+        """See `Optimizer.update`; the buffer is v."""
+        (lr,), (v,) = numbers, buffers
+        v = self.alpha * v + (1.0 - self.alpha) * g * g
+        return p - lr * g / (v**0.5 + self.eps), v
+
+
+def clip_grad_norm(params: Iterable[Value], max_norm: float) -> float:
+    """Scale the gradients of `params` so that their norm is `max_norm` at most.
+
+    The norm is the root of the sum of their squares. Returns the one that there was; gradients of
+    a smaller one are left as they are. To be called between `backward` and `step`.
+
+    Raises ValueError for a `max_norm` that is not above 0, and, with nothing changed, for a norm
+    that is nan or inf.
+
+    >>> a, b = Value(1.0), Value(2.0)
+    >>> a.grad, b.grad = 3.0, -4.0
+    >>> clip_grad_norm([a, b], 1.0), a.grad, b.grad
+    (5.0, 0.6000000000000001, -0.8)
+    """
+    most = _number("max_norm", max_norm)
+    if not most:
+        raise ValueError(f"max_norm is above 0, got {max_norm!r:.80}")
+    parameters = _parameters(params)
+    norm = math.hypot(*[parameter.grad for parameter in parameters])
+    if not math.isfinite(norm):
+        raise ValueError(f"the norm of the gradients is {norm}, and no factor makes it {most}")
+    if norm > most:
+        for parameter in parameters:
+            parameter.grad *= most / norm
+    return norm

@@ -17,13 +17,18 @@ from micrograd_like.losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,
     hinge_loss,
+    huber_loss,
+    mae_loss,
     mse_loss,
 )
 from micrograd_like.nn import MLP
 
 INF, NAN = math.inf, math.nan
 U = 2.0**-53
-ELEMENTWISE = [mse_loss, binary_cross_entropy, binary_cross_entropy_with_logits, hinge_loss]
+ELEMENTWISE = [
+    *(mse_loss, mae_loss, huber_loss, hinge_loss),
+    *(binary_cross_entropy, binary_cross_entropy_with_logits),
+]
 Loss = Callable[[Any, Any], Any]
 
 whole = st.integers(-50, 50)
@@ -70,6 +75,39 @@ def test_mean_squared_error(pairs: list[tuple[int, int]]) -> None:
     assert value == float(Fraction(sum((p - t) ** 2 for p, t in pairs), n))
     for slope, (p, t) in zip(gradient, pairs, strict=True):
         assert math.isclose(slope, Fraction(2 * (p - t), n), rel_tol=2 * U, abs_tol=0.0)
+
+
+@given(st.lists(st.tuples(whole, whole), min_size=1, max_size=8))
+def test_mean_absolute_error(pairs: list[tuple[int, int]]) -> None:
+    predictions, targets = map(list, zip(*pairs, strict=True))
+    value, gradient = with_gradient(mae_loss, predictions, targets)
+    n = len(pairs)
+    assert value == float(Fraction(sum(abs(p - t) for p, t in pairs), n))
+    assert gradient == [((p > t) - (p < t)) / n for p, t in pairs]
+
+
+@given(
+    st.lists(st.tuples(whole, whole), min_size=1, max_size=8), st.sampled_from([0.5, 1, 8, 2**40])
+)
+def test_huber_loss(pairs: list[tuple[int, int]], delta: float) -> None:
+    def of(error: int) -> Fraction:
+        d = Fraction(delta)
+        return Fraction(error * error, 2) if error <= d else d * (error - d / 2)
+
+    predictions, targets = map(list, zip(*pairs, strict=True))
+    loss: Loss = lambda p, t: huber_loss(p, t, delta)  # noqa: E731
+    value, gradient = with_gradient(loss, predictions, targets)
+    n = len(pairs)
+    assert value == float(sum(of(abs(p - t)) for p, t in pairs) / n)
+    for slope, (p, t) in zip(gradient, pairs, strict=True):
+        clipped = Fraction(max(-delta, min(delta, p - t)))
+        assert math.isclose(slope, clipped / n, rel_tol=2 * U, abs_tol=0.0)
+
+
+@pytest.mark.parametrize("delta", [0, -1.0, math.inf, math.nan])
+def test_a_delta_that_is_none(delta: float) -> None:
+    with pytest.raises(ValueError, match=f"delta is above 0 and finite, got {delta}"):
+        huber_loss(Value(1.0), 0.0, delta)
 
 
 @given(st.floats(1e-13, 1.0 - 2.0**-40), unit)

@@ -259,6 +259,29 @@ def test_the_summary_lists_every_activation_of_a_layer() -> None:
     assert "relu, sin" in layer.summary()
 
 
+def test_a_list_has_an_activation_for_each_layer() -> None:
+    model = MLP(2, [3, 2, 1], activation=["tanh", "silu", "sigmoid"], rng=random.Random(0))
+    found = [layer.neurons[0].activation for layer in model.layers]
+    assert found == ["tanh", "silu", "sigmoid"]
+    assert 0.0 < model([5.0, -3.0]).data < 1.0
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"activation": ["tanh"]}, r"one for each of 2 layer\(s\), got 1: \['tanh'\]"),
+        ({"activation": ["tanh", "tahn"]}, "unknown activation 'tahn'"),
+        ({"activation": ["relu", "relu"], "output": "tanh"}, "output='tanh' is the last one"),
+    ],
+)
+def test_a_list_of_activations_that_does_not_fit(how: dict[str, Any], message: str) -> None:
+    source = random.Random(1)
+    before = source.getstate()
+    with pytest.raises(ValueError, match=message):
+        MLP(2, [3, 1], rng=source, **how)
+    assert source.getstate() == before
+
+
 def test_an_activation_is_assignable_and_checked() -> None:
     neuron = Neuron(1)
     set_numbers(neuron, [1.0, 0.0])

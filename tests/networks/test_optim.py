@@ -16,13 +16,14 @@ from mpmath import mp, mpf
 
 from micrograd_like.engine import Value
 from micrograd_like.nn import MLP
-from micrograd_like.optim import SGD, Adam, AdamW, Optimizer
+from micrograd_like.optim import SGD, Adam, AdamW, Optimizer, RMSprop, clip_grad_norm
 from tests.support.published_rules import (
     START,
     STEPS,
     bowl,
     published_adam,
     published_adamw,
+    published_rmsprop,
     published_sgd,
     schedule,
     slopes,
@@ -52,6 +53,8 @@ RULES: list[tuple[Callable[..., Optimizer], Callable[..., list[Any]], dict[str, 
     (AdamW, published_adamw, {}),
     (AdamW, published_adamw, {"lr": 0.1, "weight_decay": 0.25, "eps": 0.0}),
     (AdamW, published_adamw, {"lr": schedule, "betas": (0.8, 0.9), "weight_decay": 0.0}),
+    (RMSprop, published_rmsprop, {}),
+    (RMSprop, published_rmsprop, {"lr": schedule, "alpha": 0.75, "eps": 1e-3}),
 ]
 
 
@@ -87,6 +90,34 @@ def test_the_first_step_of_adam_has_the_length_lr(size: float, sign: int, lr: fl
     p.grad = sign * size
     Adam([p], lr, eps=0.0).step()
     assert math.isclose(p.data, -sign * lr, rel_tol=1e-14)
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1, max_size=6).filter(any), st.floats(1e-3, 1e3))
+def test_gradients_are_scaled_to_the_norm_and_no_larger(grads: list[int], most: float) -> None:
+    parameters = [Value(0.0) for _ in grads]
+    for parameter, grad in zip(parameters, grads, strict=True):
+        parameter.grad = grad
+    norm = math.sqrt(sum(grad * grad for grad in grads))
+    assert clip_grad_norm(parameters, most) == pytest.approx(norm, rel=1e-15)
+    for parameter, grad in zip(parameters, grads, strict=True):
+        assert parameter.grad == pytest.approx(grad * min(1.0, most / norm), rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("grad", "most", "message"),
+    [
+        (1.0, 0.0, "max_norm is above 0, got 0.0"),
+        (1.0, -1.0, "max_norm is at least 0 and finite, got -1.0"),
+        (NAN, 1.0, "the norm of the gradients is nan, and no factor makes it 1.0"),
+        (-INF, 1.0, "the norm of the gradients is inf"),
+    ],
+)
+def test_gradients_that_no_factor_helps(grad: float, most: float, message: str) -> None:
+    a, b = Value(1.0), Value(2.0)
+    a.grad, b.grad = 3.0, grad
+    with pytest.raises(ValueError, match=message):
+        clip_grad_norm([a, b], most)
+    assert a.grad == 3.0
 
 
 # The learning rate.

@@ -15,6 +15,9 @@ F = torch.nn.functional
 
 PAIRS: list[tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any], bool]] = [
     (losses.mse_loss, F.mse_loss, False),
+    (losses.mae_loss, F.l1_loss, False),
+    (losses.huber_loss, F.huber_loss, False),
+    (lambda p, t: losses.huber_loss(p, t, 4.0), lambda p, t: F.huber_loss(p, t, delta=4.0), False),
     (losses.binary_cross_entropy, F.binary_cross_entropy, True),
     (losses.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits, False),
 ]

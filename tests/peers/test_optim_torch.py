@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from micrograd_like.engine import Value
-from micrograd_like.optim import SGD, Adam, AdamW
+from micrograd_like.optim import SGD, Adam, AdamW, RMSprop, clip_grad_norm
 from tests.support.published_rules import START, STEPS, bowl, schedule
 
 torch: Any = pytest.importorskip("torch")
@@ -22,6 +22,8 @@ HOW: list[tuple[Any, dict[str, Any]]] = [
     (AdamW, {}),
     (AdamW, {"lr": 0.1, "weight_decay": 0.25, "eps": 0.0}),
     (AdamW, {"lr": schedule, "weight_decay": 0.0}),
+    (RMSprop, {"lr": 0.01}),
+    (RMSprop, {"lr": schedule, "alpha": 0.75, "eps": 1e-3}),
 ]
 TOGETHER = pytest.mark.parametrize(("make", "how"), HOW)
 
@@ -43,6 +45,23 @@ def test_fifty_steps(make: Any, how: dict[str, Any]) -> None:
         theirs.step()
         for p, x in zip(ours.params, tensor.detach().tolist(), strict=True):
             assert abs(p.data - x) <= 1e-12
+
+
+def test_clipping_before_each_of_fifty_steps() -> None:
+    ours = SGD([Value(x) for x in START], 0.05)
+    tensor = torch.tensor(START, dtype=torch.float64, requires_grad=True)
+    theirs = torch.optim.SGD([tensor], 0.05)
+    for _ in range(STEPS):
+        for optimizer, w in ((ours, ours.params), (theirs, list(tensor))):
+            optimizer.zero_grad()
+            bowl(w).backward()
+        norm = clip_grad_norm(ours.params, 1.5)
+        assert norm == pytest.approx(torch.nn.utils.clip_grad_norm_([tensor], 1.5).item())
+        ours.step()
+        theirs.step()
+        for p, x in zip(ours.params, tensor.detach().tolist(), strict=True):
+            # PyTorch divides by the norm + 1e-6.
+            assert abs(p.data - x) <= 1e-5
 
 
 @TOGETHER

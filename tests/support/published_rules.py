@@ -1,4 +1,4 @@
-"""torch.optim.SGD, Adam and AdamW as their documentation writes them, on a bowl, in any numbers."""
+"""torch.optim.SGD, Adam, AdamW and RMSprop as they are documented, on a bowl, in any numbers."""
 
 from __future__ import annotations
 
@@ -76,3 +76,17 @@ def published_adam(
 
 def published_adamw(theta: list[Any], weight_decay: float = 0.01, **how: Any) -> list[Any]:
     return published_adam(theta, weight_decay=weight_decay, decoupled=True, **how)
+
+
+def published_rmsprop(
+    theta: list[Any], lr: Any = 0.01, alpha: float = 0.99, eps: float = 1e-8
+) -> list[Any]:
+    v = [mpf(0)] * len(theta)
+    for t in range(STEPS):
+        g = slopes(theta)
+        v = [mpf(alpha) * vi + (1 - mpf(alpha)) * gi**2 for vi, gi in zip(v, g, strict=True)]
+        theta = [
+            x - rate(lr, t) * gi / (mp.sqrt(vi) + mpf(eps))
+            for x, gi, vi in zip(theta, g, v, strict=True)
+        ]
+    return theta
