@@ -289,7 +289,7 @@ def test_ctrl_c_within_a_step_waits_for_its_end(place: int) -> None:
 @both_ways
 @pytest.mark.parametrize("steps", range(2, 12))
 def test_ctrl_c_leaves_what_that_many_steps_give(compile: bool, steps: int) -> None:
-    """Pressed by the learning rate of a step, which a program asks for when it runs the step."""
+    """Pressed by the learning rate of a step, for which a program asks before several steps."""
     X, y = moons(20, rng=random.Random(1))
     options: dict[str, Any] = {"loss": binary_cross_entropy_with_logits, "compile": compile}
     options["shuffle"] = False
@@ -307,7 +307,8 @@ def test_ctrl_c_leaves_what_that_many_steps_give(compile: bool, steps: int) -> N
     history = train(model, X, y, optimizer, 10**4, batch_size=5, **options)
     assert history.stopped == "interrupt"
     epochs, extra = divmod(optimizer.steps, 4)
-    assert steps - 1 <= optimizer.steps <= steps + 1
+    # A program checks itself after the epochs 1, 2, 4 and 8, of 4 steps each, before it goes on.
+    assert steps - 1 <= optimizer.steps <= (32 if compile else steps + 1)
     assert len(history.rows) in ((epochs,) if extra else (epochs, epochs - 1))
 
     again, its_optimizer = start(math.inf)
