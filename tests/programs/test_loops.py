@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from micrograd_like import Value, compile, logsumexp, softmax
 from micrograd_like.programs.llvm import kernels, machine
-from micrograd_like.programs.llvm.fusing import Map, fuse
-from micrograd_like.programs.llvm.order import Kinds
+from micrograd_like.programs.loops.fusing import Map, fuse
+from micrograd_like.programs.loops.order import Kinds
 from tests.support.programs import Build, assert_near, compiled, random_rows
 
 Draw = Callable[[], float]

@@ -24,7 +24,7 @@ from llvmlite import ir
 
 from micrograd_like.programs.llvm import operations
 from micrograd_like.programs.llvm.assembly import BYTES, LANES, TRUTHS, VECTOR, ZEROS, Assembly
-from micrograd_like.programs.llvm.operations import Expression
+from micrograd_like.programs.loops.expressions import Expression
 
 SIGNATURE = (
     "ptr noalias %uniform, ptr noalias %scratch, ptr noalias %sums, "

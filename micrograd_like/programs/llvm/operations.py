@@ -1,16 +1,13 @@
 """The operations of a tape as LLVM instructions on vectors of rows.
 
 An operation is a line or two of instructions (`FORMS`), or a function that a formula writes
-(`FORMULAS`, and those of `vector_math`). An *expression* nests operations: ("add", None, ("mul",
-None, None)) is a + b·c, with None where the next operand goes.
+(`FORMULAS`, and those of `vector_math`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from functools import lru_cache
-from typing import Any
 
 from llvmlite import ir
 
@@ -18,12 +15,7 @@ from micrograd_like.programs.branchless import formula
 from micrograd_like.programs.llvm import vector_math
 from micrograd_like.programs.llvm.assembly import LANES, TRUTHS, VECTOR, Assembly
 from micrograd_like.programs.llvm.vector_math import Lanes
-
-Expression = tuple[Any, ...]
-"""An operation's name, then for each operand None or an expression."""
-
-SHORT_POWERS = ("pow -2.0", "pow -1.0", "pow 0.5", "pow 2.0", "pow 3.0")
-"""Powers by constants for which a few instructions are as good, as operations of their own."""
+from micrograd_like.programs.loops.expressions import Expression
 
 
 class Maths:
@@ -111,18 +103,6 @@ def write(assembly: Assembly, expression: Expression, operands: Iterator[str]) -
         target, instruction = line.split(" = ")
         names[target] = assembly.let(instruction.format(*taken, **names))
     return assembly.let(last.format(*taken, **names))
-
-
-@lru_cache(10_000)
-def size_of(expression: Expression) -> int:
-    """The number of operations in an expression."""
-    return 1 + sum(size_of(x) for x in expression[1:] if x is not None)
-
-
-def spelled(expression: Expression) -> str:
-    """An expression as people write a function: add(·, mul(·, ·))."""
-    name, *inner = expression
-    return f"{name}({', '.join('·' if x is None else spelled(x) for x in inner)})"
 
 
 def _define(module: ir.Module, name: str, arity: int) -> str:

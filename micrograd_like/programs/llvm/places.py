@@ -13,10 +13,10 @@ import numpy
 
 from micrograd_like.programs.llvm import kernels
 from micrograd_like.programs.llvm.assembly import LANES
-from micrograd_like.programs.llvm.chains import Dot
 from micrograd_like.programs.llvm.kernels import Kernel, MapKernel
-from micrograd_like.programs.llvm.parts import Array, table
-from micrograd_like.programs.llvm.plan import (
+from micrograd_like.programs.loops.chains import Dot
+from micrograd_like.programs.loops.parts import Array, table
+from micrograd_like.programs.loops.plan import (
     Maps,
     Matrix,
     Plan,
@@ -26,7 +26,7 @@ from micrograd_like.programs.llvm.plan import (
     reads,
     results,
 )
-from micrograd_like.programs.llvm.sums import Sums, Term
+from micrograd_like.programs.loops.sums import Sums, Term
 
 BLOCK = 16
 """Results that get places side by side; fewer fill gaps."""

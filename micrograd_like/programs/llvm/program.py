@@ -12,10 +12,10 @@ from llvmlite import ir
 from micrograd_like.programs.llvm import kernels
 from micrograd_like.programs.llvm.assembly import BYTES, LANES
 from micrograd_like.programs.llvm.machine import Code, get_kernels, whole
-from micrograd_like.programs.llvm.parts import Array, Columns, Part
 from micrograd_like.programs.llvm.places import Call, Layout, Uniform
-from micrograd_like.programs.llvm.plan import Plan, describe
 from micrograd_like.programs.llvm.straight import straight_text
+from micrograd_like.programs.loops.parts import Array, Columns, Part
+from micrograd_like.programs.loops.plan import Plan, describe
 from micrograd_like.programs.tape import Tape
 
 TILE, LEAST_TILE, IRREGULAR_TILE = 16, 4, 8

@@ -15,8 +15,8 @@ from micrograd_like.programs.llvm import kernels
 from micrograd_like.programs.llvm.assembly import LANES
 from micrograd_like.programs.llvm.descent import FIELDS, Descent, Update
 from micrograd_like.programs.llvm.machine import Code, get_kernels
-from micrograd_like.programs.llvm.parts import Array, leaves_added
 from micrograd_like.programs.llvm.program import CALL, ROWS, Loaded, Plans, straight_code
+from micrograd_like.programs.loops.parts import Array, leaves_added
 from micrograd_like.programs.rows import read_array
 from micrograd_like.programs.tape import Tape
 

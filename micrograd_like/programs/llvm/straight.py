@@ -13,11 +13,11 @@ from llvmlite import ir
 
 from micrograd_like.programs.llvm import operations
 from micrograd_like.programs.llvm.assembly import BYTES, VECTOR, Assembly
-from micrograd_like.programs.llvm.fusing import Map
 from micrograd_like.programs.llvm.kernels import SIGNATURE
-from micrograd_like.programs.llvm.parts import ONES
 from micrograd_like.programs.llvm.places import Layout
-from micrograd_like.programs.llvm.plan import Node
+from micrograd_like.programs.loops.fusing import Map
+from micrograd_like.programs.loops.parts import ONES
+from micrograd_like.programs.loops.plan import Node
 
 OFTEN = 4
 """What is used more often is kept in a register; the rest is loaded again at every use, since

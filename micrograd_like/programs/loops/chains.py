@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy
 
-from micrograd_like.programs.llvm.parts import ONES, Array, Part
+from micrograd_like.programs.loops.parts import ONES, Array, Part
 
 LEAST_TERMS = 3
 """Shorter chains are plain additions."""

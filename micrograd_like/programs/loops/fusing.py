@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from micrograd_like.programs.llvm.operations import Expression, size_of
+from micrograd_like.programs.loops.expressions import Expression, size_of
 
 OFTEN = 16
 """How many times a pair must occur: its loop is code of its own."""

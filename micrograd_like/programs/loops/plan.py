@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
-from micrograd_like.programs.llvm.chains import Dot, find_dots
-from micrograd_like.programs.llvm.fusing import Map, fuse
-from micrograd_like.programs.llvm.operations import size_of, spelled
-from micrograd_like.programs.llvm.order import Kinds
-from micrograd_like.programs.llvm.parts import ONES, Columns, Part
-from micrograd_like.programs.llvm.sums import Factors, Sums, Term, factors_of, group
+from micrograd_like.programs.loops.chains import Dot, find_dots
+from micrograd_like.programs.loops.expressions import size_of, spelled
+from micrograd_like.programs.loops.fusing import Map, fuse
+from micrograd_like.programs.loops.order import Kinds
+from micrograd_like.programs.loops.parts import ONES, Columns, Part
+from micrograd_like.programs.loops.sums import Factors, Sums, Term, factors_of, group
 
 SMALL = 40
 """Operations of a class that may be straight-line code."""

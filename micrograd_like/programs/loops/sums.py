@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy
 
-from micrograd_like.programs.llvm.parts import ONES, Array, Part
+from micrograd_like.programs.loops.parts import ONES, Array, Part
 
 LEAST = 8
 """Smaller matrices are single terms."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from micrograd_like.programs.llvm.operations import SHORT_POWERS
+from micrograd_like.programs.loops.expressions import SHORT_POWERS
 from micrograd_like.programs.tape import Tape
 
 Array = Any  # numpy.ndarray
