@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib import import_module
-from threading import Lock
 from typing import Any, Protocol
 
 from micrograd_like._internal.extras import installed, load
+from micrograd_like._internal.locks import ForkSafe
 from micrograd_like._internal.numbers import unwrapped
 from micrograd_like.engine import Value, add_gradients, data_of
 from micrograd_like.graph import nodes_of
@@ -27,7 +27,7 @@ BACKENDS = {
     "c": ("CRunner", "", ()),
 }
 
-_adding = Lock()  # of programs in several threads that share parameters
+_adding = ForkSafe()  # of programs in several threads that share parameters
 
 
 class Runner(Protocol):
@@ -167,7 +167,7 @@ class Program:
     def backward(self, rows: Any) -> float:
         """Add the gradient of `value_and_grad` to the `grad` of each of `params`; the mean."""
         mean, gradient = self.value_and_grad(rows)
-        with _adding:
+        with _adding.lock:
             add_gradients(self.params, gradient)
         return mean
 

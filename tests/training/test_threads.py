@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +28,7 @@ from micrograd_like import (
     value_and_grad,
 )
 from micrograd_like.operation import anomaly_mode
+from tests.support.commands import environment
 from tests.support.programs import compiled, needs_jax, network, network_parameters, random_rows
 from tests.support.random_graphs import bits, grad_bits, random_recipe
 from tests.support.trainings import (
@@ -276,3 +280,45 @@ def test_detect_anomaly_entered_and_left_by_many() -> None:
 
     together(*[work] * THREADS)
     assert anomaly_mode.on is False
+
+
+FORK = """
+import os, sys, threading
+from micrograd_like import Value, compile, programs
+w, x = Value(2.0), Value(0.0)
+program = compile(w * x, [x], backend=sys.argv[1])
+program.backward([[1.0]])
+locks = [programs._adding]
+if sys.argv[1] == "llvm":
+    from micrograd_like.programs.llvm.machine import get_kernels
+    locks += [program._runner._alone, get_kernels.__self__._alone]
+inside, go_on = threading.Event(), threading.Event()
+
+def use():
+    for each in locks:
+        each.lock.acquire()  # as a call does
+    inside.set()
+    go_on.wait()
+
+thread = threading.Thread(target=use)
+thread.start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    program.backward([[3.0]])
+    print(w.grad, compile(w * x + 1.0, [x], backend=sys.argv[1])([[3.0]]), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+go_on.set()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.parametrize("backend", ["python", pytest.param("llvm", marks=needs_compiled)])
+def test_a_program_in_use_does_not_hang_a_child(backend: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORK, backend]
+    run = subprocess.run(
+        command, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (run.stdout, run.stderr) == ("4.0 [7.0]\n", "")

@@ -6,7 +6,6 @@ its Python side writes down of that, an interrupt would have a string or an engi
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from llvmlite import binding, ir
 
 from micrograd_like._internal.interrupts import uninterrupted
+from micrograd_like._internal.locks import ForkSafe
 from micrograd_like.programs.llvm import kernels
 from micrograd_like.programs.llvm.assembly import DECLARATIONS, FUSED
 from micrograd_like.programs.llvm.kernels import NARROW, WIDE, Kernel
@@ -79,7 +79,7 @@ class _Kernels:
 
     def __init__(self) -> None:
         self._known: OrderedDict[Any, tuple[int, Code]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._alone = ForkSafe()
 
     def get(self, wanted: Collection[Kernel]) -> dict[Kernel, tuple[int, Code]]:
         """The address of each kernel, and the code to be kept as long as it is used."""
@@ -87,7 +87,7 @@ class _Kernels:
             features = binding.get_host_cpu_features()
         flat = features.flatten()
         blocks = WIDE if features.get("avx512f") else NARROW
-        with self._lock:
+        with self._alone.lock:
             new = [kernel for kernel in wanted if (flat, kernel) not in self._known]
             if new:
                 names = [

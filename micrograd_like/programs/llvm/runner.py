@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import threading
 from _thread import start_new_thread
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from micrograd_like._internal.locks import ForkSafe
 from micrograd_like.programs.llvm import kernels
 from micrograd_like.programs.llvm.assembly import LANES
 from micrograd_like.programs.llvm.descent import FIELDS, Descent, Update
@@ -34,7 +34,7 @@ class LlvmRunner:
     def __init__(self, tape: Tape, threads: int) -> None:
         self._tape, self._threads = tape, threads
         self._code: dict[tuple[bool, bool], _Code] = {}
-        self._lock = threading.Lock()  # the memory that a call works in is there once
+        self._alone = ForkSafe()  # the memory that a call works in is there once
 
     @property
     def plan(self) -> str:
@@ -62,7 +62,7 @@ class LlvmRunner:
 
     def outputs(self, parameters: Sequence[float], table: Array) -> Array:
         """The outputs as an array, a row for each of them."""
-        with self._lock:
+        with self._alone.lock:
             return self._ready(False).run(parameters, table).copy()
 
     def descend(
@@ -80,14 +80,14 @@ class LlvmRunner:
         the numbers of all rows, where each batch begins among them and the last one ends, and for
         each step its numbers and the constants of the update.
         """
-        with self._lock:
+        with self._alone.lock:
             return self._ready(True).descend(update, moved, parameters, buffers, table, batches)
 
     def value_and_grad(
         self, parameters: Sequence[float], table: Array, chosen: Sequence[int] | None = None
     ) -> tuple[float, Array, Array]:
         """Mean of the first output, of its derivatives, and the other outputs (see `Runner`)."""
-        with self._lock:
+        with self._alone.lock:
             code = self._ready(True)
             outputs = code.run(parameters, table, chosen)
             if not code.finite:  # an upstream gradient of 0 may have met an infinite slope
