@@ -79,8 +79,8 @@ class Value(Operators):
 
     # The class Operators has a method for every operation: a - b, a.tanh() and so on. They call
     # `_apply`, which computes any row of the table. Sums and products, which most nodes are, are
-    # written out here to be faster. `_node` below takes the result, the row that made it, and the
-    # operands, each with the derivative of the result by it.
+    # written out here to be faster. `_node`, further below, takes the result, the operation, and
+    # the operands, each with the derivative of the result by it.
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
         a = operands[0] if isinstance(operands[0], Value) else real(operands[0])
@@ -161,6 +161,25 @@ class Value(Operators):
     def _op(self) -> str:
         return self.op
 
+    def backward(self, seed: Any = 1.0) -> None:
+        """Compute seed · ∂self/∂v for this value and every v that it was made from.
+
+        A leaf adds the result to its `grad`, so that several passes add up; all other values have
+        it as their `grad`. A pass that raises an error leaves the leaves as they were.
+        """
+        start = real(seed)
+        order = topological_order(self)
+        earlier: dict[Value, float] = {}  # the leaves' gradients of passes before, added at the end
+        try:
+            _start_at_zero(order, earlier)
+            _chain_rule(order, start)
+        except BaseException:
+            for leaf, grad in earlier.items():
+                leaf.grad = grad
+            raise
+        for leaf, grad in earlier.items():
+            leaf.grad += grad
+
     # Copying and freeing; no part of the idea.
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -184,27 +203,11 @@ class Value(Operators):
                 _waiting.pop()
         _depth -= 1
 
-    def backward(self, seed: Any = 1.0) -> None:
-        """Compute seed · ∂self/∂v for this value and every v that it was made from.
 
-        A leaf adds the result to its `grad`, so that several passes add up; all other values have
-        it as their `grad`. A pass that raises an error leaves the leaves as they were.
-        """
-        start = real(seed)
-        order = topological_order(self)
-        earlier: dict[Value, float] = {}  # the leaves' gradients of passes before
-        try:
-            _start_at_zero(order, earlier)
-            _chain_rule(order, start)
-        except BaseException:
-            for leaf, grad in earlier.items():
-                leaf.grad = grad
-            raise
-        for leaf, grad in earlier.items():
-            leaf.grad += grad
+# Of __dealloc__: how many calls are running, and the operands left for the first one.
+_depth = 0
+_waiting: list[Any] = []
 
-
-_depth, _waiting = 0, list[Any]()  # of __dealloc__: how many calls are running, what is left
 _marks = count(1)  # for topological_order
 
 
@@ -213,7 +216,8 @@ def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
 
     Nodes in `stop` are left out, and so is what is reached through them alone.
     """
-    entered, done = next(_marks), next(_marks)  # what this walk, and no other, marks nodes with
+    # Marks that no walk before has used, so that none need be taken off the nodes first.
+    entered, done = next(_marks), next(_marks)
     for node in stop:
         node._mark = done
     order: list[Value] = []
@@ -228,56 +232,12 @@ def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
             continue
         node._mark = entered
         todo.append(node)  # whose turn comes again after that of its operands
-        # No gradient passes a constant such as a.detach(); its local derivative is 0.
+        # No gradient passes a.detach(), a constant: its local derivative is 0, and adds nothing.
         if isinstance(node._a, Value) and not (node._da == 0.0 and node._made_by.constant):
             todo.append(node._a)
         if isinstance(node._b, Value):
             todo.append(node._b)
     return order
-
-
-def data_of(values: Iterable[Value]) -> list[float]:
-    """The numbers of Values, which many of them give faster together."""
-    return [value._data for value in values]
-
-
-def add_gradients(values: Iterable[Value], slopes: Iterable[float]) -> None:
-    """Add to the `grad` of each Value the number at its place."""
-    for value, slope in zip(values, slopes, strict=True):
-        value._grad += slope
-
-
-def columns_of(roots: Iterable[Value]) -> Any:
-    """The graph of `roots` as columns, operands before what is made of them, left to right.
-
-    For each node itself, the name of its operation, and its first and its second operand: the
-    number of a node, a float, or None.
-    """
-    numbers: dict[Any, Any] = {}
-    nodes: list[Any] = []
-    names: list[Any] = []
-    first: list[Any] = []
-    second: list[Any] = []
-    todo: list[Any] = [*roots][::-1]
-    while todo:
-        node = todo.pop()
-        if node is not None:
-            if node not in numbers:
-                numbers[node] = None  # until the operands above it are done
-                todo.append(node)
-                todo.append(None)
-                if isinstance(node._b, Value):
-                    todo.append(node._b)
-                if isinstance(node._a, Value):
-                    todo.append(node._a)
-            continue
-        node = todo.pop()
-        numbers[node] = len(nodes)
-        nodes.append(node)
-        names.append(node._made_by.name if node._made_by is not None else "")
-        first.append(numbers[node._a] if isinstance(node._a, Value) else node._a)
-        second.append(numbers[node._b] if isinstance(node._b, Value) else node._b)
-    return nodes, names, first, second
 
 
 def _start_at_zero(order: list[Value], earlier: dict[Value, float]) -> None:
@@ -339,6 +299,53 @@ def _copied(data: float, label: str, grad: float) -> Value:
     leaf = Value(data, label)
     leaf.grad = grad
     return leaf
+
+
+# For programs, which read whole graphs and many numbers at once, faster here than from outside.
+
+
+def data_of(values: Iterable[Value]) -> list[float]:
+    """The `data` of each Value."""
+    return [value._data for value in values]
+
+
+def add_gradients(values: Iterable[Value], slopes: Iterable[float]) -> None:
+    """Add to the `grad` of each Value the number at its place."""
+    for value, slope in zip(values, slopes, strict=True):
+        value._grad += slope
+
+
+def columns_of(roots: Iterable[Value]) -> Any:
+    """The graph of `roots` as columns, operands before what is made of them, left to right.
+
+    For each node itself, the name of its operation, and its first and its second operand: the
+    number of a node, a float, or None.
+    """
+    numbers: dict[Any, Any] = {}
+    nodes: list[Any] = []
+    names: list[Any] = []
+    first: list[Any] = []
+    second: list[Any] = []
+    todo: list[Any] = [*roots][::-1]
+    while todo:
+        node = todo.pop()
+        if node is not None:
+            if node not in numbers:
+                numbers[node] = None  # until its operands have theirs
+                todo.append(node)
+                todo.append(None)  # says that the node below it comes after its operands
+                if isinstance(node._b, Value):
+                    todo.append(node._b)
+                if isinstance(node._a, Value):
+                    todo.append(node._a)
+            continue
+        node = todo.pop()
+        numbers[node] = len(nodes)
+        nodes.append(node)
+        names.append(node._made_by.name if node._made_by is not None else "")
+        first.append(numbers[node._a] if isinstance(node._a, Value) else node._a)
+        second.append(numbers[node._b] if isinstance(node._b, Value) else node._b)
+    return nodes, names, first, second
 
 
 # The stepper repeats the forward pass node by node, and takes it back, with these two.

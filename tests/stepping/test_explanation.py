@@ -432,7 +432,7 @@ def test_the_variables_of_the_caller_name_the_nodes() -> None:
     assert "speed.grad" in explain(speed, energy)
     assert list(Stepper(energy).names.values()) == ["speed", "v1", "energy"]
     assert "|data\\ 2.0|" in draw(energy).source
-    assert "energy|" in draw(energy).source
+    assert r"energy\ =\ 0.5·v1|" in draw(energy).source
     assert "speed" not in explain(speed, energy, names={})
 
 
