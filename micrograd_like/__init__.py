@@ -1,4 +1,25 @@
-"""A scalar autograd engine to read in one sitting, step through, draw, and train with."""
+"""A scalar autograd engine to read in one sitting, step through, draw, and train with.
+
+Questions about backprop, and what answers them, for a root `L = a * b` and a leaf `a`:
+
+================================================  ===========================
+the order of the steps, each with its numbers     Stepper(L), debug(L)
+why a gradient is what it is, is negative, is 0   explain(a, L)
+how the uses of one value add up                  explain(a, L, paths=True)
+what is left of an earlier pass, not zeroed       explain(a, L)
+the local derivative of an operation              print(ops.tanh)
+what really happens to L if a moves               nudge(a, L)
+a.data was changed, and nothing follows           explain(a, L)
+where a nan or an inf comes from                  explain(L, L)
+what a step of gradient descent does              descend(L)
+second derivatives                                grad(grad(f))(x)
+forward mode, beside the backward pass            forward_mode(a, L)
+a picture, and a page that computes               draw(L), explore(L)
+a sheet of questions, the answers apart           exercise(L)
+================================================  ===========================
+
+All of it is imported from here: from micrograd_like import Value, ops, explain.
+"""
 
 from __future__ import annotations
 
@@ -158,6 +179,7 @@ __all__ = [
     "moons",
     "mse_loss",
     "nudge",
+    "ops",
     "register",
     "save",
     "silu",

@@ -203,7 +203,7 @@ function python() {
 async function copy() {
   const area = at("code");
   at("python").open = true;
-  area.value = python();
+  area.value = python(); // now, since the opening is told later
   area.focus();
   area.select();
   let copied = false;
@@ -261,6 +261,7 @@ function save_png() {
 at("save_svg").onclick = save_svg;
 at("save_png").onclick = save_png;
 at("copy").onclick = copy;
+at("python").ontoggle = () => { at("code").value = python(); };
 if (graph.live) {
   arrange();
   at("rate").oninput = () => {

@@ -9,6 +9,8 @@ _CONTROLS = {code: 0x2400 + code for code in range(32) if code != 10} | {127: 0x
 _CONTROLS |= dict.fromkeys((*range(0x80, 0xA0), 0xFFFE, 0xFFFF), 0xFFFD)
 _RECORD = str.maketrans({c: "\\" + c for c in "\\{}|<> "} | {"&": "&amp;", "\n": "\\n"})
 
+_COMMON = set("−–—…·•×→←↑↓∂∏∑√∞∫≈≠≤≥□⁻⁰⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉")  # beside letters, in most fonts
+
 
 def printable(text: str) -> str:
     r"""`text` with a visible sign for every character that a picture can't hold.
@@ -21,12 +23,12 @@ def printable(text: str) -> str:
 
 
 def letters_that_fonts_may_lack(text: str) -> str:
-    """The first few letters in `text` that are beyond Latin, Greek, Cyrillic and mathematics.
+    """The first few letters in `text` that are beyond Latin, Greek, Cyrillic and some mathematics.
 
-    >>> letters_that_fonts_may_lack("αβ∂x² 漢字")
-    '漢字'
+    >>> letters_that_fonts_may_lack("αβ∂x² ∇漢字")
+    '∇漢字'
     """
-    beyond = [c for c in dict.fromkeys(text) if c > "\u0590" and not "\u1d00" <= c < "\u2c00"]
+    beyond = [c for c in dict.fromkeys(text) if c > "\u0530" and c not in _COMMON]
     return "".join(beyond[:10])
 
 

@@ -153,12 +153,18 @@ class Explainer:
         root = self.names[self.root]
         if value not in self.names:
             name = one_line(value.label) or repr(value)
-            return [
-                f"{name} is not on the path: {root} is not made from it, so the gradient is 0"
-            ], []
+            told = f"{name} is not on the path: {root} is not made from it, so the gradient is 0"
+            if self.root in nodes_of(value):
+                told += (
+                    f"\nit is made from {root}: what is explained goes first, explain({root}, …)"
+                )
+            return [told], []
         name, total = self.names[value], self.sums.get(value, 0.0)
         if value is self.root:
-            return [f"{name}.grad = {number(value.grad)}: {self._start()}"], []
+            lines = [f"{name}.grad = {number(value.grad)}: {self._start()}"]
+            if not math.isfinite(value.data):
+                lines += map(folded, self._first_not_finite())
+            return lines, []
         uses = [use for use in self._flow() if use.parent is value]
         coming = [self.names[node] for node in self.coming if value in node.parents]
         if not uses and not coming:
@@ -179,7 +185,7 @@ class Explainer:
             lines += [folded(f"because {reason}") for reason in reasons]
             lines += [folded(f"not counted: {cut}") for cut in self._cuts(value) if total != 0.0]
         if not math.isfinite(total) or not math.isfinite(self.root.data):
-            lines.append(folded(self._first_not_finite()))
+            lines += map(folded, self._first_not_finite())
         return (lines + self._paths(value) if paths else lines), rows
 
     def _use_lines(self, rows: list[list[str]]) -> list[str]:
@@ -344,18 +350,23 @@ class Explainer:
         known = [x for x in operands if x is not None]
         return jump(OPS[node.op], position, known) if len(known) == len(operands) else None
 
-    def _first_not_finite(self) -> str:
-        for node, name in self.names.items():
-            if not math.isfinite(node.data):
-                leaf = f"{name} = {number(node.data)}, a leaf"
+    def _first_not_finite(self) -> list[str]:
+        """A line on the first inf or nan, and one on the first nan where an inf came before it."""
+        wrong = [node for node in self.names if not math.isfinite(node.data)]
+        first_nan = [node for node in wrong if math.isnan(node.data)][:1]
+        if wrong:
+            lines = []
+            for node in dict.fromkeys([wrong[0], *first_nan]):
+                leaf = f"{self.names[node]} = {number(node.data)}, a leaf"
                 made = forward_step(node, self.names, node.data, self.changes) if node.op else leaf
-                return f"the first {_kind(node.data)} of the forward pass: {made}"
+                lines.append(f"the first {_kind(node.data)} of the forward pass: {made}")
+            return lines
         for use in self._flow():
             if not math.isfinite(use.amount):
                 made = f"{self._slope(use)} · {self.names[use.node]}.grad"
                 numbers = f"{factor(use.local)} · {factor(use.upstream)} = {number(use.amount)}"
-                return f"the first {_kind(use.amount)} of the backward pass: {made} = {numbers}"
-        return "the contributions are finite, their sum is not"
+                return [f"the first {_kind(use.amount)} of the backward pass: {made} = {numbers}"]
+        return ["the contributions are finite, their sum is not"]
 
     # Paths.
 

@@ -178,3 +178,10 @@ def unpacked(page: Path) -> str:
         lambda found: found[1] + gzip.decompress(b64decode(found[2])).decode(),
         text,
     )
+
+
+def test_the_questions_of_the_package_name_what_there_is() -> None:
+    table = (ml.__doc__ or "").split("\n=====")[1]
+    called = re.findall(r"(?:^|[ (])(\w+)\(", table)
+    assert {*called} <= {*ml.__all__, "print", "grad"}
+    assert len(called) >= 12

@@ -197,7 +197,10 @@ def test_the_first_nan_or_inf_is_named() -> None:
     w = Value(1.0, "w")
     L = w * z - w * z
     L.backward()
-    assert explain(w, L).splitlines()[-1] == "the first inf of the forward pass: z = inf, a leaf"
+    assert explain(w, L).splitlines()[-2:] == [
+        "the first inf of the forward pass: z = inf, a leaf",
+        "the first nan of the forward pass: L = v1 − v2 = inf − inf = nan",
+    ]
     v = Value(1.0, "v")
     L = 1e308 * v + 1e308 * v - 2e308
     L.label = "L"
@@ -445,3 +448,24 @@ def test_lines_take_no_more_than_80_columns() -> None:
         assert max(map(len, explain(leaf, energy).splitlines())) <= 80
     for step in Stepper(energy):
         assert max(map(len, repr(step).splitlines())) <= 80
+
+
+def test_a_nan_that_an_inf_led_to_is_told_after_it() -> None:
+    n = Value(0.0, "n")
+    m = n.log() * n
+    m.label = "m"
+    m.backward()
+    told = [
+        "the first inf of the forward pass: v1 = ln(n) = ln(0) = −inf",
+        "the first nan of the forward pass: m = v1·n = −inf·0 = nan",
+    ]
+    assert explain(m, m).splitlines()[1:] == told
+
+
+def test_arguments_in_the_other_order_are_noticed() -> None:
+    a = Value(2.0, "a")
+    L = a * 3
+    L.label = "L"
+    assert explain(L, a).splitlines()[1:] == [
+        "it is made from a: what is explained goes first, explain(a, …)"
+    ]
