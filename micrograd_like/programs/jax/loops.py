@@ -105,6 +105,10 @@ class _Values:
         self._arrays.append(array)
         self._where.update((x, (at, row)) for row, x in enumerate(numbers))
 
+    def has(self, numbers: Iterable[int]) -> bool:
+        """True if all of these are kept; between results of one kind may lie some of another."""
+        return all(x in self._where for x in numbers)
+
     def of(self, numbers: Sequence[int]) -> Array:
         """The results of these numbers, a row each."""
         found = [self._where[x] for x in numbers]
@@ -186,8 +190,9 @@ class _Reading:
             first, size = int(table[0, 0]), table.shape[1]
             step = int(table[1, 0]) - first if len(table) > 1 else size
             affine = first + step * numpy.arange(len(table))[:, None] + numpy.arange(size)
-            if step >= size and numpy.array_equal(table, affine):
-                flat = self._uniform.of(range(first, int(table[-1, -1]) + 1))[:, 0]
+            span = range(first, int(table[-1, -1]) + 1)
+            if step >= size and numpy.array_equal(table, affine) and self._uniform.has(span):
+                flat = self._uniform.of(span)[:, 0]
                 padded = jnp.pad(flat, (0, step - size)).reshape(len(table), step)[:, :size]
                 return padded.T if turned else padded
         return self._uniform.of(numbers.ravel().tolist()).reshape(members, terms)
