@@ -104,7 +104,7 @@ def test_bad_arguments() -> None:
         (
             {"inputs": [x], "backend": "cuda"},
             ValueError,
-            "'auto', 'python', 'llvm', 'jax', 'javascript', got",
+            "'auto', 'python', 'llvm', 'jax', 'javascript', 'c', got",
         ),
         ({"inputs": [x], "threads": 0}, ValueError, "threads is a whole number from 1 on, got 0"),
         ({"inputs": [x], "threads": 2.0}, ValueError, "threads is a whole number"),

@@ -196,7 +196,12 @@ def test_ctrl_c_at_every_line(
     assert number > 500
     # After the last line of the training, Ctrl-C is the caller's.
     outside = {(STEPS, "epochs", False)}
-    assert seen == {(steps, "interrupt", True) for steps in range(STEPS + 1)} | outside
+    between = {(steps, "interrupt", True) for steps in range(STEPS + 1)}
+    if compile:  # the steps of an epoch are done at one go, so not every one is seen alone
+        assert {(steps, "interrupt", True) for steps in range(0, STEPS + 1, 2)} | outside <= seen
+        assert seen <= between | outside
+    else:
+        assert seen == between | outside
 
 
 @needs_compiled
