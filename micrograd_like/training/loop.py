@@ -235,9 +235,9 @@ class Training:
             return
         order, size = range(len(targets)), self._size
         shares = _shares(len(order), size)
-        while hasattr(self, "_data") and isinstance(self._run, AsProgram):
-            done = self._epoch - self._chosen
-            most = min((1 << done.bit_length()) - done, self._last - self._epoch) - 1
+        while isinstance(self._run, AsProgram):
+            to_check = self._between_checks - (self._epoch - self._chosen) % self._between_checks
+            most = min(to_check, self._last - self._epoch) - 1
             with uninterrupted():  # the model must not be ahead of the history
                 found = self._run.epochs(self._data, order, size, most)
                 if found is None:
@@ -408,7 +408,7 @@ class Training:
         self._interrupts.look()
 
     def _origin_of_nan(self) -> str:
-        """The place where the loss became nan, and a hint: the two batches it can be run again."""
+        """The place where the loss became nan, and a hint; the two batches it may be run again."""
         names = names_of_parameters(self.model, self._optimizer)
         run, parameters = self._on_values(), self._run.parameters
         kept = [(parameter, parameter.data, parameter.grad) for parameter in parameters]

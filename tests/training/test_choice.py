@@ -28,9 +28,10 @@ from micrograd_like import (
     mse_loss,
     programs,
 )
-from micrograd_like.training import batches, choice
+from micrograd_like.training import batches, choice, loop
 from micrograd_like.training.batches import AsProgram, OnValues
 from micrograd_like.training.choice import Work, choose
+from micrograd_like.training.history import History
 from micrograd_like.training.reading import Examples
 from tests.support.commands import environment
 from tests.support.trainings import (
@@ -641,3 +642,31 @@ def test_a_model_that_branches_is_no_program(place: int) -> None:
     with pytest.raises(ValueError, match=says):
         train(model, X, y, optimizer, compile=True)
     assert (model.w.data, optimizer.steps) == (1.0, 0)
+
+
+def test_examples_are_compared_as_often_where_epochs_go_at_one_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared = []
+
+    def counted(*arguments: Any) -> bool:
+        compared.append(len(history.rows))
+        return choice.same_example(*arguments)
+
+    monkeypatch.setattr(batches, "PIECE", 1e6)
+    monkeypatch.setattr(loop, "epochs_between_checks", lambda *_: 5)
+    monkeypatch.setattr(loop, "same_example", counted)
+    model = MLP(1, [2, 1], rng=random.Random(0))
+    history = History()
+    train(
+        model,
+        [[0.5], [1.0]],
+        [1.0, 0.0],
+        SGD(model.parameters(), 0.1),
+        compile=True,
+        epochs=18,
+        shuffle=False,
+        history=history,
+    )
+    assert len(history.rows) == 18
+    assert compared == [5, 10, 15, 18]

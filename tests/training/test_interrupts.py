@@ -207,7 +207,7 @@ def test_ctrl_c_at_every_line(
 @needs_compiled
 @pytest.mark.usefixtures("one_program")
 def test_ctrl_c_where_several_epochs_are_done_at_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody looks at what is between the third epoch and the fourth, after 6 steps."""
+    """Nobody looks at what is between the epochs after the first one and the last but one."""
     monkeypatch.setattr(batches, "PIECE", 1e6)
     monkeypatch.setattr(batches, "MOST_ROWS", 100)
     expected, number = states(True, None, steps=10), 0
