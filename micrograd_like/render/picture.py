@@ -139,10 +139,8 @@ class Picture:
         if not node.op:
             return name
         operands = [
-            self._input(Edge(x, node, i)) or x
-            if isinstance(x, float)
-            else one_line(self._name(x, node))
-            for i, x in enumerate(node.operands)
+            self._input(node) or x if isinstance(x, float) else one_line(self._name(x, node))
+            for x in node.operands
         ]
         return forward_formula(OPS[node.op], operands, name)
 
@@ -156,10 +154,10 @@ class Picture:
             name = name.removeprefix(group.neuron + ".")
         return name
 
-    def _input(self, edge: Edge) -> str:
+    def _input(self, node: Value) -> str:
         """A number that meets a weight of the model is an input: x[3] for the weight w.3."""
-        if edge.node.op == "mul":
-            for weight in edge.node.parents:
+        if node.op == "mul":
+            for weight in node.parents:
                 index = self.parameters.get(weight, "").rpartition(".")[2]
                 if index.isdigit():
                     return f"x[{index}]"
@@ -167,9 +165,13 @@ class Picture:
 
     def _folded(self, dot: graphviz.Digraph) -> None:
         """The boxes that many nodes share, those of a layer one below the other in their order."""
+        inside: dict[str, list[Value]] = {title: [] for title in self.boxes}
+        for node in self.nodes:
+            if node in self.folded:
+                inside[self.folded[node]].append(node)
         layers: dict[str, list[str]] = {}
         for title, key in self.boxes.items():
-            members = [node for node in self.nodes if self.folded.get(node) == title]
+            members = inside[title]
             leaves = sum(not node.op for node in members)
             counts = {"leaves": leaves, "operations": len(members) - leaves}
             steepest = max(members, key=lambda node: (node.grad != node.grad, abs(node.grad)))
@@ -202,9 +204,10 @@ class Picture:
         bundles: Counter[tuple[str, str]] = Counter()
         for k, edge in enumerate(self.edges):
             operand, node = edge.operand, edge.node
+            shared = node in self.folded or operand in self.folded
             head = self.boxes.get(self.folded.get(node, ""), f"o{self.index[node]}")
             if isinstance(operand, float):
-                name = self._input(edge)
+                name = self._input(node)
                 if not self.options.constants or (node in self.folded and not name):
                     continue
                 layer = self.groups[node].layer if node in self.groups else ""
@@ -219,12 +222,10 @@ class Picture:
             else:
                 uses[operand] += 1
                 tail = self.boxes.get(self.folded.get(operand, ""), f"v{self.index[operand]}")
-                if uses[operand] > MOST_ARROWS and not (
-                    operand.op or {operand, node} & {*self.folded}
-                ):
+                if uses[operand] > MOST_ARROWS and not operand.op and not shared:
                     tail = f"n{k}"
                     dot.node(tail, record(one_line(self._name(operand, node))), **BARE)
-            if node in self.folded or operand in self.folded:
+            if shared:
                 bundles[tail, head] += tail != head
             else:
                 dot.edge(tail, head, self._slope(edge), id=f"e{k}", **self._mark(node))
