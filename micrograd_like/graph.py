@@ -63,7 +63,7 @@ def nodes_of(*roots: Value) -> list[Value]:
 
 
 def check_root(root: object) -> None:
-    """Raise TypeError unless `x` is a Value."""
+    """Raise TypeError unless `root` is a Value."""
     if not isinstance(root, Value):
         raise TypeError(f"a graph starts at a Value, got {type(root).__name__}: {root!r:.80}")
 

@@ -7,11 +7,10 @@ IEEE 754, so not the flag -ffast-math.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from micrograd_like.programs.javascript import Script, SourceRunner, writes
-from micrograd_like.programs.spelling import Language
+from micrograd_like.programs.spelling import Language, literal_of
 from micrograd_like.programs.tape import Line, Operand, Tape
 
 _LIBRARY = {
@@ -45,13 +44,10 @@ _ELEMENTARY = {*_LIBRARY, *HELPERS}
 def literal(x: float) -> str:
     """A number as C writes it; in parentheses where it has a sign.
 
-    >>> literal(0.1), literal(-2.0), literal(math.inf)
+    >>> literal(0.1), literal(-2.0), literal(float("inf"))
     ('0.1', '(-2.0)', 'INFINITY')
     """
-    if x != x:
-        return "NAN"
-    text = "INFINITY" if abs(x) == math.inf else repr(abs(x))
-    return text if math.copysign(1.0, x) > 0.0 else f"(-{text})"
+    return literal_of(x, "NAN", "INFINITY")
 
 
 C = Language("{0} ? {1} : {2}", "{} == {}", "fabs({})", literal)

@@ -7,7 +7,6 @@ functions stand in a file of their own, javascript.js, which every script begins
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cache
 from importlib import resources
@@ -16,7 +15,7 @@ from typing import Any, ClassVar, NoReturn
 from micrograd_like._internal.interrupts import raised_by_a_handler
 from micrograd_like.operation import OPS, Op, Operators, real
 from micrograd_like.programs.branchless import formula
-from micrograd_like.programs.spelling import Language, inline
+from micrograd_like.programs.spelling import Language, inline, literal_of
 from micrograd_like.programs.tape import Line, Operand, Tape
 
 _ELEMENTARY = {
@@ -29,13 +28,10 @@ _ELEMENTARY = {
 def literal(x: float) -> str:
     """A number as JavaScript writes it; in parentheses where it has a sign.
 
-    >>> literal(0.1), literal(-2.0), literal(math.inf)
+    >>> literal(0.1), literal(-2.0), literal(float("inf"))
     ('0.1', '(-2.0)', 'Infinity')
     """
-    if x != x:
-        return "NaN"
-    text = "Infinity" if abs(x) == math.inf else repr(abs(x))
-    return text if math.copysign(1.0, x) > 0.0 else f"(-{text})"
+    return literal_of(x, "NaN", "Infinity")
 
 
 JAVASCRIPT = Language("{0} ? {1} : {2}", "{} === {}", "Math.abs({})", literal)

@@ -25,6 +25,14 @@ class Language(NamedTuple):
     number: Callable[[float], str]
 
 
+def literal_of(x: float, nan: str, infinity: str) -> str:
+    """A number as a language writes it that has these words; in parentheses where it has a sign."""
+    if x != x:
+        return nan
+    text = infinity if abs(x) == math.inf else repr(abs(x))
+    return text if math.copysign(1.0, x) > 0.0 else f"(-{text})"
+
+
 class Text:
     """A piece of a line, and how tightly it holds together."""
 

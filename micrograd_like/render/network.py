@@ -49,11 +49,10 @@ def network_page(model: Any, X: Any, y: Any, loss: Any, optimizer: Any) -> str:
         raise TypeError(f"loss is a function such as mse_loss, got {loss!r:.80}")
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer is one such as Adam(...), or None, got {optimizer!r:.80}")
-    examples = _read(model, X, y)
-    output = numbers(model(examples.rows[0]))
+    examples, output = _read(model, X, y)
     chosen = optimizer or Adam(model.parameters(), lr=_RATE)
     trace = Trace(model, loss, chosen, examples)
-    _require_same_graph(model, loss, chosen, examples, trace)
+    _require_same_graph(model, loss, chosen, examples, trace, output)
 
     layers = _layers(trace, model)
     tape = _Columns(trace, [unit.top for units in layers.values() for unit in units])
@@ -104,8 +103,8 @@ def network_page(model: Any, X: Any, y: Any, loss: Any, optimizer: Any) -> str:
     )
 
 
-def _read(model: Any, X: Any, y: Any) -> Examples:
-    """X and y, checked, as the model wants them."""
+def _read(model: Any, X: Any, y: Any) -> tuple[Examples, Any]:
+    """X and y, checked, as the model wants them, and the numbers of its first output."""
     examples = read_examples(X, y)
     size = len(examples.rows) * len(examples.rows[0])
     if size > MOST_NUMBERS:
@@ -117,13 +116,17 @@ def _read(model: Any, X: Any, y: Any) -> Examples:
     values = [output] if isinstance(output, Value) else output
     if not isinstance(values, list | tuple) or not all(isinstance(x, Value) for x in values):
         raise TypeError(f"model returns a Value or a list of them, got {output!r:.80}")
-    return without_brackets(examples) if isinstance(output, Value) else examples
+    single = isinstance(output, Value)
+    return without_brackets(examples) if single else examples, numbers(output)
 
 
 def _require_same_graph(
-    model: Any, loss: Loss, optimizer: Optimizer, examples: Examples, trace: Trace
+    model: Any, loss: Loss, optimizer: Optimizer, examples: Examples, trace: Trace, output: Any
 ) -> None:
-    """Raise ValueError unless every example has this graph, and a batch the mean of its losses."""
+    """Raise ValueError unless every example has this graph, and a batch the mean of its losses.
+
+    `output` is the first one, as numbers.
+    """
     count = len(examples.rows)
     for i in {k * (count - 1) // _COMPARED for k in range(1, _COMPARED + 1)}:
         if Trace(model, loss, optimizer, examples, i).digest != trace.digest:
@@ -131,10 +134,10 @@ def _require_same_graph(
                 f"example {i} is computed in another way than example 0: model or loss decides "
                 "something in Python, which a page can't"
             )
-    output = leaves(numbers(model(examples.rows[0])))
-    costs = [float(loss([output], [target])) for target in examples.targets]  # or it says why not
+    given = leaves(output)
+    costs = [float(loss([given], [target])) for target in examples.targets]  # or it says why not
     few = costs[:3]
-    mean = float(loss([output] * len(few), examples.targets[:3]))
+    mean = float(loss([given] * len(few), examples.targets[:3]))
     if isfinite(mean) and not isclose(mean, sum(few) / len(few), rel_tol=1e-9, abs_tol=1e-12):
         raise ValueError(
             f"the loss of {len(few)} examples is {mean!r} and the mean of their losses "

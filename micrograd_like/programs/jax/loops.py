@@ -213,18 +213,12 @@ class _Reading:
 
     def _compute(self, nodes: Sequence[Node]) -> None:
         """Level by level, for some may read what others make; those of one kind together."""
-        varies = self._plan.varies
         levels = dict[int, int]()
         groups = dict[tuple[int, object], list[Any]]()
         for node in nodes:
             needs = self._plan.needs(node)
             level = levels[node.result] = 1 + max([levels.get(x, 0) for x in needs], default=0)
-            kind: object = (
-                (node.expression, tuple([varies[x] for x in node.operands]))
-                if isinstance(node, Map)
-                else (varies[node.start], len(node.rights), node.by_row or node.rights.tobytes())
-            )
-            groups.setdefault((level, kind), []).append(node)
+            groups.setdefault((level, self._plan.kind(node)), []).append(node)
         for _, alike in sorted(groups.items(), key=lambda item: item[0][0]):
             if isinstance(alike[0], Map):
                 self._maps(alike)

@@ -52,7 +52,7 @@ class Plans:
         self.once.calls += self.rows.gathered
 
     def __str__(self) -> str:
-        return describe(self.columns, [self.once.plan, self.rows.plan])
+        return describe([self.once.plan, self.rows.plan])
 
 
 def straight_code(layout: Layout, stride: int) -> list[tuple[list[str], str]]:

@@ -15,7 +15,7 @@ from micrograd_like.programs.loops.chains import Dot, find_dots
 from micrograd_like.programs.loops.expressions import size_of, spelled
 from micrograd_like.programs.loops.fusing import Map, fuse
 from micrograd_like.programs.loops.order import Kinds
-from micrograd_like.programs.loops.parts import ONES, Columns, Part
+from micrograd_like.programs.loops.parts import ONES, Part
 from micrograd_like.programs.loops.sums import Factors, Sums, Term, factors_of, group
 
 SMALL = 40
@@ -133,22 +133,20 @@ class Plan:
             found += node.lefts.tolist()
         return [*found, node.start] if varies[node.start] else found
 
+    def kind(self, node: Node) -> tuple[object, ...]:
+        """Nodes of one kind can be computed together."""
+        varies = self.varies
+        if isinstance(node, Map):
+            return node.expression, "".join(["r" if varies[x] else "u" for x in node.operands])
+        if node.by_row:
+            return "row dots", varies[node.start], len(node.rights)
+        return "matrix", varies[node.start], node.rights.tobytes()
+
     def _classes(self) -> list[list[int]]:
         """The numbers of the nodes, class by class."""
         kinds = Kinds()
-        varies = self.varies
-        joins = []
         for number, node in self.nodes.items():
-            if isinstance(node, Map):
-                kind: tuple[object, ...] = (
-                    node.expression,
-                    "".join(["r" if varies[x] else "u" for x in node.operands]),
-                )
-            elif node.by_row:
-                kind = "row dots", varies[node.start], len(node.rights)
-            else:
-                kind = "matrix", varies[node.start], node.rights.tobytes()
-            kinds.add(number, kind, self.needs(node))
+            kinds.add(number, self.kind(node), self.needs(node))
         joins = [kind[0] != "matrix" for kind in kinds.kinds]  # type: ignore[index]
         return [members for _, members in kinds.order(joins)]
 
@@ -259,7 +257,7 @@ def reads(plan: Plan, unit: Unit) -> set[int]:
     return found
 
 
-def describe(columns: Columns, plans: Sequence[Plan]) -> str:
+def describe(plans: Sequence[Plan]) -> str:
     """The units of both parts in words."""
     lines = []
     for plan in plans:
