@@ -408,7 +408,7 @@ class Training:
         self._interrupts.look()
 
     def _origin_of_nan(self) -> str:
-        """The place where the loss became nan, and a hint; the two batches it may be run again."""
+        """The place where the loss became nan, found by running two batches again, and a hint."""
         names = names_of_parameters(self.model, self._optimizer)
         run, parameters = self._on_values(), self._run.parameters
         kept = [(parameter, parameter.data, parameter.grad) for parameter in parameters]
