@@ -4,7 +4,9 @@ const on_plane = net.features === 2;
 const side = Math.sqrt(net.features);
 const on_images = net.features >= 16 && Number.isInteger(side);
 const SIZE = 48; // points of the plane in each direction
-let chosen = 0;
+let chosen = 0; // an example, or −1: a point of the plane that is none
+let point = []; // its coordinates
+let borders = []; // of the classes on the plane
 let outputs = []; // of every row
 let losses = []; // [step, loss of its batch]
 let shares = []; // [step, share that is right]
@@ -13,13 +15,13 @@ let shares = []; // [step, share that is right]
 function colours() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => [1, 3, 5].map((k) => parseInt(style.getPropertyValue(name).trim().slice(k, k + 2), 16));
-  return { zero: of("--box"), above: of("--positive"), below: of("--negative"), more: of("--more"), less: of("--less"), ink: of("--ink"), wrong: of("--broken") };
+  return { zero: of("--box"), above: of("--positive"), below: of("--negative"), more: of("--more"), less: of("--less"), ink: of("--ink"), broken: of("--broken"), wrong: of("--wrong"), play: of("--play") };
 }
 let palette = colours();
 // The pixel at `k` of an image, for a share from −1 to 1.
 function tinted(pixels, k, share, [above, below]) {
   const broken = Number.isNaN(share);
-  const end = broken ? palette.wrong : share > 0 ? above : below;
+  const end = broken ? palette.broken : share > 0 ? above : below;
   const much = broken ? 1 : Math.min(1, Math.abs(share));
   for (let c = 0; c < 3; c++) pixels[4 * k + c] = palette.zero[c] + much * (end[c] - palette.zero[c]);
   pixels[4 * k + 3] = 255;
@@ -75,18 +77,56 @@ function paint_map(ends) {
   const heights = ends.map((output) => (several ? answered(output) : output[0] - middle));
   const most = several ? Math.max(1, net.outputs.length - 1) : Math.min(largest(heights), 4);
   paint(at("map"), heights.map((x) => (several ? (2 * x) / most - 1 : x / most)), SIZE, 1, [palette.above, palette.below]);
-  // Where one class ends: a line.
-  const context = at("map").getContext("2d");
-  const classes = ends.map((output) => (net.answer ? answered(output) : Math.sign(output[0])));
-  context.fillStyle = `rgb(${palette.ink})`;
-  classes.forEach((c, k) => {
-    const [x, y] = [k % SIZE, Math.floor(k / SIZE)];
-    if (x + 1 < SIZE && classes[k + 1] !== c) context.fillRect(x + 0.75, y, 0.5, 1);
-    if (y + 1 < SIZE && classes[k + SIZE] !== c) context.fillRect(x, y + 0.75, 1, 0.5);
-  });
+  borders = several
+    ? net.outputs.flatMap((_, c) => border(ends.map((zs) => zs[c] - Math.max(...zs.toSpliced(c, 1)))))
+    : border(heights);
 }
-// The examples: a ring for the lower class and a square for the higher one, else the class as a
-// number; what is answered wrongly is crossed out.
+// Where numbers given for all cells change their sign: lines through the squares between the middles.
+function border(numbers) {
+  const found = [];
+  for (let k = 0; k < SIZE * (SIZE - 1); k++) {
+    if ((k + 1) % SIZE === 0) continue;
+    const corners = [k, k + 1, k + 1 + SIZE, k + SIZE];
+    const ends = corners.flatMap((a, side) => {
+      const b = corners[(side + 1) % 4];
+      if (numbers[a] > 0 === numbers[b] > 0) return [];
+      const share = numbers[a] / (numbers[a] - numbers[b]);
+      const between = (of) => (of(a) + share * (of(b) - of(a)) + 0.5) / SIZE;
+      return [[between((cell) => cell % SIZE), between((cell) => Math.floor(cell / SIZE))]];
+    });
+    for (let j = 0; j < ends.length; j += 2) found.push([ends[j], ends[j + 1]]);
+  }
+  return found;
+}
+// An example's mark: a ring for the lower class and a square for the higher one, else the class as
+// a number. What is answered wrongly has a cross behind it, or a line below.
+const numbered = net.answer?.threshold === null;
+function mark(context, x, y, label, wrong) {
+  const [ink, ground] = [`rgb(${palette.ink})`, `rgb(${palette.zero})`];
+  const line = (width, colour) => {
+    Object.assign(context, { lineWidth: width, strokeStyle: colour });
+    context.stroke();
+  };
+  context.beginPath();
+  for (const d of wrong ? [-1, 1] : []) {
+    context.moveTo(x - 8, y + (numbered ? 7 : 8 * d));
+    context.lineTo(x + 8, y + (numbered ? 7 : -8 * d));
+  }
+  line(5, ground);
+  line(2.5, `rgb(${palette.wrong})`);
+  context.beginPath();
+  if (numbered) {
+    Object.assign(context, { font: "bold 12px sans-serif", fillStyle: ink, textAlign: "center" });
+    context.fillText(String(label), x, y + 4);
+    return;
+  }
+  const full = label === net.answer?.high;
+  if (full) context.rect(x - 4, y - 4, 8, 8);
+  else context.arc(x, y, 4, 0, 7);
+  context.fillStyle = full ? ink : ground;
+  context.fill();
+  line(1.5, full ? ground : ink);
+}
 let reach = 0; // CSS pixels along the plane: asking for them lays out the page
 function paint_dots() {
   const canvas = at("dots");
@@ -94,40 +134,48 @@ function paint_dots() {
   Object.assign(canvas, { width, height: width });
   const context = canvas.getContext("2d");
   context.scale(devicePixelRatio, devicePixelRatio);
-  const [ink, ground] = [`rgb(${palette.ink})`, `rgb(${palette.zero})`];
+  context.beginPath();
+  for (const [[x1, y1], [x2, y2]] of borders) {
+    context.moveTo(x1 * reach, y1 * reach);
+    context.lineTo(x2 * reach, y2 * reach);
+  }
+  Object.assign(context, { lineWidth: 1.5, strokeStyle: `rgb(${palette.ink})` });
+  context.stroke();
   net.rows.forEach((row, i) => {
     const [x, y] = place_of(row).map((share) => share * reach);
-    const label = wanted(row);
-    context.lineWidth = 1.5;
-    context.strokeStyle = ink;
-    context.beginPath();
-    if (net.answer?.threshold === null) {
-      context.font = "bold 12px sans-serif";
-      context.fillStyle = ink;
-      context.textAlign = "center";
-      context.fillText(String(label), x, y + 4);
-    } else {
-      const full = label === net.answer?.high;
-      if (full) context.rect(x - 4, y - 4, 8, 8);
-      else context.arc(x, y, 4, 0, 7);
-      context.fillStyle = full ? ink : ground;
-      context.fill();
-      context.stroke();
-    }
-    if (is_wrong(i)) {
-      context.beginPath();
-      for (const d of [-1, 1]) { context.moveTo(x - 8, y - 8 * d); context.lineTo(x + 8, y + 8 * d); }
-      context.strokeStyle = ink;
-      context.stroke();
-    }
-    if (i === chosen) {
-      context.beginPath();
-      context.arc(x, y, 10, 0, 7);
-      context.lineWidth = 3;
-      context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--play");
-      context.stroke();
-    }
+    mark(context, x, y, wanted(row), is_wrong(i));
   });
+  const [x, y] = place_of(shown_row()).map((share) => share * reach);
+  context.beginPath();
+  context.arc(x, y, 10, 0, 7);
+  if (chosen < 0) for (const d of [0, 1]) { context.moveTo(x - 6 * d, y - 6 * (1 - d)); context.lineTo(x + 6 * d, y + 6 * (1 - d)); }
+  Object.assign(context, { lineWidth: 3, strokeStyle: `rgb(${palette.play})` });
+  context.stroke();
+}
+const shown_row = () => (chosen < 0 ? point : net.rows[chosen]);
+// What marks and colours mean.
+function explain() {
+  const box = at("marks");
+  box.replaceChildren();
+  const sample = (label, wrong, text) => {
+    const canvas = element("canvas", box, "", { "aria-hidden": "true", width: 40, height: 40 });
+    const context = canvas.getContext("2d");
+    context.scale(2, 2);
+    mark(context, 10, 10, label, wrong);
+    element("span", box, text);
+  };
+  const ground = (kind, text) => element("span", box, text, { class: kind });
+  if (on_images) element("span", box, "underlined: answered wrongly");
+  if (!on_plane) return;
+  const { low, high, threshold } = net.answer ?? {};
+  const last = net.outputs.length - 1;
+  if (numbered) sample(0, false, "an example, its class");
+  else if (!net.answer) sample(-1, false, "an example");
+  else for (const label of [low, high]) sample(label, false, `class ${label}`);
+  if (net.answer) sample(numbered ? 0 : high, true, "answered wrongly");
+  ground("more", numbered ? `answer ${last}` : net.answer ? `output above ${threshold}: class ${high}` : "output above 0");
+  ground("less", numbered ? "answer 0" : net.answer ? `below: class ${low}` : "below 0");
+  if (last > 1) element("span", box, "between these colours: the answers between");
 }
 const is_wrong = (i) => net.answer !== null && answered(outputs[i]) !== wanted(net.rows[i]);
 
@@ -169,7 +217,7 @@ const weights_of = (unit, of) => {
 };
 function paint_seen() {
   const ones = new Float64Array(net.features).fill(1);
-  const of = at("sees").value === "product" ? net.rows[chosen] : ones;
+  const of = at("sees").value === "product" ? shown_row() : ones;
   units.forEach((unit, u) => {
     if (cells[u].canvas) paint(cells[u].canvas, weights_of(unit, of), side);
   });
@@ -185,7 +233,7 @@ const across = (column) => (100 * (column + 0.5)) / (net.layers.length + 1);
 const down = (k, count) => (100 * (head + (tall - head) * ((k + 0.5) / count))) / tall;
 const put = (part, x, y) => { part.style.left = `${x}%`; part.style.top = `${y}%`; };
 const heading = (column, text) => put(element("div", box, text, { class: "column" }), across(column), 0);
-heading(0, `${net.features} inputs`);
+heading(0, `${net.features} ${net.features === 1 ? "input" : "inputs"}`);
 const inputs = on_images || net.features > 16 ? [] : Array.from({ length: net.features }, (_, j) => {
   const cell = element("div", box, "", { class: "unit" });
   element("b", cell, `x${j + 1}`);
@@ -226,13 +274,15 @@ function paint_wires() {
 }
 
 // The example goes through the network: its values stand at the neurons, and the frame gets them.
+// A point that is no example has no target, hence no loss.
 function run_example() {
-  load(1, (_, j) => net.rows[chosen][j]);
-  run(lines, 1);
+  const row = shown_row();
+  load(1, (_, j) => row[j] ?? 0);
+  run(chosen < 0 ? net.ahead : lines, 1);
 }
 function show_example() {
   run_example();
-  const row = net.rows[chosen];
+  const row = shown_row();
   inputs.forEach((text, j) => { text.textContent = short(row[j]); });
   if (looked_at) paint(looked_at, row.slice(0, net.features), side);
   units.forEach((unit, u) => {
@@ -246,15 +296,20 @@ function show_example() {
   const given = net.outputs.length > 1 ? "" : `Output ${number(output[0])}`;
   const target = row.slice(net.features);
   const [found, want] = [answered(output), wanted(row)];
-  const verdict = net.answer ? `class ${found < 0 ? "nan" : found}, ${found === want ? "right" : `wrong: it is ${want}`}` : `target ${target.map(number).join(", ")}`;
-  at("shown").textContent = `${shown_inputs}${given}${given ? ": " : ""}${given ? verdict : verdict.replace(/^c/, "C")}. Loss ${number(value(net.cost))}.`;
-  at("which").textContent = `${chosen + 1} of ${net.rows.length}`;
-  at("example").value = String(chosen);
-  at("example").setAttribute("aria-valuetext", `example ${chosen + 1} of ${net.rows.length}: ${at("shown").textContent}`);
+  const told = chosen < 0 ? "" : net.answer ? `, ${found === want ? "right" : `wrong: it is ${want}`}` : `target ${target.map(number).join(", ")}`;
+  const verdict = (net.answer ? `class ${found < 0 ? "nan" : found}` : "") + told;
+  const sentence = [given, given ? verdict : verdict.replace(/^c/, "C")].filter(Boolean).join(": ");
+  const cost = chosen < 0 ? "A point that is no example has no target." : `Loss ${number(value(net.cost))}.`;
+  at("shown").textContent = `${shown_inputs}${sentence}. ${cost}`;
+  const which = chosen < 0 ? "none" : `${chosen + 1} of ${net.rows.length}`;
+  at("which").textContent = which;
+  if (chosen >= 0) at("example").value = String(chosen);
+  at("example").setAttribute("aria-valuetext", `example ${which}: ${at("shown").textContent}`);
   tell_unit();
 }
-function choose(i) {
+function choose(i, place = []) {
   chosen = i;
+  point = place;
   if (on_plane) paint_dots();
   if (on_images) { paint_images(); paint_seen(); }
   show_example();
@@ -263,41 +318,42 @@ function choose(i) {
 // A neuron, opened: the page of its graph in a frame of its own, with the numbers of the example.
 let opened = null;
 let loaded = false;
-let pages = null;
-async function unpacked() {
-  const bytes = Uint8Array.from(atob(at("packed").textContent), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
-}
 const escaped = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 const as_text = (x) => (Number.isFinite(x) ? x : String(x));
-const numbers_of = (u) => ({ leaves: pages.leaves[u].map((place) => as_text(value(place))), seed: as_text(total(units[u].gradient)) });
-async function open_unit(u) {
+const numbers_of = (u) => ({
+  leaves: packed.leaves[u].map((place) => as_text(value(place))),
+  seed: chosen < 0 ? 1 : as_text(total(units[u].gradient)),
+  of: chosen < 0 ? "out" : "loss",
+});
+function open_unit(u) {
   const unit = units[u];
   if (opened === u) { close_unit(); return; }
   cells.forEach(({ cell }, k) => cell.setAttribute("aria-expanded", String(k === u)));
   opened = u;
   loaded = false;
   at("opened").hidden = false;
-  at("unit_title").textContent = `${unit.title}, for the example`;
   at("unit").hidden = unit.shape === null;
-  at("unit_hint").textContent = unit.shape === null
-    ? "It has too many scalars to be shown one by one."
-    : `Its scalars: weights w, bias b, and out, its output; h is the output of a neuron before it. The gradients are those of ${net.loss} for this example.`;
+  tell_unit();
   at("unit_title").focus({ preventScroll: true });
   at("opened").scrollIntoView();
   if (unit.shape === null) return;
-  pages ??= await unpacked();
   run_example();
-  const { svg, graph } = pages.shapes[unit.shape];
-  const { leaves, seed } = numbers_of(u);
+  const { svg, graph } = packed.shapes[unit.shape];
+  const { leaves, seed, of } = numbers_of(u);
   graph.leaves.forEach((leaf, k) => { leaf.data = leaves[k]; });
-  const parts = { title: escaped(unit.title), svg, graph: JSON.stringify({ ...graph, seed }).replaceAll("<", "\\u003c") };
+  const parts = { title: escaped(unit.title), svg, graph: JSON.stringify({ ...graph, seed, of }).replaceAll("<", "\\u003c") };
   at("unit").onload = () => { loaded = true; tell_unit(); };
-  at("unit").srcdoc = pages.frame.split(/@(title|svg|graph)@/).map((part, k) => (k % 2 ? parts[part] : part)).join("");
+  at("unit").srcdoc = packed.frame.split(/@(title|svg|graph)@/).map((part, k) => (k % 2 ? parts[part] : part)).join("");
 }
 function tell_unit() {
-  if (opened !== null && loaded) at("unit").contentWindow.postMessage(numbers_of(opened), "*");
+  if (opened === null) return;
+  const { title, shape } = units[opened];
+  const whose = chosen < 0 ? "that output itself, since the point has no target" : `${net.loss} for this example`;
+  at("unit_title").textContent = `${title}, for the ${chosen < 0 ? "point" : "example"}`;
+  at("unit_hint").textContent = shape === null
+    ? "It has too many scalars to be shown one by one."
+    : `Its scalars: weights w, bias b, and out, its output; h is the output of a neuron before it. The gradients are those of ${whose}.`;
+  if (loaded) at("unit").contentWindow.postMessage(numbers_of(opened), "*");
 }
 function close_unit() {
   at("opened").hidden = true;
@@ -439,13 +495,28 @@ at("batch").onchange = () => { batch = Number(at("batch").value); next = 0; };
 at("sees").onchange = paint_seen;
 at("plane").hidden = !on_plane;
 at("gallery").hidden = at("seeing").hidden = !on_images;
+at("marks").hidden = !on_plane && !on_images;
+at("pictured").textContent = on_plane ? "; its picture is its output over the plane" : "";
+explain();
+// A click takes the example that it meets, else the point; the arrow keys move the point.
 at("dots").onclick = (event) => {
   const frame = at("dots").getBoundingClientRect();
-  const distance = (row) => {
-    const [x, y] = place_of(row);
-    return Math.hypot(frame.left + x * frame.width - event.clientX, frame.top + y * frame.height - event.clientY);
-  };
-  choose(net.rows.reduce((best, row, i) => (distance(row) < distance(net.rows[best]) ? i : best), 0));
+  const [x, y] = [(event.clientX - frame.left) / frame.width, (event.clientY - frame.top) / frame.height];
+  const nearness = net.rows.map((row) => {
+    const [u, v] = place_of(row);
+    return -Math.hypot(u - x, v - y) * frame.width;
+  });
+  const nearest = greatest(nearness);
+  if (nearness[nearest] >= -10) choose(nearest);
+  else choose(-1, [along(extent[0], x), along(extent[1], 1 - y)]);
+};
+at("plane").onkeydown = (event) => {
+  const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+  if (!way || event.altKey || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  event.stopPropagation(); // → is a step elsewhere
+  const place = extent.map((ends, j) => share_of(ends, shown_row()[j]) + way[j] / SIZE);
+  choose(-1, place.map((share, j) => along(extent[j], Math.min(1, Math.max(0, share)))));
 };
 at("images").onclick = (event) => {
   const frame = at("images").getBoundingClientRect();
@@ -462,7 +533,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "ArrowRight") { event.preventDefault(); one(); }
   else if (event.key === " " && tagName !== "BUTTON") { event.preventDefault(); train(); }
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { palette = colours(); show(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { palette = colours(); explain(); show(); });
 new ResizeObserver(() => {
   reach = at("dots").clientWidth;
   if (on_plane) paint_dots();

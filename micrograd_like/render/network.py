@@ -86,6 +86,7 @@ def network_page(model: Any, X: Any, y: Any, loss: Any, optimizer: Any) -> str:
     }
     sizes = [len(examples.rows[0]), *map(len, layers.values())]
     packed = {
+        "network": data | tape.described(),
         "frame": fill_page("@title@", "@svg@", "@graph@", inner),
         "shapes": shapes.found,
         "leaves": [
@@ -94,11 +95,13 @@ def network_page(model: Any, X: Any, y: Any, loss: Any, optimizer: Any) -> str:
     }
     return fill(
         "network.html",
-        style=graph_style() + read("network.css"),
-        script=script_of(functions, *map(read, _SCRIPTS)),
-        inner=(graph_style(), inner),
+        styles={"style": graph_style() + read("network.css"), "inner_style": graph_style()},
+        scripts={
+            "script": script_of(functions, *map(read, _SCRIPTS)),
+            "start": script_of(read("network_start.js")),
+            "inner_script": inner,
+        },
         title=html.escape(f"A {'-'.join(map(str, sizes))} network that trains"),
-        network=as_data(data | tape.described()),
         packed=b64encode(gzip.compress(as_data(packed).encode(), mtime=0)).decode(),
     )
 

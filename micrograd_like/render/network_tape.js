@@ -1,6 +1,6 @@
 // The tape of one example, run for many: each line for a block of rows, and then the next line.
 // LOOPS, above, are its operations, UPDATES the rules of the optimisers.
-const net = JSON.parse(at("network").textContent);
+const net = packed.network;
 const real = (x) => Number(x); // inf and nan come as text
 const BLOCK = Math.min(64, net.rows.length); // few enough to stay near the processor
 const parameters = Float64Array.from(net.parameters, real);

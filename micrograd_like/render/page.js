@@ -68,7 +68,7 @@ function words() {
   if (position <= middle) {
     const rows = [forward_text(made[position - 1])];
     if (position === middle) {
-      const of = is_part ? "loss" : name(graph.root);
+      const of = graph.of ?? name(graph.root);
       rows.push(`The forward pass is complete. Back from ∂${of}/∂${name(graph.root)} = ${is_part ? number(seed) : 1}.`);
     }
     return rows;

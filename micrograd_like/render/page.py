@@ -72,8 +72,8 @@ def fill_page(title: str, svg: str, data: str, script: str, note: str = "") -> s
     """The text of a page about a graph; `data` is that of `graph_data` and the picture's width."""
     return fill(
         "page.html",
-        style=graph_style(),
-        script=script,
+        styles={"style": graph_style()},
+        scripts={"script": script},
         title=title,
         description=f"{title}: the graph; the table below says the same in words",
         svg=svg,

@@ -40,7 +40,7 @@ const controls = graph.leaves.map((leaf, k) => {
     if (x !== null) change(x);
   };
   field.onblur = () => { field.setAttribute("aria-invalid", "false"); controls[k].drawn = ""; show_leaves(backward_now()); };
-  return { row, label, slider, field, grad, fixed, most: 0, drawn: "" };
+  return { row, label, slider, field, grad, fixed, most: -1, drawn: "" };
 });
 function backward_now() {
   return position < middle ? new Float64Array(nodes.length) : backward(now.slopes, Math.max(0, position - middle));
@@ -122,7 +122,7 @@ function run() {
 function reset() {
   halt();
   losses = [];
-  controls.forEach((control) => { control.most = 0; control.drawn = ""; control.field.setAttribute("aria-invalid", "false"); });
+  controls.forEach((control) => { control.most = -1; control.drawn = ""; control.field.setAttribute("aria-invalid", "false"); });
   set(graph.leaves.map((leaf) => real(leaf.data)));
   show_curve();
 }
@@ -286,6 +286,7 @@ if (is_part && graph.live) {
   window.addEventListener("message", ({ source, data }) => {
     if (source !== window.parent) return;
     seed = real(data.seed);
+    graph.of = data.of;
     graph.leaves.forEach((leaf, k) => { leaf.data = data.leaves[k]; });
     reset();
   });

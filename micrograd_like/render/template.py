@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from string import Template
 from typing import Any
@@ -28,22 +29,22 @@ def as_data(data: Any) -> str:
 
 
 def fill(
-    template: str, *, style: str, script: str, inner: tuple[str, str] | None = None, **parts: str
+    template: str, *, styles: Mapping[str, str], scripts: Mapping[str, str], **parts: str
 ) -> str:
-    """The template's text with `parts`, which are HTML, and with this style and script alone.
+    """The template's text with `parts`, which are HTML, and with these styles and scripts alone.
 
-    `inner` is the style and the script of a page that this one holds in a frame.
+    Those that have no place in the template are allowed to the pages that it holds in frames.
     """
-    styles, scripts = [style], [script]
-    if inner:
-        styles.append(inner[0])
-        scripts.append(inner[1])
     return Template(read(template)).substitute(
-        style=style, script=script, styles=_digests(styles), scripts=_digests(scripts), **parts
+        parts,
+        **styles,
+        **scripts,
+        style_policy=_digests(styles.values()),
+        script_policy=_digests(scripts.values()),
     )
 
 
-def _digests(texts: list[str]) -> str:
+def _digests(texts: Iterable[str]) -> str:
     """The hashes by which a policy names all that may run."""
     hashes = [hashlib.sha256(text.encode()).digest() for text in texts]
     return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in hashes)

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.support.pages import wait_until
+
 OPTIONS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -45,6 +47,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
         page.on("request", lambda request: requests.append(request.url))
         (tmp_path / "page.html").write_text(html, encoding="utf-8")
         page.goto((tmp_path / "page.html").as_uri())
+        wait_until(page, "!document.getElementById('main') || typeof show === 'function'")
         return page
 
     yield open_page

@@ -151,7 +151,7 @@ def test_what_goes_through_the_network_stands_at_its_neurons(opened: Opener) -> 
     assert spoken.startswith("example 8 of 24: x1 = ")
 
 
-def test_a_click_on_the_plane_takes_the_nearest_example(opened: Opener) -> None:
+def test_a_click_on_the_plane_takes_the_example_there(opened: Opener) -> None:
     X, y = data()
     page = opened(explore(network(), X, y, loss=binary_cross_entropy_with_logits).html)
     for i in (3, 11):
@@ -161,6 +161,93 @@ def test_a_click_on_the_plane_takes_the_nearest_example(opened: Opener) -> None:
         place = Position(x=x * box["width"] + 1, y=y_ * box["height"] - 1)
         page.click("#dots", position=place)
         assert page.inner_text("#which") == f"{i + 1} of 24"
+
+
+def test_any_point_of_the_plane_goes_through_the_network(opened: Opener) -> None:
+    """A click or the arrow keys choose it; what it has no target for is said to be missing."""
+    X, y = data()
+    model = network(3)
+    page = opened(explore(model, X, y, loss=binary_cross_entropy_with_logits).html)
+
+    def check(point: list[float]) -> None:
+        hidden = [neuron(point).data for neuron in model.layers[0].neurons]
+        texts = page.locator(".unit span").all_inner_texts()
+        shown = [float(text.replace("−", "-")) for text in texts]
+        assert shown == pytest.approx([*point, *hidden, model(point).data], abs=0.0051)
+
+    box = page.locator("#dots").bounding_box()
+    assert box
+    page.click("#dots", position=Position(x=box["width"] / 4, y=box["height"] - 3))
+    point = page.evaluate("point")
+    ends = page.evaluate("extent")
+    assert point == pytest.approx(
+        [0.75 * ends[0][0] + 0.25 * ends[0][1], ends[1][0]], abs=0.02 * (ends[0][1] - ends[0][0])
+    )
+    check(point)
+    assert page.inner_text("#which") == "none"
+    assert "right" not in page.inner_text("#shown")
+    assert page.inner_text("#shown").endswith("A point that is no example has no target.")
+    page.focus("#plane")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowUp")
+    moved = page.evaluate("point")
+    assert moved[0] == pytest.approx(point[0] + (ends[0][1] - ends[0][0]) / 48)
+    assert moved[1] == pytest.approx(point[1] + (ends[1][1] - ends[1][0]) / 48)
+    assert page.evaluate("steps") == 0
+    check(moved)
+
+    frame = opened_frame(page, 2)
+    neuron = model.layers[0].neurons[2]
+    model.zero_grad()
+    neuron(moved).backward()
+    frame.evaluate("go(last)")
+    names = frame.evaluate("graph.leaves.map((leaf) => name(leaf.node))")
+    grads = frame.evaluate("graph.leaves.map((leaf) => full[leaf.node])")
+    found = dict(zip(names, grads, strict=True))
+    assert [found[name] for name in ("w.0", "w.1", "b")] == pytest.approx(
+        [x.grad for x in neuron.parameters()]
+    )
+    assert "∂out/∂out" in frame.evaluate("(go(middle), document.getElementById('step').innerText)")
+    assert "the point has no target" in page.inner_text("#unit_hint")
+    page.fill("#example", "7")
+    assert page.inner_text("#which") == "8 of 24"
+    assert page.inner_text("#unit_title").endswith("for the example")
+
+
+def test_marks_show_the_class_and_what_is_wrong_at_once(opened: Opener) -> None:
+    """Of two that are wrong, the mark in the middle still tells the classes apart."""
+    X, y = data()
+    page = opened(explore(network(), X, y, loss=binary_cross_entropy_with_logits).html)
+    middles = page.evaluate(
+        """[0, 1].map((label) => [false, true].map((wrong) => {
+          const canvas = document.createElement("canvas");
+          const context = canvas.getContext("2d", { willReadFrequently: true });
+          mark(context, 20, 20, label, wrong);
+          return [context.getImageData(16, 16, 9, 9), context.getImageData(10, 10, 20, 20)]
+            .map(({ data }) => data.join());
+        }))"""
+    )
+    for right, wrong in middles:
+        assert right[1] != wrong[1]
+    assert len({middles[label][1][0] for label in (0, 1)}) == 2
+    told = page.inner_text("#marks")
+    for text in ("class 0", "class 1", "answered wrongly", "output above 0: class 1"):
+        assert text in told
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_the_ends_of_the_curve_stand_beside_it(opened: Opener, width: int) -> None:
+    X, y = data()
+    page = opened(
+        explore(network(), X, y, loss=mse_loss).html, viewport={"width": width, "height": 800}
+    )
+    train(page, 3)
+    curve = page.locator("#curve").bounding_box()
+    assert curve
+    for end in ("#high", "#low"):
+        box = page.locator(end).bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= curve["x"]
 
 
 def test_a_neuron_opens_to_its_scalars(opened: Opener) -> None:
@@ -233,11 +320,21 @@ def test_all_can_be_reached_by_the_keyboard(opened: Opener) -> None:
     X, y = data()
     page = opened(explore(network(2), X, y, loss=mse_loss).html)
     seen = []
-    for _ in range(12):
+    for _ in range(13):
         page.keyboard.press("Tab")
         seen.append(page.evaluate("document.activeElement.id || document.activeElement.ariaLabel"))
-    assert seen[:8] == ["train", "one", "again", "example", "rate", "rule", "batch", "speed"]
-    assert [name.split(":")[0] for name in seen[8:11]] == [
+    assert seen[:9] == [
+        "train",
+        "one",
+        "again",
+        "plane",
+        "example",
+        "rate",
+        "rule",
+        "batch",
+        "speed",
+    ]
+    assert [name.split(":")[0] for name in seen[9:12]] == [
         "layers.0.neurons.0",
         "layers.0.neurons.1",
         "layers.1.neurons.0",
@@ -365,4 +462,13 @@ def test_the_page_stays_small() -> None:
     X, y = moons(100, 0.1, random.Random(1))
     model = MLP(2, [16, 16, 1], init="he", rng=random.Random(1))
     page = explore(model, X, y, loss=binary_cross_entropy_with_logits)
+    assert len(page.html.encode()) < 250_000
+
+
+def test_the_page_of_images_stays_small() -> None:
+    """As many of them, and as many neurons, as `play digits` has; random ones pack worse."""
+    rng = random.Random(1)
+    X = [[rng.randrange(17) / 16 for _ in range(64)] for _ in range(200)]
+    model = MLP(64, [16, 10], init="he", rng=rng)
+    page = explore(model, X, [i % 10 for i in range(200)], loss=cross_entropy)
     assert len(page.html.encode()) < 250_000

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,8 +36,8 @@ def model(*sizes: int, **choices: Any) -> MLP:
 
 
 def data_of(page: str) -> dict[str, Any]:
-    [text] = re.findall(r'id="network">(.*?)</script>', page, re.DOTALL)
-    found: dict[str, Any] = json.loads(text)
+    [text] = re.findall(r'id="packed">(.*?)</script>', page, re.DOTALL)
+    found: dict[str, Any] = json.loads(gzip.decompress(b64decode(text)))["network"]
     return found
 
 
