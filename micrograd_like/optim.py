@@ -86,6 +86,7 @@ class Optimizer:
             self.learning_rate(0)
         self.steps = 0
         self.buffers = [[0.0] * len(self.params) for _ in self.buffer_names]
+        self._buffered = list(self.params)  # those that the buffers are of, in their order
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of the step with this number, counted from 0.
@@ -113,7 +114,7 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter by the rule, from its `grad`; if anything raises, none."""
-        self.take_in_new()
+        self.follow_params()
         rule = self.rule(self.steps)
         before = [parameter.data for parameter in self.params]
         gradient = [parameter.grad for parameter in self.params]
@@ -130,10 +131,17 @@ class Optimizer:
             self.buffers, self.steps = kept
             raise
 
-    def take_in_new(self) -> None:
-        """Let the buffers of parameters that were added to the end of `params` start at 0."""
-        for buffer in self.buffers:
-            buffer += [0.0] * (len(self.params) - len(buffer))
+    def follow_params(self) -> None:
+        """Let every parameter keep what the buffers hold of it, wherever it now is in `params`.
+
+        Those that are new there start at 0, and those that are gone are forgotten.
+        """
+        if self.params == self._buffered:
+            return
+        places = {parameter: i for i, parameter in enumerate(self._buffered)}
+        kept = [places.get(parameter) for parameter in self.params]
+        self.buffers = [[0.0 if i is None else buffer[i] for i in kept] for buffer in self.buffers]
+        self._buffered = list(self.params)
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0; `backward` adds to what is there."""
@@ -149,6 +157,7 @@ class Optimizer:
         >>> SGD([Value(1.0)], lr=0.1).state_dict()
         {'optimizer': 'SGD', 'steps': 0, 'momentum_buffer': [0.0]}
         """
+        self.follow_params()
         buffers = {
             name: [float(x) for x in buffer]
             for name, buffer in zip(self.buffer_names, self.buffers, strict=True)
@@ -186,7 +195,7 @@ class Optimizer:
             if name in self.not_negative and any(x < 0.0 for x in buffer):
                 raise ValueError(f"{name} holds no number below 0, got {min(buffer)}")
             buffers.append(buffer)
-        self.buffers, self.steps = buffers, steps
+        self.buffers, self.steps, self._buffered = buffers, steps, list(self.params)
 
 
 def _by_ieee(rule: Rule, row: tuple[float, ...]) -> tuple[float, ...]:

@@ -171,30 +171,33 @@ class AsProgram:
     parameters and the buffers of the optimiser are arrays here, and the model shows what they were.
     """
 
-    def __init__(self, model: Any, trace: Trace, optimizer: Any) -> None:
+    def __init__(self, on_values: OnValues, trace: Trace) -> None:
         with uninterrupted():  # half an import stays half
             self._numpy = load("numpy", "llvm")
             load("llvmlite", "llvm")
-        self._optimizer = optimizer
+        self._on_values = on_values
+        self._optimizer = optimizer = on_values.optimizer
         self._by_rule = isinstance(optimizer, Optimizer)
         self._single, self._target = trace.single, trace.target
         self.digest, self._moved, self.nodes = trace.digest, trace.moved, len(trace.nodes)
         self.parameters: list[Value] = trace.parameters
         self.before: Sequence[float] = ()
-        self._tape, self._runner = _program(model, trace)
+        self._tape, self._runner = _program(on_values.model, trace)
         self._state: _State | None = None
         self._update: tuple[Any, list[float]] | None = None
         self._by_update = self._by_rule and type(optimizer).rule is Optimizer.rule
         self._drawn: list[tuple[float, ...]] = []
         self._pace, self._ahead = PIECE, True
+        self._nan_step = self._nan_evaluated = False
 
-    def read(self, examples: Examples) -> Any:
-        """An array with a row an example."""
+    def read(self, examples: Examples) -> _Table:
+        """The examples, and an array with a row for each."""
         rows = [
             [*row, *self._target(target)]
             for row, target in zip(examples.rows, examples.targets, strict=True)
         ]
-        return self._numpy.array(rows, dtype=float).reshape(len(rows), self._tape.inputs)
+        array = self._numpy.array(rows, dtype=float).reshape(len(rows), self._tape.inputs)
+        return _Table(examples, array)
 
     def is_of(self, trace: Trace) -> bool:
         """True if this is the program of that graph, with the same Values as its parameters."""
@@ -210,7 +213,7 @@ class AsProgram:
         if self._state is None:
             array = self._numpy.array
             if self._by_rule:
-                self._optimizer.take_in_new()
+                self._optimizer.follow_params()
             buffers = self._optimizer.buffers if self._by_rule else []
             self._state = _State(
                 array([parameter.data for parameter in self.parameters]),
@@ -221,7 +224,7 @@ class AsProgram:
             self._update = None  # its constants may have changed as well
         return self._state
 
-    def steps(self, data: Any, order: Sequence[int], size: int) -> tuple[list[float], Outputs]:
+    def steps(self, data: _Table, order: Sequence[int], size: int) -> tuple[list[float], Outputs]:
         """See `Way`; several steps if the optimiser's update can be machine code as well."""
         count = min(-(-len(order) // size), self._most(size))
         order = order[: count * size]
@@ -232,7 +235,7 @@ class AsProgram:
         return self._adopt(descended)
 
     def epochs(
-        self, data: Any, order: Sequence[int], size: int, most: int
+        self, data: _Table, order: Sequence[int], size: int, most: int
     ) -> tuple[list[float], Outputs] | None:
         """Do the steps of several epochs in the same order, at most so many, as far as time allows.
 
@@ -255,7 +258,7 @@ class AsProgram:
         """Steps to be done at one go, at most."""
         return max(1, min(int(PIECE / self._pace), MOST_ROWS // size))
 
-    def _descend(self, data: Any, order: Sequence[int], begins: list[int]) -> Any:
+    def _descend(self, data: _Table, order: Sequence[int], begins: list[int]) -> Any:
         """The steps on some batches in machine code, as they would be; None if that can't be."""
         now, began = self._now(), perf_counter()
         if anomaly_mode.on or not self._by_update:
@@ -273,7 +276,7 @@ class AsProgram:
             array([[*x, *constants] for x in found]),
         )
         descended = self._runner.descend(
-            update, len(self._moved), now.parameters, now.buffers, data, batches
+            update, len(self._moved), now.parameters, now.buffers, data.array, batches
         )
         self._pace = (perf_counter() - began) / len(found)
         return descended
@@ -310,12 +313,15 @@ class AsProgram:
             return self._optimizer.rule(step)  # type: ignore[no-any-return]
         return partial(self._optimizer.update, *self._numbers(1))
 
-    def _step(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
+    def _step(self, data: _Table, batch: Sequence[int]) -> tuple[float, Outputs]:
         """One step; the update in numpy, or by an optimiser of the user's own on Values."""
         now = self._now()
         self.before = now.parameters
         self._watch(now, data, batch, gradient=True)
-        cost, gradient, outputs = self._runner.value_and_grad(now.parameters, data, batch)
+        cost, gradient, outputs = self._runner.value_and_grad(now.parameters, data.array, batch)
+        if cost != cost and not self._nan_step:
+            self._let_values_refuse(data, batch)
+        self._nan_step = cost != cost
         count = len(self._moved)
         gradient = gradient[:count]
         if self._by_rule:
@@ -332,26 +338,37 @@ class AsProgram:
                 self._optimizer.step()
         return cost, outputs[:, 1] if self._single else outputs[:, 1:]
 
-    def evaluate(self, data: Any, batch: Sequence[int]) -> tuple[float, Outputs]:
+    def evaluate(self, data: _Table, batch: Sequence[int]) -> tuple[float, Outputs]:
         """See `Way`."""
         now = self._now()
         self._watch(now, data, batch, gradient=False)
-        costs, _, *outputs = self._runner.outputs(now.parameters, data[list(batch)])
+        costs, _, *outputs = self._runner.outputs(now.parameters, data.array[list(batch)])
         cost = fsum(costs.tolist()) / len(batch)
+        if cost != cost and not self._nan_evaluated:
+            self._let_values_refuse(data, batch)
+        self._nan_evaluated = cost != cost
         return cost, outputs[0] if self._single else self._numpy.stack(outputs, axis=1)
 
-    def each(self, data: Any, batch: Sequence[int] | None = None) -> tuple[list[float], list[Any]]:
-        """The loss and the output of every example of `data`, or of those that are meant."""
-        outputs = self._runner.value_and_grad(self._now().parameters, data, batch)[2]
+    def _let_values_refuse(self, data: _Table, batch: Sequence[int]) -> None:
+        """Raise what Values raise for a batch of which a program only says that it is nan.
+
+        binary_cross_entropy, for one, refuses what is no probability. Nothing is changed.
+        """
+        self.sync()
+        self._on_values.evaluate(data.examples, batch)
+
+    def each(self, data: _Table) -> tuple[list[float], list[Any]]:
+        """The loss and the output of every example of `data`."""
+        outputs = self._runner.value_and_grad(self._now().parameters, data.array, None)[2]
         return outputs[:, 0].tolist(), (outputs[:, 1] if self._single else outputs[:, 1:]).tolist()
 
     def forget(self) -> None:
         """Read parameters and optimiser anew, whatever has been done; nothing is written."""
         self._state = None
 
-    def _watch(self, now: _State, data: Any, batch: Sequence[int], *, gradient: bool) -> None:
+    def _watch(self, now: _State, data: _Table, batch: Sequence[int], *, gradient: bool) -> None:
         if anomaly_mode.on:
-            rows = zip(batch, data[list(batch)].tolist(), strict=True)
+            rows = zip(batch, data.array[list(batch)].tolist(), strict=True)
             self._tape.find_anomaly(now.parameters.tolist(), rows, gradient)
 
     def sync(self) -> None:
@@ -369,6 +386,13 @@ class AsProgram:
                 self._optimizer.steps = now.steps
             self._state = None
             self._drawn.clear()
+
+
+class _Table(NamedTuple):
+    """Examples, and the rows of a program that hold their numbers."""
+
+    examples: Examples
+    array: Any
 
 
 class _State(NamedTuple):

@@ -112,7 +112,7 @@ def choose(
             return on_values
         if not kept:
             tell(nodes, compiling_seconds(nodes))
-        program = AsProgram(model, trace, optimizer)
+        program = AsProgram(on_values, trace)
         require_same(program, on_values, work)
     except Exception as error:
         if compile != "auto" or raised_by_a_handler(error):
@@ -124,6 +124,14 @@ def choose(
 
 
 def require_same(program: AsProgram, on_values: OnValues, work: Work) -> None:
+    """Raise ValueError unless `program` computes what Values do, here and with other parameters."""
+    require_same_here(program, on_values, work, 1e-10)
+    _require_same_elsewhere(program, on_values, work.examples)
+
+
+def require_same_here(
+    program: AsProgram, on_values: OnValues, work: Work, rounding: float = 1e-12
+) -> None:
     """Raise ValueError unless `program` computes what Values do, for examples and for batches.
 
     A program is the graph of one example, and the loss of a batch the mean over its examples. So
@@ -135,19 +143,32 @@ def require_same(program: AsProgram, on_values: OnValues, work: Work) -> None:
     for examples in (work.examples, work.held_out):
         if not examples.rows:
             continue
-        costs, outputs = program.each(program.read(examples))
+        computed = costs, outputs = program.each(program.read(examples))
         program.sync()
         for i in _spread(range(len(examples.rows)), most):
-            if not same_example(program, on_values, examples, i, (costs[i], outputs[i]), 1e-10):
+            if not _same_example(program, on_values, examples, i, (costs[i], outputs[i]), rounding):
+                other = "than example 0" if i else "from its numbers than from Values"
                 raise ValueError(
-                    f"example {i} is computed in another way than example 0, so model or loss "
-                    "decides something in Python: use compile=False"
+                    f"example {i} is computed in another way {other}, so model or loss decides "
+                    "something in Python: use compile=False"
                 )
         seen: set[int] = set()
         for batch in _batches(examples, work.size):
-            _require_mean(on_values, examples, batch, costs, outputs, len(batch) not in seen)
+            wrong = _no_mean(on_values, examples, batch, computed, len(batch) not in seen)
+            if wrong:
+                raise ValueError(wrong)
             seen.add(len(batch))
-    _require_same_elsewhere(program, on_values, work.examples)
+
+
+def same_for_a_few(program: AsProgram, on_values: OnValues, examples: Examples, i: int) -> bool:
+    """True if example `i` is computed in both ways alike, and a few from there have a mean loss."""
+    few = list(dict.fromkeys((i + k) % len(examples.rows) for k in range(3)))
+    part = Examples([examples.rows[k] for k in few], [examples.targets[k] for k in few])
+    computed = costs, outputs = program.each(program.read(part))
+    program.sync()
+    return _same_example(program, on_values, part, 0, (costs[0], outputs[0])) and not _no_mean(
+        on_values, part, range(len(few)), computed, gradient=False
+    )
 
 
 MOVES: tuple[tuple[float, Callable[[float], float]], ...] = (
@@ -176,15 +197,9 @@ def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: E
                 one = Examples([examples.rows[i]], [examples.targets[i]])
                 [cost], [output] = program.each(program.read(one))
                 program.forget()
-                try:
-                    same = same and same_example(
-                        program, on_values, one, 0, (cost, output), rounding=1e-9
-                    )
-                except (ArithmeticError, ValueError) as error:
-                    if raised_by_a_handler(error):
-                        raise
-                    # Model or loss refuses such parameters, as binary_cross_entropy does outputs
-                    # that are no probabilities, and so would a training that came there.
+                same = same and _same_example(
+                    program, on_values, one, 0, (cost, output), rounding=1e-9
+                )
         finally:
             for parameter, x in zip(program.parameters, kept, strict=True):
                 parameter.data = x
@@ -195,7 +210,7 @@ def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: E
         )
 
 
-def same_example(
+def _same_example(
     program: AsProgram,
     on_values: OnValues,
     examples: Examples,
@@ -206,7 +221,8 @@ def same_example(
     """True if loss and output of example `i`, as `program` computed them, are those of Values.
 
     If the numbers differ by more than `rounding`, relatively, the example's graph decides, which
-    takes longer.
+    takes longer. What Values refuse, as binary_cross_entropy does what is no probability, has to be
+    nan, for then they are asked in the training too, and refuse.
     """
     try:
         cost, [output] = on_values.evaluate(examples, [i])
@@ -217,6 +233,10 @@ def same_example(
         other = Trace(on_values.model, on_values.loss, on_values.optimizer, examples, i)
     except AnomalyError:
         return True  # it comes up again when its turn comes, and says which row it is
+    except (ArithmeticError, ValueError) as error:
+        if raised_by_a_handler(error):
+            raise
+        return computed[0] != computed[0]
     # The graph is made of Values, where the model is given numbers: x == 1.0 tells them apart.
     traced = [root.data for root in other.roots]
     most = 1e-12 * max(map(abs, traced))
@@ -225,16 +245,21 @@ def same_example(
     )
 
 
-def _require_mean(
+def _no_mean(
     on_values: OnValues,
     examples: Examples,
     batch: Sequence[int],
-    costs: Sequence[float],
-    outputs: Outputs,
+    computed: tuple[Sequence[float], Outputs],
     gradient: bool,
-) -> None:
-    """Raise ValueError unless a batch's loss, and its gradient, are the means over its examples."""
+) -> str:
+    """The reason why a batch's loss, or its gradient, is not the mean over its examples, or "".
+
+    `computed` are loss and output of each example.
+    """
+    costs, outputs = computed
     targets = [examples.targets[i] for i in batch]
+    parts = [costs[i] / len(batch) for i in batch]
+    mean = sum(parts)
     slopes: list[float] = []
     expected: list[float] = []
     try:
@@ -249,20 +274,21 @@ def _require_mean(
             finally:
                 for parameter, grad in kept:
                     parameter.grad = grad
-    except AnomalyError:
-        return  # it comes up again when its turn comes
-    parts = [costs[i] / len(batch) for i in batch]
-    mean = sum(parts)
+    except (ArithmeticError, ValueError) as error:
+        if raised_by_a_handler(error):
+            raise
+        if isinstance(error, AnomalyError) or mean != mean:
+            return ""  # it comes up again when its turn comes
+        return f"the loss refuses {len(batch)} examples and takes each of them alone: {error}"
     greatest = max(map(abs, expected), default=0.0)
     fits = _close(cost, mean, 1e-10 * sum(map(abs, parts)))
-    if not fits or not all(
-        _close(a, b, 1e-10 * greatest) for a, b in zip(slopes, expected, strict=True)
-    ):
-        raise ValueError(
-            f"the loss of {len(batch)} examples is {cost!r} and the mean of their losses {mean!r}"
-            f"{', but their gradients differ' if fits else ''}: a program computes means over "
-            "examples only, so use compile=False"
-        )
+    if fits and all(_close(a, b, 1e-10 * greatest) for a, b in zip(slopes, expected, strict=True)):
+        return ""
+    return (
+        f"the loss of {len(batch)} examples is {cost!r} and the mean of their losses {mean!r}"
+        f"{', but their gradients differ' if fits else ''}: a program computes means over "
+        "examples only, so use compile=False"
+    )
 
 
 def _close(a: float, b: float, most: float) -> bool:

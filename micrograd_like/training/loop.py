@@ -14,12 +14,18 @@ from typing import Any, Self
 from micrograd_like._internal.arguments import generator, switch, whole
 from micrograd_like._internal.cuts import cut
 from micrograd_like._internal.extras import load
-from micrograd_like._internal.interrupts import Interrupts, uninterrupted
+from micrograd_like._internal.interrupts import Interrupts, raised_by_a_handler, uninterrupted
 from micrograd_like.engine import Value
 from micrograd_like.operation import NUMBER
 from micrograd_like.training.alone import alone
 from micrograd_like.training.batches import AsProgram, OnValues, Outputs, Way, numbers
-from micrograd_like.training.choice import Work, choose, epochs_between_checks, same_example
+from micrograd_like.training.choice import (
+    Work,
+    choose,
+    epochs_between_checks,
+    require_same_here,
+    same_for_a_few,
+)
 from micrograd_like.training.history import Best, History, Row
 from micrograd_like.training.metrics import Loss, Metric, Share, read_metrics
 from micrograd_like.training.progress import reporter
@@ -192,7 +198,7 @@ class Training:
         return self._epoch < self._last and waited < self._patience and not self._over
 
     def _choose(self, epochs: int) -> None:
-        work = Work(self._examples, self._held_out, self._size, epochs)
+        self._work = work = Work(self._examples, self._held_out, self._size, epochs)
         self._run = choose(
             self._compile, self.model, self._loss, self._optimizer, work, self._report.compiling
         )
@@ -341,29 +347,38 @@ class Training:
     def _follow(self, program: AsProgram) -> None:
         """Compile anew where a callback changed model, loss or optimiser.
 
-        One example is computed in both ways, another one each time. Without callbacks only a branch
-        on a parameter can change anything that was not seen before: then as often as costs little.
+        One example is computed in both ways, another one each time, and the loss of three. Without
+        callbacks only a branch on a parameter can change anything that was not seen before: then as
+        often as costs little. With callbacks all is compared once more at the end.
         """
         done, last = self._epoch - self._chosen, not self.goes_on()
         if not self._callbacks and done % self._between_checks and not last:
             return
-        examples, i = self._examples, self._epoch * 7919 % len(self._examples.rows)
-        if program.follows(self._optimizer):
-            [cost], [output] = program.each(self._data, [i])
-            program.sync()
-            if same_example(program, self._on_values(), examples, i, (cost, output)):
-                return
+        examples, on_values = self._examples, self._on_values()
+        i, before = [k * 7919 % len(examples.rows) for k in (self._epoch, self._epoch - 1)]
+        follows = program.follows(self._optimizer)
+        if follows and same_for_a_few(program, on_values, examples, i):
+            if last and self._callbacks:
+                try:
+                    require_same_here(program, on_values, self._work)
+                except ValueError as error:
+                    if raised_by_a_handler(error):
+                        raise
+                    warn_caller(f"{self._maybe_other('a callback changed that')}: {error}")
+            return
         if not self._callbacks:
-            why = (
-                f"example {i} is no longer computed as it was after epoch {self._chosen}, so model "
-                "or loss decides something by the numbers of parameters, and the epochs since then "
-                "may be other than with Values; they do the rest: use compile=False"
-            )
-            warn_caller(why)
+            by = f"model or loss decides something for example {i} by the numbers of parameters"
+            warn_caller(f"{self._maybe_other(by)}; they do the rest: use compile=False")
             self._compile = False
+        elif follows and done > 1 and same_for_a_few(program, on_values, examples, before):
+            by = f"a callback changed something for example {i} and few others"
+            warn_caller(f"{self._maybe_other(by)}: use compile=False")
         if not last:
             # A callback that changed something may well do it again after as many epochs.
             self._choose(min(done, self._last - self._epoch))
+
+    def _maybe_other(self, by: str) -> str:
+        return f"the epochs since epoch {self._chosen} may be other than with Values, for {by}"
 
     def _on_values(self) -> OnValues:
         return OnValues(self.model, self._loss, self._optimizer)

@@ -242,6 +242,30 @@ def test_the_rule_changes_nothing_and_is_what_step_does(make: Any) -> None:
     assert [list(column) for column in zip(*after, strict=True)][1:] == optimizer.buffers
 
 
+@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("then", ["ca", "cdab", "abcd", "dcb", "bca"])
+def test_each_parameter_keeps_its_own_buffers_where_params_are_changed(
+    make: Any, then: str
+) -> None:
+    """Each is moved as by an optimiser that has it alone, from the step on in which it came."""
+    values = {name: Value(x) for name, x in zip("abcd", [0.5, -1.0, 2.0, 1.5], strict=True)}
+    alone = {name: make([Value(value.data)]) for name, value in values.items()}
+    optimizer = make([values[name] for name in "abc"])
+    for step, names in enumerate(["abc"] * 3 + [then] * 3):
+        optimizer.params = [values[name] for name in names]
+        if step == 4:
+            optimizer.load_state_dict(optimizer.state_dict())
+        for name in names:
+            [other] = alone[name].params
+            alone[name].steps = step
+            values[name].grad = other.grad = other.data + step
+            alone[name].step()
+        optimizer.step()
+        assert [p.data for p in optimizer.params] == [alone[n].params[0].data for n in names]
+    for k, buffer in enumerate(optimizer.buffers):
+        assert buffer == [alone[name].buffers[k][0] for name in then]
+
+
 def test_the_state_of_each_optimiser() -> None:
     p = Value(1.0)
     p.grad = 2.0

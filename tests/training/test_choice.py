@@ -204,7 +204,7 @@ def test_one_row_of_61_that_takes_another_branch_is_seen(
     X.insert(place, [101.0])
     model = Decides(decide)
     optimizer = SGD([model.w], lr=1e-9)
-    with pytest.raises(ValueError, match="in another way than example 0"):
+    with pytest.raises(ValueError, match=r"in another way (than example 0|from its numbers)"):
         train(model, X, [0.0] * 61, optimizer, compile=True, batch_size=10)
     assert (model.w.data, optimizer.steps) == (1.0, 0)
 
@@ -237,6 +237,9 @@ class Changing:
     def unfreeze(self) -> None:
         self.optimizer.params = self.parameters()
 
+    def unfreeze_first(self) -> None:
+        self.optimizer.params.insert(0, self.parameters()[-1])
+
 
 CHANGES: dict[str, Callable[[Changing], object]] = {
     "coefficient": lambda model: setattr(model, "scale", 0.5),
@@ -245,6 +248,8 @@ CHANGES: dict[str, Callable[[Changing], object]] = {
     "a leaf's number": lambda model: setattr(model.temperature, "data", 0.5),
     "activation": Changing.swap,
     "unfreezing": Changing.unfreeze,
+    "unfreezing before the others": Changing.unfreeze_first,
+    "freezing": lambda model: model.optimizer.params.pop(1),
     "a parameter": lambda model: setattr(model.parameters()[0], "data", 0.125),
     "learning rate": lambda model: setattr(model.optimizer, "lr", 0.001),
 }
@@ -268,6 +273,119 @@ def train_changing(compile: bool, change: Callable[[Changing], object]) -> list[
 def test_a_change_in_a_callback_is_followed(change: Callable[[Changing], object]) -> None:
     expected = train_changing(False, change)
     assert train_changing(True, change) == pytest.approx(expected, rel=1e-11)
+
+
+REDUCTIONS: dict[str, Callable[[list[Any], list[Any]], Value]] = {
+    "sum": lambda o, t: sum(squares(o, t), Value(0.0)),
+    "greatest": lambda o, t: reduce(maximum, squares(o, t)),
+    "first": lambda o, t: squares(o, t)[0],
+}
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS.values(), ids=REDUCTIONS)
+def test_a_loss_that_is_no_longer_a_mean_is_seen(reduction: Any) -> None:
+    """True though the loss of every example alone stays what it was."""
+    losses = [mse_loss]
+
+    def callback(model: Any, row: dict[str, Any]) -> None:
+        if row["epoch"] == 2:
+            losses[0] = reduction
+
+    model = MLP(1, [3, 1], activation="tanh", rng=random.Random(1))
+    with pytest.raises(ValueError, match="a program computes means over examples only"):
+        train(
+            model,
+            [[k / 3] for k in range(-3, 4)],
+            [float(k) for k in range(7)],
+            SGD(model.parameters(), 0.01),
+            5,
+            loss=lambda o, t: losses[0](o, t),
+            callbacks=[callback],
+            batch_size=3,
+            compile=True,
+        )
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize("place", [0, 17, 40])
+@pytest.mark.parametrize("epoch", [1, 3, 5, 6])
+def test_a_branch_of_one_example_that_a_callback_opens_is_said(place: int, epoch: int) -> None:
+    class Limited(Scale):
+        limit = 1e9
+
+        def __call__(self, x: Any) -> Any:
+            return self.w * x[0] if float(x[0]) < self.limit else self.w * 0.5
+
+    def run(compile: bool | str) -> list[float]:
+        def callback(model: Any, row: dict[str, Any]) -> None:
+            if row["epoch"] == epoch:
+                model.limit = 2.0
+
+        model = Limited(0.5)
+        X = [[k / 41] for k in range(41)]
+        X[place] = [3.0]
+        options: dict[str, Any] = {"callbacks": [callback], "compile": compile, "shuffle": False}
+        return numbers_in(train(model, X, [1.0] * 41, SGD([model.w], lr=0.1), 6, **options))
+
+    expected = run(False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = run("auto")
+    texts = " ".join(str(warning.message) for warning in caught)
+    assert found == pytest.approx(expected, rel=1e-9) or "may be other than with Values" in texts
+
+
+def guarded(output: Value) -> Value:
+    if output.data > 4.0:
+        raise OverflowError("that is too much")
+    return output
+
+
+def test_a_guard_on_what_is_computed_is_no_program() -> None:
+    class Guarded(Scale):
+        def __call__(self, x: Any) -> Any:
+            return guarded(self.w * x[0])
+
+    model = Guarded(0.9)
+    with pytest.raises(ValueError, match="with other parameters the graph is another one"):
+        train(model, [[1.0]], [0.0], SGD([model.w], lr=0.1), compile=True)
+
+
+@pytest.mark.parametrize("epochs", range(1, 8))
+@pytest.mark.parametrize("held_out", [False, True])
+@pytest.mark.parametrize("callbacks", [[], [lambda _, row: None]])
+def test_what_a_loss_refuses_ends_both_ways_alike(
+    epochs: int, held_out: bool, callbacks: Any
+) -> None:
+    """The output passes 1 in the fourth step, and then is no probability."""
+
+    def run(compile: bool) -> list[Any]:
+        model = Scale(0.9)
+        optimizer = Adam([model.w], lr=0.03)
+        history, error = History(), ""
+        options: dict[str, Any] = {"compile": compile, "callbacks": callbacks}
+        X = [[1.0], [0.5]]
+        if held_out:
+            options["validation"] = X, [1.0, 0.0]
+            X = [[0.5], [0.25]]
+        try:
+            train(
+                model,
+                X,
+                [1.0, 1.0],
+                optimizer,
+                epochs,
+                loss=binary_cross_entropy,
+                history=history,
+                **options,
+            )
+        except ValueError as raised:
+            error = str(raised)
+        return [error, optimizer.steps, history.stopped, *numbers_in(history), model.w.data]
+
+    expected, found = run(False), run(True)
+    assert found[:3] == expected[:3]
+    assert found[3:] == pytest.approx(expected[3:], rel=1e-11)
 
 
 BRANCHES: dict[str, Callable[[Value, Any], Any]] = {
@@ -651,11 +769,11 @@ def test_examples_are_compared_as_often_where_epochs_go_at_one_go(
 
     def counted(*arguments: Any) -> bool:
         compared.append(len(history.rows))
-        return choice.same_example(*arguments)
+        return choice.same_for_a_few(*arguments)
 
     monkeypatch.setattr(batches, "PIECE", 1e6)
     monkeypatch.setattr(loop, "epochs_between_checks", lambda *_: 5)
-    monkeypatch.setattr(loop, "same_example", counted)
+    monkeypatch.setattr(loop, "same_for_a_few", counted)
     model = MLP(1, [2, 1], rng=random.Random(0))
     history = History()
     train(
