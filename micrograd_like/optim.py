@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from functools import partial
-from typing import Any, ClassVar
+from itertools import groupby
+from typing import Any, ClassVar, Self
 
 from micrograd_like._internal.arguments import number
 from micrograd_like.engine import Value
@@ -29,6 +31,7 @@ from micrograd_like.operation import IeeeFloat
 
 Rate = float | Callable[[int], float]
 Rule = Callable[..., tuple[Any, ...]]
+Params = Iterable[Value | Mapping[str, Any]]
 
 
 def _number(name: str, x: Any, below: float = math.inf) -> float:
@@ -37,6 +40,27 @@ def _number(name: str, x: Any, below: float = math.inf) -> float:
         limit = "finite" if below == math.inf else f"below {below:g}"
         raise ValueError(f"{name} is at least 0 and {limit}, got {x!r:.80}")
     return found
+
+
+def _groups(params: Any) -> tuple[Any, list[dict[str, Any]]]:
+    """Parameters one after the other, and the groups in which they were given, if they were."""
+    if isinstance(params, (Module, Mapping)) or not isinstance(params, Iterable):
+        return params, []
+    listed = list(params)
+    if not any(isinstance(entry, Mapping) for entry in listed):
+        return listed, []
+    groups: list[dict[str, Any]] = []
+    for i, entry in enumerate(listed):
+        if not isinstance(entry, Mapping) or "params" not in entry:
+            raise TypeError(
+                f"params at position {i}: a group is a dict with params and what differs for them, "
+                f"got {type(entry).__name__}: {entry!r:.80}"
+            )
+        own = entry["params"]
+        if isinstance(own, Module) or not isinstance(own, (Iterable, Value)):
+            _parameters(own)  # which says what is wrong with it
+        groups.append({**entry, "params": (own,) if isinstance(own, Value) else tuple(own)})
+    return [parameter for group in groups for parameter in group["params"]], groups
 
 
 def _parameters(params: Any) -> list[Value]:
@@ -69,24 +93,80 @@ def _parameters(params: Any) -> list[Value]:
 class Optimizer:
     """The base of the optimisers; a subclass names its buffers and defines `update`.
 
-    - `params`: the parameters, in order.
+    - `params`: the parameters, in order. They are given as Values; or as groups, dicts with
+      `params` and the settings in which these differ, such as `lr`.
+    - `groups`: those dicts, the parameters as a tuple, the settings assignable. Parameters that
+      are added to `params` later are in none.
     - `lr`: the learning rate, a number or a function of the step number 0, 1, 2, …; assignable.
     - `steps`: how many steps have been taken.
     - `buffers`: for each of `buffer_names` one number per parameter, 0 at the start; those that
       are also `not_negative` hold means of squares.
+
+    >>> w, b = Value(1.0), Value(0.0)
+    >>> groups = [{"params": [w], "weight_decay": 0.5}, {"params": [b], "lr": 0.01}]
+    >>> optimizer = SGD(groups, lr=0.1)  # for b 0.01; only w decays
+    >>> optimizer.step()
+    >>> w.data, b.data
+    (0.95, 0.0)
     """
 
     buffer_names: ClassVar[tuple[str, ...]] = ()
     not_negative: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, params: Iterable[Value], lr: Rate) -> None:
-        self.params = _parameters(params)
+    def __init__(self, params: Params, lr: Rate, *settings: str) -> None:
+        """`settings` names the attributes, set before, in which groups may differ beside `lr`."""
+        listed, groups = _groups(params)
+        self.params = _parameters(listed)
         self.lr = lr
-        if not callable(lr):
-            self.learning_rate(0)
+        self._check()
         self.steps = 0
         self.buffers = [[0.0] * len(self.params) for _ in self.buffer_names]
         self._buffered = list(self.params)  # those that the buffers are of, in their order
+        self.groups = [self._group(i, group, ["lr", *settings]) for i, group in enumerate(groups)]
+
+    def _check(self) -> None:
+        """Raise ValueError or TypeError where a setting is none, and store numbers as floats."""
+        if not callable(self.lr):
+            self.learning_rate(0)
+
+    def _group(self, place: int, given: Mapping[str, Any], known: list[str]) -> dict[str, Any]:
+        """A group with its settings checked."""
+        differs = {name: setting for name, setting in given.items() if name != "params"}
+        if unknown := [name for name in differs if name not in known]:
+            raise ValueError(
+                f"params at position {place}: {type(self).__name__} has no setting "
+                f"{unknown[0]!r:.80}: a group has params and any of {', '.join(known)}"
+            )
+        own = self._with(differs)
+        try:
+            own._check()
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"params at position {place}: {error}") from None
+        return {"params": given["params"]} | {name: getattr(own, name) for name in differs}
+
+    def _with(self, settings: Mapping[str, Any]) -> Self:
+        own = copy(self)
+        vars(own).update(settings)
+        return own
+
+    def parts(self) -> list[tuple[Self, slice]]:
+        """The parts of `params` that go by the same settings: an optimiser with these, and places.
+
+        An optimiser without groups is one part.
+        """
+        if not self.groups:
+            return [(self, slice(0, len(self.params)))]
+        of = {parameter: i for i, group in enumerate(self.groups) for parameter in group["params"]}
+        own = [
+            self._with({name: setting for name, setting in group.items() if name != "params"})
+            for group in self.groups
+        ]
+        found, start = [], 0
+        for i, run in groupby(self.params, lambda parameter: of.get(parameter, -1)):
+            end = start + len(list(run))
+            found.append((self if i < 0 else own[i], slice(start, end)))
+            start = end
+        return found
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of the step with this number, counted from 0.
@@ -109,16 +189,21 @@ class Optimizer:
         raise NotImplementedError
 
     def rule(self, step: int) -> Rule:
-        """The `update` of the step with this number, as a function of the other arguments."""
+        """The `update` of the step with this number, as a function of the other arguments.
+
+        It is that of parameters in no group; `parts` have those of groups.
+        """
         return partial(self.update, self.numbers(step))
 
     def step(self) -> None:
         """Change every parameter by the rule, from its `grad`; if anything raises, none."""
         self.follow_params()
-        rule = self.rule(self.steps)
         before = [parameter.data for parameter in self.params]
         gradient = [parameter.grad for parameter in self.params]
-        rows = [_by_ieee(rule, row) for row in zip(before, gradient, *self.buffers, strict=True)]
+        rows = list(zip(before, gradient, *self.buffers, strict=True))
+        for part, places in self.parts():
+            rule = part.rule(self.steps)
+            rows[places] = [_by_ieee(rule, row) for row in rows[places]]
         after, *buffers = map(list, zip(*rows, strict=True))
         kept = self.buffers, self.steps
         try:
@@ -151,8 +236,9 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """The state that a later run needs, beside the parameters, to go on as if without a break.
 
-        The name of the rule, the number of steps, and each buffer as a list of floats; `lr` and
-        the like are given to the new optimiser as they were to this one.
+        The name of the rule, the number of steps, and each buffer as a list of floats; where there
+        are groups, how many parameters each has. `lr` and the like, groups among them, are given
+        to the new optimiser as they were to this one.
 
         >>> SGD([Value(1.0)], lr=0.1).state_dict()
         {'optimizer': 'SGD', 'steps': 0, 'momentum_buffer': [0.0]}
@@ -162,17 +248,27 @@ class Optimizer:
             name: [float(x) for x in buffer]
             for name, buffer in zip(self.buffer_names, self.buffers, strict=True)
         }
-        return {"optimizer": type(self).__name__, "steps": self.steps, **buffers}
+        groups = {"groups": self._sizes()} if self.groups else {}
+        return {"optimizer": type(self).__name__, "steps": self.steps, **groups, **buffers}
+
+    def _sizes(self) -> list[int]:
+        return [len(group["params"]) for group in self.groups]
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave; a state that does not fit raises and changes nothing.
 
-        ValueError for another rule, other names or lengths, and what is too large for a float,
-        TypeError for anything but numbers.
+        ValueError for another rule, other names, groups or lengths, and what is too large for a
+        float, TypeError for anything but numbers.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"a state is a dict, got {type(state).__name__}: {state!r:.80}")
-        names = ["optimizer", "steps", *self.buffer_names]
+        sizes, given = self._sizes(), state.get("groups", [])
+        if given != sizes:
+            raise ValueError(
+                f"the state is of groups of {given!r:.80} parameters, and this optimizer has groups "
+                f"of {sizes!r:.80}: give it the same ones in the same order"
+            )
+        names = ["optimizer", "steps", *(["groups"] if sizes else []), *self.buffer_names]
         if set(state) != set(names):
             raise ValueError(f"the state has {', '.join(names)}, got {', '.join(map(str, state))}")
         if state["optimizer"] != type(self).__name__:
@@ -223,18 +319,24 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Value],
+        params: Params,
         lr: Rate,
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, lr)
-        self.momentum = _number("momentum", momentum)
-        self.weight_decay = _number("weight_decay", weight_decay)
-        self.nesterov = bool(nesterov)
+        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
+        super().__init__(params, lr, "momentum", "nesterov", "weight_decay")
+
+    def _check(self) -> None:
+        super()._check()
+        self.momentum = _number("momentum", self.momentum)
+        self.weight_decay = _number("weight_decay", self.weight_decay)
+        self.nesterov = bool(self.nesterov)
         if self.nesterov and not self.momentum:
-            raise ValueError(f"nesterov=True needs a momentum above 0, got momentum={momentum!r}")
+            raise ValueError(
+                f"nesterov=True needs a momentum above 0, got momentum={self.momentum!r}"
+            )
 
     def update(self, numbers: tuple[Any, ...], p: Any, g: Any, *buffers: Any) -> tuple[Any, ...]:
         """See `Optimizer.update`; the buffer is left alone without momentum."""
@@ -269,18 +371,23 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Value],
+        params: Params,
         lr: Rate = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, lr)
-        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise TypeError(f"betas is a pair of numbers, got {betas!r:.80}")
-        self.betas = tuple(_number(f"betas[{i}]", beta, below=1.0) for i, beta in enumerate(betas))
-        self.eps = _number("eps", eps)
-        self.weight_decay = _number("weight_decay", weight_decay)
+        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+        super().__init__(params, lr, "betas", "eps", "weight_decay")
+
+    def _check(self) -> None:
+        super()._check()
+        if not isinstance(self.betas, (tuple, list)) or len(self.betas) != 2:
+            raise TypeError(f"betas is a pair of numbers, got {self.betas!r:.80}")
+        beta1, beta2 = self.betas
+        self.betas = (_number("betas[0]", beta1, below=1.0), _number("betas[1]", beta2, below=1.0))
+        self.eps = _number("eps", self.eps)
+        self.weight_decay = _number("weight_decay", self.weight_decay)
 
     def numbers(self, step: int) -> tuple[float, ...]:
         """The learning rate, that over 1 − β₁ᵗ, and √(1 − β₂ᵗ)."""
@@ -308,7 +415,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        params: Iterable[Value],
+        params: Params,
         lr: Rate = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -339,11 +446,15 @@ class RMSprop(Optimizer):
     not_negative = ("square_avg",)
 
     def __init__(
-        self, params: Iterable[Value], lr: Rate = 0.01, alpha: float = 0.99, eps: float = 1e-8
+        self, params: Params, lr: Rate = 0.01, alpha: float = 0.99, eps: float = 1e-8
     ) -> None:
-        super().__init__(params, lr)
-        self.alpha = _number("alpha", alpha, below=1.0)
-        self.eps = _number("eps", eps)
+        self.alpha, self.eps = alpha, eps
+        super().__init__(params, lr, "alpha", "eps")
+
+    def _check(self) -> None:
+        super()._check()
+        self.alpha = _number("alpha", self.alpha, below=1.0)
+        self.eps = _number("eps", self.eps)
 
     def update(self, numbers: tuple[Any, ...], p: Any, g: Any, *buffers: Any) -> tuple[Any, ...]:
         """See `Optimizer.update`; the buffer is v."""

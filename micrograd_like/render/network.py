@@ -49,6 +49,11 @@ def network_page(model: Any, X: Any, y: Any, loss: Any, optimizer: Any) -> str:
         raise TypeError(f"loss is a function such as mse_loss, got {loss!r:.80}")
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer is one such as Adam(...), or None, got {optimizer!r:.80}")
+    if optimizer is not None and optimizer.groups:
+        raise ValueError(
+            f"a page moves all parameters by one rule, and this {type(optimizer).__name__} has "
+            f"{len(optimizer.groups)} group(s): give one without, such as Adam(model.parameters())"
+        )
     examples, output = _read(model, X, y)
     chosen = optimizer or Adam(model.parameters(), lr=_RATE)
     trace = Trace(model, loss, chosen, examples)

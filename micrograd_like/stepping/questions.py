@@ -87,7 +87,8 @@ def descend(
     The backward pass starts from 0, `optimizer` takes its step (else each leaf, or each parameter
     of `model`, goes `rate` · gradient down), and the graph is computed again. The table has a row
     for each parameter: gradient, rate · gradient, the number before and after, and the optimiser's
-    buffers, such as Adam's two moments; below it stands `root` before and after.
+    buffers, such as Adam's two moments; below it stands `root` before and after. Parameter groups
+    go by their own rates.
 
     >>> w = Value(3.0, "w")
     >>> C = (w - 1) ** 2
@@ -112,8 +113,12 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
         if stepper.model is not None:
             kept = {parameter for _, parameter in stepper.model.named_parameters()}
             params = [node for node in params if node in kept]
+        rates = [rate] * len(params)
     else:
-        rate, params = optimizer.learning_rate(optimizer.steps), list(optimizer.params)
+        params = list(optimizer.params)
+        rates = [0.0] * len(params)
+        for part, places in optimizer.parts():
+            rates[places] = [part.learning_rate(optimizer.steps)] * len(params[places])
     if not any(x in stepper.before for x in params):
         raise ValueError(f"no gradient of {called[root]} reaches a parameter: nothing to step")
     for parameter in params:
@@ -129,11 +134,12 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
     ForwardStepper(root, names={}).goto(len(forward))
     buffers = zip(*optimizer.buffers, strict=True) if optimizer and optimizer.buffers else None
     extra = list(buffers) if buffers else [()] * len(params)
-    heading = ["parameter", "gradient", f"{number(rate)}·gradient", "before", "after"]
+    one = number(rates[0]) if len(set(rates)) == 1 else "rate"
+    heading = ["parameter", "gradient", f"{one}·gradient", "before", "after"]
     heading += optimizer.buffer_names if optimizer else ()
     rows = [
         [called[x], *map(number, (grad, rate * grad, data, x.data, *more))]
-        for x, (data, grad), more in zip(params, before, extra, strict=True)
+        for x, rate, (data, grad), more in zip(params, rates, before, extra, strict=True)
         if x in called
     ]
     told = f"{called[root]} {number(value)} → {number(root.data)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
+from itertools import chain
 from math import fsum
 from operator import is_
 from time import perf_counter
@@ -184,9 +185,10 @@ class AsProgram:
         self.before: Sequence[float] = ()
         self._tape, self._runner = _program(on_values.model, trace)
         self._state: _State | None = None
-        self._update: tuple[Any, list[float]] | None = None
+        self._parts: list[tuple[Any, slice]] = []
+        self._updates: list[tuple[Any, list[float]]] | None = None
         self._by_update = self._by_rule and type(optimizer).rule is Optimizer.rule
-        self._drawn: list[tuple[float, ...]] = []
+        self._drawn: list[list[tuple[float, ...]]] = []
         self._pace, self._ahead = PIECE, True
         self._nan_step = self._nan_evaluated = False
 
@@ -214,6 +216,7 @@ class AsProgram:
             array = self._numpy.array
             if self._by_rule:
                 self._optimizer.follow_params()
+                self._parts = self._optimizer.parts()
             buffers = self._optimizer.buffers if self._by_rule else []
             self._state = _State(
                 array([parameter.data for parameter in self.parameters]),
@@ -221,7 +224,7 @@ class AsProgram:
                 [array(buffer) for buffer in buffers],
                 self._optimizer.steps if self._by_rule else 0,
             )
-            self._update = None  # its constants may have changed as well
+            self._updates = None  # their constants may have changed as well
         return self._state
 
     def steps(self, data: _Table, order: Sequence[int], size: int) -> tuple[list[float], Outputs]:
@@ -264,19 +267,20 @@ class AsProgram:
         if anomaly_mode.on or not self._by_update:
             return None
         found = self._numbers(len(begins) - 1)
-        if self._update is None:
-            self._update = _read_update(self._optimizer, found[0])
-            self._by_update = self._update is not None
+        if self._updates is None:
+            self._updates = _read_updates(self._parts, found[0])
+            self._by_update = self._updates is not None
             return self._descend(data, order, begins)
-        update, constants = self._update
+        updates, constants = zip(*self._updates, strict=True)
         array, integers = self._numpy.array, self._numpy.int64
         batches = (
             array(order[: begins[len(found)]], dtype=integers),
             array(begins[: len(found) + 1], dtype=integers),
-            array([[*x, *constants] for x in found]),
+            array([[*chain(*chain(*zip(x, constants, strict=True)))] for x in found]),
         )
+        parts = array([0, *(places.stop for _, places in self._parts)], dtype=integers)
         descended = self._runner.descend(
-            update, len(self._moved), now.parameters, now.buffers, data.array, batches
+            updates, parts, now.parameters, now.buffers, data.array, batches
         )
         self._pace = (perf_counter() - began) / len(found)
         return descended
@@ -292,26 +296,28 @@ class AsProgram:
         del self._drawn[: state.steps - self._now().steps]
         self._state = state
 
-    def _numbers(self, count: int) -> list[tuple[float, ...]]:
-        """The numbers of the next steps: so many, or fewer where the optimiser raises.
+    def _numbers(self, count: int) -> list[list[tuple[float, ...]]]:
+        """The numbers of the next steps, by parts: so many, or fewer where the optimiser raises.
 
         Each is asked for once, for a schedule may be any function.
         """
         drawn, steps = self._drawn, self._now().steps
         while len(drawn) < count:
             try:
-                drawn.append(self._optimizer.numbers(steps + len(drawn)))
+                step = steps + len(drawn)
+                drawn.append([part.numbers(step) for part, _ in self._parts])
             except Exception as error:
                 if not drawn or raised_by_a_handler(error):
                     raise
                 break  # it raises again after the steps before
         return drawn[:count]
 
-    def _rule(self, step: int) -> Rule:
-        """The update of the next step, for arrays."""
+    def _rules(self, step: int) -> list[Rule]:
+        """The update of each part in the next step, for arrays."""
         if type(self._optimizer).rule is not Optimizer.rule:
-            return self._optimizer.rule(step)  # type: ignore[no-any-return]
-        return partial(self._optimizer.update, *self._numbers(1))
+            return [part.rule(step) for part, _ in self._parts]
+        [found] = self._numbers(1)
+        return [partial(part.update, x) for (part, _), x in zip(self._parts, found, strict=True)]
 
     def _step(self, data: _Table, batch: Sequence[int]) -> tuple[float, Outputs]:
         """One step; the update in numpy, or by an optimiser of the user's own on Values."""
@@ -325,11 +331,14 @@ class AsProgram:
         count = len(self._moved)
         gradient = gradient[:count]
         if self._by_rule:
-            rule = self._rule(now.steps)
+            rules, old = self._rules(now.steps), (now.parameters[:count], gradient, *now.buffers)
             with self._numpy.errstate(all="ignore"):
-                moved, *buffers = rule(now.parameters[:count], gradient, *now.buffers)
-            others = now.parameters[count:]
-            parameters = self._numpy.concatenate((moved, others)) if len(others) else moved
+                new = [
+                    rule(*[column[places] for column in old])
+                    for rule, (_, places) in zip(rules, self._parts, strict=True)
+                ]
+            moved, *buffers = map(self._numpy.concatenate, zip(*new, strict=True))
+            parameters = self._numpy.concatenate((moved, now.parameters[count:]))
             self._go_on(_State(parameters, gradient, buffers, now.steps + 1))
         else:
             with uninterrupted():
@@ -449,8 +458,15 @@ def _program(model: Any, trace: Trace) -> tuple[Any, Any]:
     return made  # type: ignore[no-any-return]
 
 
+def _read_updates(
+    parts: list[tuple[Any, slice]], numbers: Sequence[Sequence[Any]]
+) -> list[tuple[Any, list[float]]] | None:
+    """The update of each part as operations, and their constants; None if one is no such thing."""
+    found = [_read_update(part, x) for (part, _), x in zip(parts, numbers, strict=True)]
+    return None if None in found else found  # type: ignore[return-value]
+
+
 def _read_update(optimizer: Any, numbers: Sequence[Any]) -> tuple[Any, list[float]] | None:
-    """An optimiser's update as operations, and their constants; None if it is no such thing."""
     from micrograd_like.programs.llvm.descent import read_update
     from micrograd_like.programs.tape import Tape
 

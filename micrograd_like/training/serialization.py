@@ -274,7 +274,7 @@ _BEST = _tuple(_whole(1), _FLOAT, _list(_FLOAT))
 _ROW = _dict(_optional(_NUMBER), epoch=_whole(1))
 _RNG = _tuple(_whole(3, 3), _list(_whole(0, 2**32 - 1)), _optional(_FINITE))  # random.getstate's
 _TRAINING = _dict(
-    optimizer=_optional(_dict(_list(_FLOAT), optimizer=_STRING, steps=_whole(0))),
+    optimizer=_optional(_dict(_list(_NUMBER), optimizer=_STRING, steps=_whole(0))),
     history=_optional(
         _dict(rows=_list(_ROW), stopped=_STRING, best=_optional(_BEST), since=_whole(0))
     ),

@@ -208,6 +208,7 @@ KINDS: list[Callable[[list[Value]], Optimizer]] = [
     lambda ps: SGD(ps, 0.02, momentum=0.9, nesterov=True),
     lambda ps: Adam(ps, 0.1, weight_decay=0.1),
     lambda ps: AdamW(ps, schedule),
+    lambda ps: Adam([{"params": ps[:1], "lr": schedule}, {"params": ps[1:], "weight_decay": 0.1}]),
 ]
 
 
@@ -226,7 +227,7 @@ def test_a_run_that_is_saved_and_resumed_goes_on_to_the_bit(make: Any) -> None:
     assert second.state_dict() == straight.state_dict()
 
 
-@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("make", KINDS[:-1])
 def test_the_rule_changes_nothing_and_is_what_step_does(make: Any) -> None:
     optimizer = make([Value(x) for x in START])
     descend(optimizer, 2)
@@ -320,6 +321,103 @@ def test_a_state_that_does_not_fit_changes_nothing(change: Any, error: Any, mess
 def test_a_state_is_a_mapping() -> None:
     with pytest.raises(TypeError, match=r"a state is a dict, got list: \[1\]"):
         SGD([Value(1.0)], 0.1).load_state_dict([1])  # type: ignore[arg-type]
+
+
+# Groups of parameters.
+
+
+def test_a_group_descends_as_an_optimiser_of_its_own() -> None:
+    together, apart = [[Value(x) for x in START] for _ in range(2)]
+    one = SGD(
+        [{"params": together[2:], "momentum": 0.9}, {"params": together[:2], "lr": schedule}], 0.02
+    )
+    others = [SGD(apart[2:], 0.02, momentum=0.9), SGD(apart[:2], schedule)]
+    for _ in range(STEPS):
+        for parameters, optimizers in ((together, [one]), (apart, others)):
+            for parameter in parameters:
+                parameter.grad = 0.0
+            bowl(parameters).backward()
+            for optimizer in optimizers:
+                optimizer.step()
+    assert [p.data for p in together] == [p.data for p in apart]
+
+
+def test_settings_of_groups_and_of_all_others_are_assignable() -> None:
+    a, b, c = Value(0.0), Value(0.0), Value(0.0)
+    optimizer = SGD([{"params": [a], "lr": 0.5}, {"params": b}], lr=0.25)
+    optimizer.params.append(c)
+    for parameter in (a, b, c):
+        parameter.grad = -1.0
+    optimizer.step()
+    assert [x.data for x in (a, b, c)] == [0.5, 0.25, 0.25]
+    optimizer.lr = 1.0
+    optimizer.groups[0]["lr"] = 2.0
+    optimizer.groups[1]["momentum"] = 0.5
+    optimizer.step()
+    assert [x.data for x in (a, b, c)] == [2.5, 1.25, 1.25]
+    assert optimizer.buffers == [[0.0, -1.0, 0.0]]
+    before = optimizer.state_dict()
+    optimizer.groups[1]["lr"] = -1.0
+    with pytest.raises(ValueError, match=r"lr is at least 0 and finite, got -1\.0"):
+        optimizer.step()
+    assert ([x.data for x in (a, b, c)], optimizer.state_dict()) == ([2.5, 1.25, 1.25], before)
+
+
+def test_a_state_is_for_the_same_groups() -> None:
+    def in_groups(first: int) -> SGD:
+        parameters = [Value(x) for x in START]
+        return SGD([{"params": parameters[:first]}, {"params": parameters[first:]}], lr=0.1)
+
+    state = in_groups(1).state_dict()
+    assert state["groups"] == [1, 3]
+    in_groups(1).load_state_dict(state)
+    for other in (in_groups(2), SGD([Value(x) for x in START], lr=0.1)):
+        with pytest.raises(ValueError, match=r"state is of groups of \[1, 3\] parameters"):
+            other.load_state_dict(state)
+    with pytest.raises(ValueError, match=r"of groups of \[\] parameters, .* groups of \[1, 3\]"):
+        in_groups(1).load_state_dict(SGD([Value(x) for x in START], lr=0.1).state_dict())
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        ([{"params": ["w"]}], TypeError, "list of Values, got str at position 0: 'w'"),
+        ([{"params": 3.0}], TypeError, r"params is a list of Values, got float: 3\.0"),
+        ([{"params": MLP(1, [1])}], TypeError, r"got a model: write model\.parameters\(\)"),
+        ([{"params": []}], ValueError, "params is empty: there is nothing to optimise"),
+        ([{"lr": 0.1}], TypeError, "position 0: a group is a dict with params .* got dict: {'lr'"),
+        ([{"params": [Value(1.0)]}, Value(2.0)], TypeError, "position 1: .* got Value: Value"),
+        (
+            [{"params": [Value(1.0)], "rate": 0.1}],
+            ValueError,
+            "position 0: SGD has no setting 'rate': a group has params and any of lr, momentum",
+        ),
+        (
+            [{"params": [Value(1.0)]}, {"params": [Value(1.0)], "momentum": -1}],
+            ValueError,
+            "params at position 1: momentum is at least 0 and finite, got -1",
+        ),
+        (
+            [{"params": [Value(1.0)], "nesterov": True}],
+            ValueError,
+            "params at position 0: nesterov=True needs a momentum above 0",
+        ),
+        (
+            [{"params": [Value(1.0)], "lr": "1"}],
+            TypeError,
+            "position 0: lr: expected a real number",
+        ),
+    ],
+)
+def test_bad_groups(groups: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        SGD(groups, lr=0.1)
+
+
+def test_a_parameter_is_in_one_group() -> None:
+    p = Value(1.0)
+    with pytest.raises(ValueError, match="twice, at positions 0 and 1"):
+        SGD([{"params": [p]}, {"params": [p]}], lr=0.1)
 
 
 # Interruptions.

@@ -47,6 +47,38 @@ def test_fifty_steps(make: Any, how: dict[str, Any]) -> None:
             assert abs(p.data - x) <= 1e-12
 
 
+GROUPS: list[tuple[Any, dict[str, Any], list[dict[str, Any]]]] = [
+    (SGD, {"lr": 0.02, "momentum": 0.9}, [{"weight_decay": 0.1}, {"lr": 0.005}]),
+    (SGD, {"lr": 0.02, "momentum": 0.9}, [{"nesterov": True, "lr": 0.01}, {"momentum": 0.0}]),
+    (Adam, {"lr": 0.1}, [{"weight_decay": 0.2, "eps": 1e-3}, {"betas": (0.5, 0.75)}]),
+    (AdamW, {}, [{"lr": 0.1, "weight_decay": 0.25}, {"weight_decay": 0.0}]),
+    (RMSprop, {}, [{"lr": 0.05}, {"alpha": 0.75, "eps": 1e-3}]),
+]
+
+
+@pytest.mark.parametrize(("make", "how", "settings"), GROUPS)
+def test_fifty_steps_in_groups(make: Any, how: Any, settings: list[dict[str, Any]]) -> None:
+    w = [Value(x) for x in START]
+    tensors = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in START]
+    ours, theirs = (
+        optimizer(
+            [
+                {"params": [p[0], p[2]], **settings[0]},
+                {"params": iter([p[3], p[1]]), **settings[1]},
+            ],
+            **how,
+        )
+        for optimizer, p in ((make, w), (getattr(torch.optim, make.__name__), tensors))
+    )
+    for _ in range(STEPS):
+        for optimizer, p in ((ours, w), (theirs, tensors)):
+            optimizer.zero_grad()
+            bowl(p).backward()
+            optimizer.step()
+        for value, tensor in zip(w, tensors, strict=True):
+            assert abs(value.data - tensor.item()) <= 1e-12
+
+
 def test_clipping_before_each_of_fifty_steps() -> None:
     ours = SGD([Value(x) for x in START], 0.05)
     tensor = torch.tensor(START, dtype=torch.float64, requires_grad=True)

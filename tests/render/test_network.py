@@ -76,6 +76,12 @@ class Odd(Optimizer):
             TypeError,
             r"optimizer is one such as Adam\(...\), or None, got 'Adam'",
         ),
+        (
+            (model(2), X, Y),
+            {"loss": mse_loss, "optimizer": SGD([{"params": model(2).parameters()}], lr=0.1)},
+            ValueError,
+            "moves all parameters by one rule, and this SGD has 1 group",
+        ),
         ((model(2), [[1.0]], [0]), {"loss": mse_loss}, ValueError, "2.*1|1.*2"),
         ((model(2), X, [0]), {"loss": mse_loss}, ValueError, "X has 2 row.* and y 1 target"),
         ((model(2), [[0.0, "a"]], [0]), {"loss": mse_loss}, TypeError, "X: row 0, column 1"),

@@ -87,6 +87,7 @@ OPTIMIZERS: list[Callable[[list[Value]], Optimizer]] = [
     lambda params: SGD(params, lr=0.05, momentum=0.9, nesterov=True),
     lambda params: Adam(params, lr=0.01),
     lambda params: AdamW(params, lr=lambda step: 0.1 / (step + 1)),
+    lambda params: SGD([{"params": params[:2], "lr": 0.5}, {"params": params[2:]}], lr=0.1),
 ]
 
 
@@ -115,6 +116,10 @@ def test_a_descent_step_is_the_step_of_the_optimizer(
         assert heading.split()[:2] == ["parameter", "gradient"]
         assert heading.split()[5:] == list(optimizer.buffer_names)
         assert [row.split()[0] for row in rows] == [name for name, _ in neuron.named_parameters()]
+        if optimizer.groups:
+            assert heading.split()[2] == "rate·gradient"
+            for row, rate in zip(rows, (0.5, 0.5, 0.1), strict=True):
+                assert float(row.split()[2]) == pytest.approx(rate * float(row.split()[1]), 1e-3)
         assert told.startswith("loss ")
         assert optimizer.steps == step + 1
 

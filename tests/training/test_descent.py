@@ -26,6 +26,7 @@ from tests.support.trainings import (
     X5,
     Y5,
     Scale,
+    both_ways,
     needs_compiled,
     numbers_of,
     train,
@@ -90,6 +91,15 @@ OPTIMIZERS: dict[str, Make] = {
     "Adam, decay": lambda p: Adam(p, lr=lambda step: 0.03 * 0.9**step, weight_decay=0.1),
     "AdamW": lambda p: AdamW(p, lr=0.03),
     "some parameters": lambda p: AdamW(p[3:], lr=0.03),
+    "groups": lambda p: SGD(
+        [
+            {"params": p[2::3], "weight_decay": 0.1, "lr": 0.05},
+            {"params": []},
+            {"params": p[1::3], "momentum": 0.9, "nesterov": True},
+            {"params": p[::3], "lr": lambda step: 0.3 / (1 + step)},
+        ],
+        lr=0.1,
+    ),
 }
 TRAININGS: dict[str, dict[str, Any]] = {
     "a short last batch": {"epochs": 6, "batch_size": 8},
@@ -225,6 +235,20 @@ def test_a_rate_that_a_callback_changes_is_used_from_then_on() -> None:
     optimizer = SGD([model.w], lr=0.1, momentum=0.9)
     train(model, X5, Y5, optimizer, 3, callbacks=[slower], compile=False, **options)
     assert found == pytest.approx(model.w.data, rel=1e-13)
+
+
+@both_ways
+def test_the_rate_of_a_group_that_a_callback_changes_is_used_from_then_on(compile: bool) -> None:
+    def slower(model: Any, row: Any) -> None:
+        optimizer.groups[0]["lr"] = 0.05
+
+    model = Scale(0.25)
+    optimizer = SGD([{"params": [model.w], "lr": 0.1}], lr=1.0)
+    train(model, X5, Y5, optimizer, 2, callbacks=[slower], compile=compile, shuffle=False)
+    other = Scale(0.25)
+    train(other, X5, Y5, SGD([other.w], lr=0.1), 1, shuffle=False)
+    train(other, X5, Y5, SGD([other.w], lr=0.05), 1, shuffle=False)
+    assert model.w.data == pytest.approx(other.w.data, rel=1e-13)
 
 
 def test_epochs_at_one_go_have_a_row_each() -> None:

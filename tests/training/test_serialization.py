@@ -267,6 +267,26 @@ def test_an_optimiser_that_overflowed_comes_back(path: Path) -> None:
     assert load_checkpoint(path).optimizer == optimizer.state_dict()
 
 
+def test_an_optimiser_with_groups_comes_back(path: Path) -> None:
+    model = small()
+
+    def in_groups(model: Any) -> Adam:
+        parameters = model.parameters()
+        return Adam([{"params": parameters[:9], "weight_decay": 0.1}, {"params": parameters[9:]}])
+
+    optimizer = in_groups(model)
+    model.parameters()[0].grad = 0.5
+    optimizer.step()
+    save(model, path, optimizer=optimizer)
+    checkpoint = load_checkpoint(path)
+    back = in_groups(checkpoint.model)
+    assert checkpoint.optimizer is not None
+    back.load_state_dict(checkpoint.optimizer)
+    assert back.state_dict() == optimizer.state_dict()
+    with pytest.raises(ValueError, match=r"state is of groups of \[9, 4\] parameters"):
+        Adam(checkpoint.model.parameters()).load_state_dict(checkpoint.optimizer)
+
+
 def test_every_kind_of_number_can_be_a_metric(path: Path) -> None:
     row = {"epoch": 1, "loss": Fraction(1, 4), "hits": 3, "perfect": True, "val_loss": None}
     save(small(), path, history=History([row], best=Best(1, 0, [Fraction(1, 2)])))  # type: ignore[list-item]

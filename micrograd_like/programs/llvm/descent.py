@@ -34,27 +34,28 @@ declare {VECTOR} @llvm.sqrt.v8f64({VECTOR})
 """
 
 FIELDS = (
-    "run", "rows", "once", "uniform", "sums", "fixed", "moved", "added", "places", "leaves",
-    "extra", "extras", "chosen", "begins", "steps", "outputs", "numbers", "width", "losses",
+    "run", "rows", "once", "uniform", "sums", "fixed", "parts", "added", "places", "leaves",
+    "extra", "extras", "chosen", "begins", "steps", "outputs", "numbers", "losses",
 )  # fmt: skip
 """The numbers that tell a descent its work, of 64 bits each; the buffers' addresses follow:
 
 - `run`, `rows`, `once`: the address of the kernel of that name, and of the records it is called
   with for every batch: for its rows, and before that for what runs once, which may be 0;
 - `uniform`, `sums`, `fixed`: as in those records, `fixed` the sums of `once`;
-- `moved`: parameters that are to be changed, the first ones of `uniform`;
+- `parts`: where each update's part of the parameters begins, and the last one ends; they are the
+  first ones of `uniform`;
 - `added`, `places`, `leaves`: how many numbers of `uniform` are added to the means, to which
   place each, and which; `extra`: memory for `extras` of their sums;
 - `chosen`, `begins`, `steps`: the rows of all batches, where each batch begins and the last ends,
   and how many there are;
 - `outputs`: where those of the first row go, with the stride that `rows` has;
-- `numbers`, `width`: a row for each step, of so many numbers;
+- `numbers`: a row for each step, with the numbers of each update;
 - `losses`: where the loss of each step goes.
 """
 
 
 class Update(NamedTuple):
-    """The operations of an optimiser's rule.
+    """The operations of an optimiser's rule for a part of the parameters.
 
     - `lines`: names and operands, which count the `width` numbers of a step, the parameter, its
       gradient, its entry in each buffer, and then the lines before.
@@ -67,25 +68,25 @@ class Update(NamedTuple):
 
 
 class Descent(NamedTuple):
-    """The kernel of an update, which returns how many steps it did.
+    """The kernel of updates, one for each part, which returns how many steps it did.
 
     It ends before a step whose sums are not all finite: `uniform` and buffers are as before it.
 
     `once` and `added` are whether some sums are the same for every row, and some leaves are added.
     """
 
-    update: Update
+    updates: tuple[Update, ...]
     once: bool
     added: bool
 
     def text(self, name: str, module: ir.Module) -> str:
         """The LLVM text of the kernel as a function of that name."""
         code = Assembly(module)
-        buffers = [f"buffer{i}" for i in range(len(self.update.results) - 1)]
+        buffers = [f"buffer{i}" for i in range(len(self.updates[0].results) - 1)]
         for position, field in enumerate((*FIELDS, *buffers)):
             code.do(f"%{field} = load i64, ptr {code.at('%record', position, 'i64')}, align 8")
-        for field in ("uniform", "sums", "fixed", "extra", "places", "leaves", "begins", "run",
-                      "rows", "once", "numbers", "losses", *buffers):  # fmt: skip
+        for field in ("uniform", "sums", "fixed", "extra", "parts", "places", "leaves", "begins",
+                      "run", "rows", "once", "numbers", "losses", *buffers):  # fmt: skip
             code.do(f"%to_{field} = inttoptr i64 %{field} to ptr")
         stopped = code.label()
 
@@ -122,10 +123,11 @@ class Descent(NamedTuple):
                 code.at("%to_losses", step.counter, "double"),
                 "double",
             )
-            row = code.at(
-                "%to_numbers", code.let(f"mul i64 {step.counter}, {self.update.width}"), "double"
-            )
-            self._update(code, row, code.splat(size))
+            width = sum(update.width for update in self.updates)
+            row = code.at("%to_numbers", code.let(f"mul i64 {step.counter}, {width}"), "double")
+            for part, update in enumerate(self.updates):
+                self._update(code, part, update, row, code.splat(size))
+                row = code.at(row, update.width, "double")
         code.do("ret i64 %steps")
         code.here(stopped)
         code.do(f"ret i64 {step.counter}")
@@ -141,15 +143,15 @@ class Descent(NamedTuple):
                 total = code.let(f"fadd {VECTOR} {total}, {more}")
         return total
 
-    def _update(self, code: Assembly, row: str, size: str) -> None:
+    def _update(self, code: Assembly, part: int, update: Update, row: str, size: str) -> None:
         """Change parameters and buffers, a vector at a time; the gradient goes where sums were."""
         numbers = [
-            code.splat(code.load("double", code.at(row, i, "double")))
-            for i in range(self.update.width)
+            code.splat(code.load("double", code.at(row, i, "double"))) for i in range(update.width)
         ]
         lanes = ", ".join(f"i64 {lane}" for lane in range(LANES))
-        with code.loop(0, "%moved", LANES) as loop:
-            left = code.splat(code.let(f"sub i64 %moved, {loop.counter}"), "i64")
+        begin, end = [code.load("i64", code.at("%to_parts", part + i, "i64")) for i in (0, 1)]
+        with code.loop(begin, end, LANES) as loop:
+            left = code.splat(code.let(f"sub i64 {end}, {loop.counter}"), "i64")
             live = code.let(f"icmp slt <{LANES} x i64> <{lanes}>, {left}")
             place = code.let(f"add i64 {loop.counter}, 1")
             gradient = self._mean(code, place, live, size)
@@ -158,15 +160,15 @@ class Descent(NamedTuple):
                 code.at(base, loop.counter, "double")
                 for base in (
                     "%to_uniform",
-                    *[f"%to_buffer{i}" for i in range(len(self.update.results) - 1)],
+                    *[f"%to_buffer{i}" for i in range(len(update.results) - 1)],
                 )
             ]
             parameter, *buffers = [_load(code, target, live) for target in targets]
             values = [*numbers, parameter, gradient, *buffers]
-            for name, operands in self.update.lines:
+            for name, operands in update.lines:
                 taken = [values[x] for x in operands]
                 values.append(code.let(FORMS[name].format(*taken, T=VECTOR)))
-            for result, target in zip(self.update.results, targets, strict=True):
+            for result, target in zip(update.results, targets, strict=True):
                 _store(code, values[result], target, live)
 
 

@@ -67,8 +67,8 @@ class LlvmRunner:
 
     def descend(
         self,
-        update: Update,
-        moved: int,
+        updates: tuple[Update, ...],
+        parts: Array,
         parameters: Array,
         buffers: Sequence[Array],
         table: Array,
@@ -76,12 +76,13 @@ class LlvmRunner:
     ) -> Descended | None:
         """Steps of an optimiser, as many as go well; None if that is not even the first one.
 
-        The first `moved` parameters are to be changed; what is given stays as it is. `batches` are
-        the numbers of all rows, where each batch begins among them and the last one ends, and for
-        each step its numbers and the constants of the update.
+        There is an update for each of the `parts`, given as where the parameters of each begin and
+        the last one's end; what is given stays as it is. `batches` are the numbers of all rows,
+        where each batch begins among them and the last one ends, and for each step the numbers and
+        the constants of each update.
         """
         with self._alone.lock:
-            return self._ready(True).descend(update, moved, parameters, buffers, table, batches)
+            return self._ready(True).descend(updates, parts, parameters, buffers, table, batches)
 
     def value_and_grad(
         self, parameters: Sequence[float], table: Array, chosen: Sequence[int] | None = None
@@ -246,8 +247,8 @@ class _Code:
 
     def descend(
         self,
-        update: Update,
-        moved: int,
+        updates: tuple[Update, ...],
+        parts: Array,
         parameters: Array,
         buffers: Sequence[Array],
         table: Array,
@@ -258,7 +259,7 @@ class _Code:
             return None  # such outputs are read from `uniform`, which changes with every step
         if not self._idle:
             self._allocate()
-        kernel = Descent(update, self._once is not None, len(self._added) > 0)
+        kernel = Descent(updates, self._once is not None, len(self._added) > 0)
         if kernel not in self._descents:
             [self._descents[kernel]] = get_kernels([kernel]).values()
         chosen, begins, numbers = batches
@@ -272,10 +273,10 @@ class _Code:
         fields = {
             "run": self._rows.run_address, "rows": self._record_addresses[0],
             "once": self._once_address if self._once else 0,
-            "uniform": self._uniform, "sums": sums, "fixed": self._fixed, "moved": moved,
+            "uniform": self._uniform, "sums": sums, "fixed": self._fixed, "parts": parts,
             "added": len(self._added), "places": self._added, "leaves": self._leaves,
             "extra": extra, "extras": len(extra), "chosen": chosen, "begins": begins,
-            "steps": steps, "outputs": outputs, "numbers": numbers, "width": update.width,
+            "steps": steps, "outputs": outputs, "numbers": numbers,
             "losses": losses,
         }  # fmt: skip
         told = [fields[name] for name in FIELDS] + changed
@@ -283,9 +284,9 @@ class _Code:
         done = CALL(self._descents[kernel][0])(record.ctypes.data)
         if done < steps:  # once more, for the last sums are those of the step that went wrong
             some = chosen[: begins[done]], begins[: done + 1], numbers[:done]
-            again = update, moved, parameters, buffers, table, some
+            again = updates, parts, parameters, buffers, table, some
             return self.descend(*again) if done else None
-        outputs, gradient = outputs[:, : len(chosen)], sums[1 : moved + 1].copy()
+        outputs, gradient = outputs[:, : len(chosen)], sums[1 : parts[-1] + 1].copy()
         return Descended(
             losses.tolist(), outputs, gradient, self._uniform[: len(parameters)].copy(), changed
         )
