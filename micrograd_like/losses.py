@@ -7,13 +7,16 @@ of numbers alone the loss is a float. Logarithms are natural, so entropies are i
 A target that is a number is checked, and one that makes no sense raises ValueError. A target that
 is a Value is not: its number may change later, as the inputs of a compiled program do. An empty
 batch and sequences of different lengths raise ValueError, anything but numbers TypeError.
+
+The cross-entropies take weights, numbers from 0 on or Values; what they are divided by is what
+PyTorch divides by. An example of weight 0 is left out, even where its loss is inf.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import reduce
 from itertools import accumulate
 from numbers import Real
@@ -63,27 +66,33 @@ def huber_loss(prediction: Any, target: Any, delta: float = 1.0) -> Any:
     return _mean_over(lambda p, t: _huber(p, t, float(delta)), prediction, target)
 
 
-def binary_cross_entropy(probability: Any, target: Any) -> Any:
+def binary_cross_entropy(probability: Any, target: Any, weight: Any = None) -> Any:
     """The mean of −t ln p − (1 − t) ln(1 − p), for probabilities and targets t in [0, 1].
 
     As in PyTorch's BCELoss the logarithms stop at −100, and the gradient (p − t) / (p (1 − p)) has
     a denominator of at least 1e-12. A probability outside [0, 1] raises ValueError.
 
+    `weight` has a number for each example, which its loss is multiplied by; the mean is over the
+    number of examples, as in PyTorch. One that depends on the class is written from the targets:
+    `weight=[1 + 4 * t for t in target]`.
+
     >>> binary_cross_entropy(0.5, 1)
     0.6931471805599453
+    >>> binary_cross_entropy([0.5, 0.5], [1, 0], weight=[3.0, 1.0])
+    1.3862943611198906
     """
-    return _mean_over(_binary_cross_entropy, probability, target)
+    return _mean_over(_binary_cross_entropy, probability, target, weight)
 
 
-def binary_cross_entropy_with_logits(logit: Any, target: Any) -> Any:
+def binary_cross_entropy_with_logits(logit: Any, target: Any, weight: Any = None) -> Any:
     """`binary_cross_entropy` of σ(logit), exact however large the logit: softplus(±z) by target.
 
-    Its gradient by one of n logits is (σ(z) − t) / n.
+    Its gradient by one of n logits is (σ(z) − t) / n, times its weight.
 
     >>> binary_cross_entropy_with_logits(-1000.0, 1)
     1000.0
     """
-    return _mean_over(_binary_cross_entropy_with_logits, logit, target)
+    return _mean_over(_binary_cross_entropy_with_logits, logit, target, weight)
 
 
 def hinge_loss(score: Any, target: Any) -> Any:
@@ -95,7 +104,7 @@ def hinge_loss(score: Any, target: Any) -> Any:
     return _mean_over(_hinge, score, target)
 
 
-def cross_entropy(logits: Any, target: Any) -> Any:
+def cross_entropy(logits: Any, target: Any, weight: Any = None) -> Any:
     """−Σ tᵢ ln softmax(logits)ᵢ, the code length in nats of classes drawn from t.
 
     One example is a list of logits, with a class index or a list of target probabilities; a batch
@@ -104,9 +113,18 @@ def cross_entropy(logits: Any, target: Any) -> Any:
     weigh that over k. The gradient by a logit, for n examples, is (softmax(z)ᵢ − tᵢ) / n. A logit
     of −inf masks its class.
 
+    `weight` has a number for each class, or, where there are not as many examples as classes, for
+    each example. An example then counts as much as its class or itself: the loss is Σ w·l / Σ w.
+    With target probabilities the weights of classes multiply these, and the mean is over the number
+    of examples. Both are as in PyTorch. Weights whose sum is 0 raise ValueError.
+
     >>> cross_entropy([0.0, 0.0], 1)
     0.6931471805599453
     >>> cross_entropy([[1000.0, 0.0], [0.0, 1000.0]], [1, [0.0, 1.0]])
+    500.0
+    >>> cross_entropy([[1000.0, 0.0], [0.0, 1000.0]], [1, 1], weight=[1.0, 4.0])
+    500.0
+    >>> cross_entropy([[1000.0, 0.0], [0.0, 1000.0]], [0, 0], weight=[1.0, 4.0])
     500.0
     """
     if _is_item(logits):
@@ -116,8 +134,11 @@ def cross_entropy(logits: Any, target: Any) -> Any:
         )
     rows = _entries("logits", logits)
     if all(map(_is_item, rows)):
-        return _cross_entropy(rows, target)
-    return _mean([_cross_entropy(_entries("logits", row), t) for row, t in _pairs(rows, target)])
+        rows, target = [rows], [target]
+    pairs = [(_entries("logits", row), t) for row, t in _pairs(rows, target)]
+    if weight is None:
+        return _mean([_cross_entropy(row, t) for row, t in pairs])
+    return _weighted_mean(pairs, [_weight(w) for w in _entries("weight", weight)])
 
 
 def _is_item(x: Any) -> bool:
@@ -152,11 +173,53 @@ def _mean(losses: list[Any]) -> Any:
     return total / len(losses) if len(losses) > 1 else total
 
 
-def _mean_over(loss: Callable[[Any, Any], Any], prediction: Any, target: Any) -> Any:
+def _mean_over(
+    loss: Callable[[Any, Any], Any], prediction: Any, target: Any, weight: Any = None
+) -> Any:
     if not isinstance(prediction, Iterable):
-        return loss(_item("prediction", prediction), _item("target", target))
+        cost = loss(_item("prediction", prediction), _item("target", target))
+        return cost if weight is None else ops.gate(cost, _weight(weight))
     pairs = _pairs(_entries("prediction", prediction), target)
-    return _mean([_mean_over(loss, p, t) for p, t in pairs])
+    weights = [weight] * len(pairs)
+    if weight is not None and not _is_item(weight):
+        weights = _entries("weight", weight)
+        if len(weights) != len(pairs):
+            raise ValueError(f"weight has {len(weights)} number(s) for {len(pairs)} example(s)")
+    return _mean([_mean_over(loss, p, t, w) for (p, t), w in zip(pairs, weights, strict=True)])
+
+
+def _weight(weight: Any) -> Any:
+    found = _item("weight", weight)
+    if isinstance(found, float) and not 0.0 <= found < math.inf:
+        raise ValueError(f"a weight is 0 or more and finite, got {weight!r:.80}")
+    return found
+
+
+def _weighted_mean(pairs: list[tuple[list[Any], Any]], weights: list[Any]) -> Any:
+    """The cross-entropy of examples, given as logits and target, by weights of classes or theirs.
+
+    What weighs the probabilities of a target does not weigh the example as well.
+    """
+    by_class = {len(weights)} == {len(row) for row, _ in pairs}
+    if not by_class and len(weights) != len(pairs):
+        raise ValueError(
+            f"weight has {len(weights)} number(s): give one for each of {len(pairs[0][0])} "
+            f"class(es), or of {len(pairs)} example(s)"
+        )
+    losses, counts = [], []
+    for i, (row, target) in enumerate(pairs):
+        if by_class and isinstance(target, Iterable):
+            losses.append(_cross_entropy(row, target, weights))
+            counts.append(1.0)
+        else:
+            loss = _cross_entropy(row, target)
+            count = weights[_class_index(target, len(row)) if by_class else i]
+            losses.append(ops.gate(loss, count))
+            counts.append(count)
+    total = reduce(operator.add, counts)
+    if isinstance(total, float) and not 0.0 < total < math.inf:
+        raise ValueError(f"the weights of {len(pairs)} example(s) have the sum {total}: no mean")
+    return reduce(operator.add, losses) / total
 
 
 def _squared_error(prediction: Any, target: Any) -> Any:
@@ -202,7 +265,8 @@ def _hinge(score: Any, target: Any) -> Any:
     return ops.relu(1.0 - target * score)
 
 
-def _cross_entropy(logits: list[Any], target: Any) -> Any:
+def _cross_entropy(logits: list[Any], target: Any, weights: Sequence[Any] | None = None) -> Any:
+    """The cross-entropy of one example; `weights` multiply the probabilities of its target."""
     z = [_item("logits", logit) for logit in logits]
     if not isinstance(target, Iterable):
         k = _class_index(target, len(z))
@@ -213,10 +277,12 @@ def _cross_entropy(logits: list[Any], target: Any) -> Any:
     after: list[Any] = list(accumulate(reversed(z), ops.logaddexp.__call__))[::-1]
     terms = []
     for i, t in enumerate(_probabilities(target, len(z))):
+        if weights:
+            t = t * weights[i]
         if isinstance(t, Operators) or t > 0.0:
             others = logsumexp([*before[i - 1 : i], *after[i + 1 : i + 2]])
             terms.append(ops.gate(ops.softplus(others - z[i]), t))
-    return reduce(operator.add, terms)
+    return reduce(operator.add, terms, *([] if terms else [0.0]))
 
 
 def _class_index(target: Any, count: int) -> int:

@@ -265,8 +265,8 @@ class Optimizer:
         sizes, given = self._sizes(), state.get("groups", [])
         if given != sizes:
             raise ValueError(
-                f"the state is of groups of {given!r:.80} parameters, and this optimizer has groups "
-                f"of {sizes!r:.80}: give it the same ones in the same order"
+                f"the state is of groups of {given!r:.80} parameters, and this optimizer has "
+                f"groups of {sizes!r:.80}: give it the same ones in the same order"
             )
         names = ["optimizer", "steps", *(["groups"] if sizes else []), *self.buffer_names]
         if set(state) != set(names):

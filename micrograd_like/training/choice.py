@@ -147,7 +147,12 @@ def require_same_here(
         program.sync()
         for i in _spread(range(len(examples.rows)), most):
             if not _same_example(program, on_values, examples, i, (costs[i], outputs[i]), rounding):
-                other = "than example 0" if i else "from its numbers than from Values"
+                other = (
+                    "than example 0"
+                    if i
+                    else "from its numbers than from Values, where the index of a class is one "
+                    "probability for each"
+                )
                 raise ValueError(
                     f"example {i} is computed in another way {other}, so model or loss decides "
                     "something in Python: use compile=False"

@@ -45,8 +45,8 @@ def accuracy(loss: Loss, output: Any, targets: list[Any]) -> Metric:
 
     Several outputs answer with the index of the greatest; their target is that index, or a list of
     probabilities. One output answers with one of two classes, 0 and 1 or −1 and +1, the higher one
-    above a threshold. That is 0 or ½: where `loss` costs the same for both classes. An output of
-    nan is wrong.
+    above a threshold. That is 0 or ½: where `loss` costs the same for both classes, or would if
+    they had the same weight. An output of nan is wrong.
 
     >>> from micrograd_like import binary_cross_entropy, binary_cross_entropy_with_logits
     >>> accuracy(binary_cross_entropy, 0.5, [0, 1])([0.2, 0.4, 0.9], [0, 1, 1])
@@ -74,7 +74,7 @@ def sides_of(loss: Loss, targets: list[Any]) -> Sides | None:
     for low, high in ((0, 1), (-1, 1)):
         if all(target in (low, high) for target in targets):
             for threshold in (0.0, 0.5):
-                if _costs_the_same(loss, threshold, low, high):
+                if _meet(loss, threshold, low, high):
                     return Sides(threshold, low, high)
     return None
 
@@ -84,14 +84,31 @@ def are_classes(targets: list[Any], count: int) -> bool:
     return all(_class_of(target, count) is not None for target in targets)
 
 
-def _costs_the_same(loss: Loss, output: float, low: int, high: int) -> bool:
+def _meet(loss: Loss, threshold: float, low: int, high: int) -> bool:
+    """True if `loss` costs the same for both classes at the threshold, or has their weights.
+
+    Then the one class costs on this side what the other one costs as far away on that side, times
+    a number; a constant that is added, such as weight decay, is left out.
+    """
+
+    def cost(target: int, away: float) -> float:
+        # Towards the other class, in either case.
+        output = threshold + (away if target == low else -away)
+        return float(loss([Value(output)], [target]))
+
     try:
-        costs = [float(loss([Value(output)], [target])) for target in (low, high)]
+        costs = [cost(low, 0.0), cost(high, 0.0)]
+        if isfinite(costs[0]) and isclose(*costs, rel_tol=1e-9):
+            return True
+        (a, b), (c, d) = [
+            [cost(target, away) - at for target, at in zip((low, high), costs, strict=True)]
+            for away in (0.25, -0.25)
+        ]
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         if raised_by_a_handler(error):
             raise
         return False  # other classes, or more examples
-    return isfinite(costs[0]) and isclose(*costs, rel_tol=1e-9)
+    return a > 0.0 and b > 0.0 and isclose(a * d, b * c, rel_tol=1e-9)
 
 
 def _class_of(target: Any, count: int) -> int | None:

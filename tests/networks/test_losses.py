@@ -423,3 +423,85 @@ def test_logits_of_a_network_with_one_output() -> None:
         cross_entropy(MLP(2, [1])([1.0, 2.0]), 0)
     with pytest.raises(TypeError, match="logits: expected a sequence, got float"):
         cross_entropy([[0.0, 1.0], 0.5], [0, 1])
+
+
+# Weights.
+
+
+@given(st.lists(st.tuples(logit, st.integers(0, 1), st.integers(0, 5)), min_size=1, max_size=8))
+def test_a_whole_weight_is_an_example_that_occurs_so_often(
+    cases: list[tuple[float, int, int]],
+) -> None:
+    z, t, w = map(list, zip(*cases, strict=True))
+    repeated = [(z, t) for z, t, w in cases for _ in range(w)]
+    total = sum(binary_cross_entropy_with_logits(z, t) for z, t in repeated)
+    assert binary_cross_entropy_with_logits(z, t, w) == pytest.approx(total / len(z), rel=1e-13)
+    if repeated and len(z) != 2:
+        both = [[0.0, x] for x in z]
+        expected = cross_entropy([[0.0, z] for z, _ in repeated], [t for _, t in repeated])
+        assert cross_entropy(both, t, w) == pytest.approx(expected, rel=1e-13)
+
+
+def test_weights_go_by_class_where_there_are_as_many_classes_as_examples() -> None:
+    z = [[0.5, -1.0], [0.25, 3.0]]
+    first, second = (cross_entropy(row, 0) for row in z)
+    assert cross_entropy(z, [0, 0], [1.0, 5.0]) == pytest.approx((first + second) / 2, rel=1e-15)
+    expected = pytest.approx((first + 5.0 * second + 2.0 * first) / 8.0, rel=1e-15)
+    assert cross_entropy([*z, z[0]], [0, 0, 0], [1.0, 5.0, 2.0]) == expected
+
+
+def test_an_example_of_weight_zero_is_left_out_even_if_its_loss_is_infinite() -> None:
+    values = [Value(-INF), Value(0.0)]
+    loss = binary_cross_entropy_with_logits(values, [1, 1], weight=[0.0, 1.0])
+    loss.backward()
+    assert (loss.data, values[0].grad, values[1].grad) == (math.log(2.0) / 2, 0.0, -0.25)
+    assert cross_entropy([[-INF, 0.0], [0.0, 0.0]], [0, 1], weight=[0, 1]) == math.log(2.0)
+
+
+def test_weights_are_values_too() -> None:
+    w = Value(3.0)
+    loss = binary_cross_entropy_with_logits([1.0, 2.0], [0, 1], weight=[w, 1.0])
+    loss.backward()
+    assert w.grad == binary_cross_entropy_with_logits(1.0, 0) / 2
+    loss = cross_entropy([1.0, 2.0], [0.5, 0.5], weight=[w, Value(1.0)])
+    loss.backward()
+    assert loss.data == cross_entropy([1.0, 2.0], [0.5, 0.5], weight=[3.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("loss", "prediction", "target", "weight", "error", "message"),
+    [
+        (
+            cross_entropy,
+            [[0.0] * 3] * 2,
+            [0, 1],
+            [1.0] * 4,
+            ValueError,
+            "has 4 .* of 3 class.* 2 ex",
+        ),
+        (cross_entropy, [[0.0] * 3] * 2, [0, 1], 2.0, TypeError, r"weight: expected a seq.* 2\.0"),
+        (cross_entropy, [[0.0] * 3] * 2, [0, 1], [], ValueError, "weight: empty"),
+        (
+            cross_entropy,
+            [[0.0] * 3] * 2,
+            [0, 1],
+            {0: 1.0},
+            TypeError,
+            "weight: expected a sequence",
+        ),
+        (cross_entropy, [[0.0] * 3] * 2, [0, 1], [1, 1, -1], ValueError, "0 or more .* got -1"),
+        (cross_entropy, [[0.0] * 3] * 2, [0, 1], [1, 1, INF], ValueError, "and finite, got inf"),
+        (cross_entropy, [[0.0] * 3] * 2, [0, 1], [1, 1, NAN], ValueError, "and finite, got nan"),
+        (cross_entropy, [[0.0] * 3] * 2, [0, 1], [1, 1, "2"], TypeError, "weight: expected a real"),
+        (cross_entropy, [[0.0] * 3] * 2, [0, 1], [0, 0, 1], ValueError, r"2 example.* sum 0\.0"),
+        (cross_entropy, [[0.0] * 3] * 2, [0, 3], [1, 1, 1], ValueError, "0 to 2, got 3"),
+        (binary_cross_entropy, [0.5, 0.5], [0, 1], [1.0], ValueError, "1 number.* 2 example"),
+        (binary_cross_entropy, [0.5, 0.5], [0, 1], [1.0, -1.0], ValueError, r"got -1\.0"),
+        (binary_cross_entropy, [0.5], [0], [[1.0]], TypeError, "weight: expected a real number"),
+    ],
+)
+def test_weights_that_are_none(
+    loss: Any, prediction: Any, target: Any, weight: Any, error: Any, message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        loss(prediction, target, weight=weight)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from micrograd_like import losses
+from micrograd_like import SGD, Layer, losses
 from micrograd_like.engine import Value
 
 torch: Any = pytest.importorskip("torch")
@@ -79,6 +79,69 @@ def test_cross_entropy(seed: int) -> None:
     weights = [[rng.random() for _ in range(classes)] for _ in range(rows)]
     targets = [[w / sum(row) for w in row] for row in weights]
     compare(losses.cross_entropy, F.cross_entropy, logits, targets, torch.float64)
+
+
+def weighted(ours: Any, theirs: Any, weight: list[Any]) -> tuple[Any, Any]:
+    tensor = torch.tensor(weight, dtype=torch.float64)
+    return lambda p, t: ours(p, t, weight), lambda p, t: theirs(p, t, weight=tensor)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_weights_of_classes(seed: int) -> None:
+    rng = random.Random(seed)
+    rows, classes = rng.randint(1, 6), rng.randint(2, 5)
+    logits = [[rng.gauss(0.0, 3.0) for _ in range(classes)] for _ in range(rows)]
+    weight = [rng.choice([0.0, 0.5, 1.0, 7.0 * rng.random()]) for _ in range(classes - 1)] + [2.0]
+    ours, theirs = weighted(losses.cross_entropy, F.cross_entropy, weight)
+    indices = [rng.randrange(classes) for _ in range(rows - 1)] + [classes - 1]
+    compare(ours, theirs, logits, indices, torch.int64)
+    compare(ours, theirs, logits[0], classes - 1, torch.int64)
+    shares = [[rng.random() for _ in range(classes)] for _ in range(rows)]
+    targets = [[w / sum(row) for w in row] for row in shares]
+    compare(ours, theirs, logits, targets, torch.float64)
+
+
+@pytest.mark.parametrize(("ours", "theirs", "in_unit"), PAIRS[-2:])
+@pytest.mark.parametrize("seed", range(10))
+def test_weights_of_examples(ours: Any, theirs: Any, in_unit: bool, seed: int) -> None:
+    rng = random.Random(seed)
+    draw = rng.random if in_unit else lambda: rng.gauss(0.0, 10.0)
+    prediction = [[draw() for _ in range(3)] for _ in range(4)]
+    target = [[rng.choice([0.0, 1.0, rng.random()]) for _ in range(3)] for _ in range(4)]
+    weight = [[rng.choice([0.0, 1.0, 7.0 * rng.random()]) for _ in range(3)] for _ in range(4)]
+    compare(*weighted(ours, theirs, weight), prediction, target, torch.float64)
+    compare(*weighted(ours, theirs, weight[0]), prediction[0], target[0], torch.float64)
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_fifty_steps_by_a_weighted_loss(classes: int) -> None:
+    rng = random.Random(classes)
+    X = [[rng.gauss(0.0, 1.0) for _ in range(2)] for _ in range(7)]
+    y = [rng.randrange(max(2, classes)) for _ in X]
+    layer = Layer(2, classes, activation="linear", rng=rng)
+    start = torch.tensor([[w.data for w in n.w] for n in layer.neurons], dtype=torch.float64)
+    w, b = start.requires_grad_(), torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+    ours, theirs = SGD(layer.parameters(), 0.1), torch.optim.SGD([w, b], 0.1)
+    inputs, heavy = torch.tensor(X, dtype=torch.float64), [0.25, 1.0, 4.0][-max(2, classes) :]
+    for _ in range(50):
+        ours.zero_grad()
+        theirs.zero_grad()
+        outputs, z = [layer(x) for x in X], inputs @ w.T + b
+        if classes == 1:
+            weight = [heavy[t] for t in y]
+            losses.binary_cross_entropy_with_logits(outputs, y, weight).backward()
+            F.binary_cross_entropy_with_logits(
+                z[:, 0], torch.tensor(y, dtype=torch.float64), torch.tensor(weight)
+            ).backward()
+        else:
+            losses.cross_entropy(outputs, y, weight=heavy).backward()
+            weights = torch.tensor(heavy, dtype=torch.float64)
+            F.cross_entropy(z, torch.tensor(y), weights).backward()
+        ours.step()
+        theirs.step()
+        for k, neuron in enumerate(layer.neurons):
+            expected = [*w[k].tolist(), b[k].item()]
+            assert [p.data for p in neuron.parameters()] == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -23,8 +23,10 @@ from micrograd_like import (
     Value,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    cross_entropy,
     fit,
     maximum,
+    moons,
     mse_loss,
     programs,
 )
@@ -214,6 +216,41 @@ def test_one_row_of_the_validation_data_that_takes_another_branch_is_seen() -> N
     held_out = [[1.0], [101.0], [2.0]], [0.0] * 3
     with pytest.raises(ValueError, match="example 1 is computed in another way"):
         train(model, [[1.0]], [0.0], SGD([model.w], lr=0.1), compile=True, validation=held_out)
+
+
+def by_class(outputs: list[Any], targets: list[Any]) -> Any:
+    return cross_entropy(outputs, targets, weight=[1.0, 4.0])
+
+
+def by_target(outputs: list[Any], targets: list[Any]) -> Any:
+    weight = [1 + 3 * t for t in targets]
+    return binary_cross_entropy_with_logits(outputs, targets, weight=weight)
+
+
+@pytest.mark.parametrize("batch_size", [None, 7, 1])
+@pytest.mark.parametrize("case", ["binary", "probabilities", "indices"])
+def test_a_weighted_loss_has_one_history_or_is_no_program(
+    case: str, batch_size: int | None
+) -> None:
+    def run(compile: bool) -> History:
+        rng = random.Random(1)
+        X, y = moons(20, rng=rng)
+        targets = [[1.0 - t, float(t)] for t in y] if case == "probabilities" else y
+        model = MLP(2, [4, 1 if case == "binary" else 2], rng=rng)
+        how: dict[str, Any] = {"batch_size": batch_size, "compile": compile, "rng": rng}
+        how["loss"] = by_target if case == "binary" else by_class
+        return train(model, X, targets, SGD(model.parameters(), lr=0.1), 3, **how)
+
+    eager = run(False)
+    assert all(0.0 <= share <= 1.0 for share in eager["accuracy"])
+    if case == "indices":  # the weight of a class cancels in a batch of one
+        with pytest.raises(
+            ValueError,
+            match=r"computes means over examples only|from its numbers than from Values, where the index of",
+        ):
+            run(True)
+    else:
+        assert numbers_in(run(True)) == pytest.approx(numbers_in(eager), rel=1e-9)
 
 
 class Changing:

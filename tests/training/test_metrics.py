@@ -31,10 +31,19 @@ def with_decay(scores: list[Any], targets: list[int]) -> Any:
     return binary_cross_entropy_with_logits(scores, targets) + 0.01 * 7.0
 
 
+def weighted(loss: Any) -> Any:
+    """The loss in which the class 1 weighs seven times as much."""
+    return lambda outputs, targets: loss(outputs, targets, weight=[1 + 6 * t for t in targets])
+
+
 @pytest.mark.parametrize(
     ("loss", "low", "threshold"),
     [
         (binary_cross_entropy_with_logits, 0, 0.0),
+        (weighted(binary_cross_entropy_with_logits), 0, 0.0),
+        (weighted(lambda o, t, weight: with_decay(o, t) * weight[0] + 0.5), 0, 0.0),
+        (weighted(binary_cross_entropy), 0, 0.5),
+        (weighted(lambda o, t, weight: mse_loss(o, t) * weight[0]), 0, 0.5),
         (with_decay, 0, 0.0),
         (max_margin, 0, 0.0),
         (binary_cross_entropy, 0, 0.5),
@@ -68,11 +77,16 @@ def test_numbers_that_are_no_classes_have_no_accuracy(targets: list[float]) -> N
 
 
 def test_a_loss_that_prefers_neither_threshold_gives_none_rather_than_a_wrong_number() -> None:
-    def weighted(logits: list[Any], targets: list[int]) -> Any:
-        [z], [t] = logits, targets
-        return binary_cross_entropy_with_logits(z, t) * (1 + 4 * t)
+    def aside(logits: list[Any], targets: list[int]) -> Any:
+        return binary_cross_entropy_with_logits([z + 0.1 for z in logits], targets)
 
-    assert accuracy(weighted, 0.1, [0, 1])([0.3], [1]) is None
+    assert accuracy(aside, 0.1, [0, 1])([0.3], [1]) is None
+
+    def lopsided(logits: list[Any], targets: list[int]) -> Any:
+        [z], [t] = logits, targets
+        return 2 * (1 - t) * z.softplus() + t * (1 - z) ** 2
+
+    assert accuracy(lopsided, 0.1, [0, 1])([0.3], [1]) is None
 
     def needs_two(logits: list[Any], targets: list[int]) -> Any:
         return mse_loss(logits, targets) / (len(logits) - 1)
