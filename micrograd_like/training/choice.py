@@ -145,24 +145,15 @@ def require_same_here(
             continue
         computed = costs, outputs = program.each(program.read(examples))
         program.sync()
-        for i in _spread(range(len(examples.rows)), most):
-            if not _same_example(program, on_values, examples, i, (costs[i], outputs[i]), rounding):
-                other = (
-                    "than example 0"
-                    if i
-                    else "from its numbers than from Values, where the index of a class is one "
-                    "probability for each"
-                )
-                raise ValueError(
-                    f"example {i} is computed in another way {other}, so model or loss decides "
-                    "something in Python: use compile=False"
-                )
         seen: set[int] = set()
         for batch in _batches(examples, work.size):
             wrong = _no_mean(on_values, examples, batch, computed, len(batch) not in seen)
             if wrong:
                 raise ValueError(wrong)
             seen.add(len(batch))
+        for i in _spread(range(len(examples.rows)), most):
+            if not _same_example(program, on_values, examples, i, (costs[i], outputs[i]), rounding):
+                raise ValueError(_decided(i))
 
 
 def same_for_a_few(program: AsProgram, on_values: OnValues, examples: Examples, i: int) -> bool:
@@ -289,10 +280,25 @@ def _no_mean(
     fits = _close(cost, mean, 1e-10 * sum(map(abs, parts)))
     if fits and all(_close(a, b, 1e-10 * greatest) for a, b in zip(slopes, expected, strict=True)):
         return ""
+    if not fits:
+        alone = [on_values.loss([x], [t]).data for x, t in zip(found, targets, strict=True)]
+        parts = [x / len(batch) for x in alone]
+        mean = sum(parts)
+        if _close(cost, mean, 1e-10 * sum(map(abs, parts))):  # a mean, of other losses
+            apart = [abs(costs[i] - x) for i, x in zip(batch, alone, strict=True)]
+            return _decided(batch[apart.index(max(apart))])
     return (
         f"the loss of {len(batch)} examples is {cost!r} and the mean of their losses {mean!r}"
         f"{', but their gradients differ' if fits else ''}: a program computes means over "
         "examples only, so use compile=False"
+    )
+
+
+def _decided(i: int) -> str:
+    other = "than example 0" if i else "from its numbers than from Values"
+    return (
+        f"example {i} is computed in another way {other}, so model or loss decides something in "
+        "Python: use compile=False"
     )
 
 

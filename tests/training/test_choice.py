@@ -244,10 +244,7 @@ def test_a_weighted_loss_has_one_history_or_is_no_program(
     eager = run(False)
     assert all(0.0 <= share <= 1.0 for share in eager["accuracy"])
     if case == "indices":  # the weight of a class cancels in a batch of one
-        with pytest.raises(
-            ValueError,
-            match=r"computes means over examples only|from its numbers than from Values, where the index of",
-        ):
+        with pytest.raises(ValueError, match=r"a program computes means|in another way"):
             run(True)
     else:
         assert numbers_in(run(True)) == pytest.approx(numbers_in(eager), rel=1e-9)
