@@ -37,7 +37,7 @@ def subnormal(number: float) -> bool:
 
 
 @every_backend
-@pytest.mark.parametrize("op", TABLE, ids=repr)
+@pytest.mark.parametrize("op", TABLE, ids=lambda op: op.name)
 def test_every_operation(op: Op, backend: str) -> None:
     """On rows, and with the same number in a parameter, where it may run once a call."""
     build, zeros = operation(op), [-0.0] * len(op.partials)

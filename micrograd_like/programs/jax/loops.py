@@ -2,7 +2,7 @@
 
 Numbers are kept in arrays of shape (members, rows), each the results of one unit of the plan; what
 a unit reads is picked from them. XLA compiles an operation for each unit, and not for each line.
-A graph that is straight-line code for the most part goes through the loop of `schedule` instead.
+A graph of which too little is done at a time goes through the loop of `schedule` instead.
 """
 
 from __future__ import annotations
@@ -21,21 +21,12 @@ from micrograd_like.programs.loops.chains import Dot
 from micrograd_like.programs.loops.expressions import Expression
 from micrograd_like.programs.loops.fusing import Map
 from micrograd_like.programs.loops.parts import ONES, Columns, Part, leaves_added
-from micrograd_like.programs.loops.plan import (
-    Maps,
-    Matrix,
-    Node,
-    Plan,
-    RowDots,
-    Straight,
-    Terms,
-    cost,
-)
+from micrograd_like.programs.loops.plan import Maps, Matrix, Node, Plan, RowDots, Straight, Terms
 from micrograd_like.programs.loops.sums import Sums, Term
 from micrograd_like.programs.tape import Tape
 
-STRAIGHT = 400
-"""Operations of straight-line code from which on `schedule` runs the graph."""
+STEPS = 100
+"""Operations on arrays beyond which `schedule` runs the graph: XLA compiles about ten a second."""
 
 Function = Callable[..., tuple[Array, Array]]
 
@@ -49,13 +40,30 @@ def function(tape: Tape, gradient: bool) -> Function:
     """
     columns = Columns(tape, gradient)
     once, rows = Plan(Part(columns, by_row=False)), Plan(Part(columns, by_row=True))
-    if sum(map(_straight, [*once.units, *rows.units])) > STRAIGHT:
+    if sum(len(_alike(plan, unit)) for plan in (once, rows) for unit in plan.units) > STEPS:
         return scheduled(tape, gradient)
     return _planned(columns, once, rows)
 
 
-def _straight(unit: object) -> int:
-    return sum(map(cost, unit.nodes)) if isinstance(unit, Straight) else 0
+def _alike(plan: Plan, unit: object) -> list[list[Any]]:
+    """The nodes that one operation on arrays computes: of one kind, and none needs another."""
+    nodes: Sequence[Node]
+    if isinstance(unit, Maps):
+        nodes = unit.maps
+    elif isinstance(unit, (Matrix, RowDots)):
+        nodes = unit.dots
+    elif isinstance(unit, Straight):
+        nodes = unit.nodes
+    else:
+        return []
+    levels = dict[int, int]()
+    groups = dict[tuple[int, object], list[Any]]()
+    for node in nodes:
+        level = levels[node.result] = 1 + max(
+            [levels.get(x, 0) for x in plan.needs(node)], default=0
+        )
+        groups.setdefault((level, plan.kind(node)), []).append(node)
+    return [groups[key] for key in sorted(groups, key=lambda key: key[0])]
 
 
 def _planned(columns: Columns, once: Plan, rows: Plan) -> Function:
@@ -137,13 +145,14 @@ class _Reading:
     def run(self) -> Array:
         """Compute everything, unit by unit; the sums over the rows that count."""
         for unit in self._plan.units:
-            if isinstance(unit, Matrix):
-                self._matrix(unit.dots)
-            elif isinstance(unit, RowDots):
-                self._compute(unit.dots)
-            elif isinstance(unit, Maps):
-                self._compute(unit.maps)
-            elif isinstance(unit, Sums):
+            for nodes in _alike(self._plan, unit):
+                if isinstance(nodes[0], Map):
+                    self._maps(nodes)
+                elif nodes[0].by_row:
+                    self._row_dots(nodes)
+                else:
+                    self._matrix(nodes)
+            if isinstance(unit, Sums):
                 lefts, rights = [self._sides(x) for x in (unit.lefts, unit.rights)]
                 self._sums = self._sums.at[unit.places].add(
                     jnp.einsum("iur,jur->ij", lefts, rights)
@@ -152,10 +161,8 @@ class _Reading:
                 self._sums = self._sums.at[numpy.array(unit.terms)[:, 0]].add(
                     self._products(unit.terms).sum(1)
                 )
-            else:
-                self._compute(unit.nodes)
-                if unit.terms:
-                    self._total(unit.terms)
+            elif isinstance(unit, Straight) and unit.terms:
+                self._total(unit.terms)
         return self._sums
 
     def of(self, numbers: Iterable[int]) -> Array:
@@ -210,22 +217,6 @@ class _Reading:
         result = _evaluated(maps[0].expression, iter(operands))
         width = len(self._live)
         self._values.add([x.result for x in maps], jnp.broadcast_to(result, (len(maps), width)))
-
-    def _compute(self, nodes: Sequence[Node]) -> None:
-        """Level by level, for some may read what others make; those of one kind together."""
-        levels = dict[int, int]()
-        groups = dict[tuple[int, object], list[Any]]()
-        for node in nodes:
-            needs = self._plan.needs(node)
-            level = levels[node.result] = 1 + max([levels.get(x, 0) for x in needs], default=0)
-            groups.setdefault((level, self._plan.kind(node)), []).append(node)
-        for _, alike in sorted(groups.items(), key=lambda item: item[0][0]):
-            if isinstance(alike[0], Map):
-                self._maps(alike)
-            elif alike[0].by_row:
-                self._row_dots(alike)
-            else:
-                self._matrix(alike)
 
     def _total(self, terms: Sequence[Term]) -> None:
         """Add up terms of straight-line code row by row; a later unit adds up the rows."""
