@@ -5,9 +5,9 @@
 # as __reduce__: Value.__reduce__(3) runs it on 3. Those go through properties and functions.
 cimport cython
 from libc cimport math
-from micrograd_like.operation cimport AnomalyMode, Operators, evaluate, real
+from micrograd_like.operation cimport AnomalyMode, Op, Operators, evaluate, real
 
-cdef object _ADD, _MUL
+cdef Op _ADD, _MUL
 cdef AnomalyMode anomaly_mode
 cdef int _depth
 cdef list _waiting
@@ -17,7 +17,8 @@ cdef class Value(Operators):
     # What a walk or a pass reads comes first, so that it lies in as few lines of the cache.
     cdef double _grad, _da, _db
     cdef long long _mark
-    cdef object _a, _b, _made_by
+    cdef object _a, _b
+    cdef Op _made_by
     cdef str _label
     cdef double _data
 
@@ -33,12 +34,15 @@ cpdef object add_gradients(object values, object slopes)
 @cython.locals(node=Value, numbers=dict, nodes=list, names=list, first=list, second=list, todo=list)
 cpdef object columns_of(object roots)
 
+@cython.locals(node=Value)
+cdef int _start_at_zero(list[Value] order, dict[Value, double] earlier) except -1
+
 @cython.locals(node=Value, operand=Value)
 cdef int _chain_rule(list[Value] order, double seed) except -1
 
 cpdef double contribution(Value node, double upstream, double slope)
 cdef double _not_finite(Value node, double upstream, double slope)
 
-cdef Value _node(double data, object op, object a, double da, object b=*, double db=*)
+cdef Value _node(double data, Op op, object a, double da, object b=*, double db=*)
 cpdef tuple computed(Value node)
 cpdef object set_computed(Value node, double data, double da, double db)

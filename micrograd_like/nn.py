@@ -10,13 +10,13 @@ total                                13
 
 from __future__ import annotations
 
-import operator
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from numbers import Real
+from operator import mul
 from types import SimpleNamespace
 from typing import Any
 
@@ -255,7 +255,7 @@ def _choose(what: str, choice: Any, table: Mapping[str, Callable[..., Any]]) -> 
 def _activation(choice: Any, what: str = "activation") -> Callable[..., Any]:
     op = OPS.get(choice) if isinstance(choice, str) and choice not in _ACTIVATIONS else None
     if op and len(op.partials) == 1:
-        return op  # type: ignore[return-value]
+        return op
     return _choose(what, choice, _ACTIVATIONS)
 
 
@@ -350,12 +350,13 @@ class Neuron(Module):
 
     def __call__(self, x: Any) -> Any:
         """The output for one example: `nin` numbers or Values, also a bare one where nin is 1."""
-        row = _example(x)
-        if len(row) != len(self.w):
-            raise ValueError(f"expected {len(self.w)} input(s), got {len(row)}: {x!r:.80}")
+        row = x if type(x) is _Example else _example(x)
+        w = self.w
+        if len(row) != len(w):
+            raise ValueError(f"expected {len(w)} input(s), got {len(row)}: {x!r:.80}")
         # Left to right from the bias, as micrograd adds, so that the last digits agree.
-        out = self._activate(sum(map(operator.mul, self.w, row), self.b))
-        if not isinstance(out, Operators) and isinstance(out, Real):
+        out = self._activate(sum(map(mul, w, row), self.b))
+        if type(out) is not Value and not isinstance(out, Operators) and isinstance(out, Real):
             raise cut(f"the activation {_name(self.activation)}", self.activation, out)
         return out
 

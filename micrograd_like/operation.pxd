@@ -1,5 +1,9 @@
 # What the native form of engine.py reads of these classes without asking Python.
 
+cdef class Op:
+    cdef public object name, symbol, forward, partials, domain, source, notation
+    cdef public object textbook, selects, tails, branchless, cheaper, constant
+
 cdef class Operators:
     pass
 

@@ -18,7 +18,7 @@ import numbers
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 Interval = tuple[float, float]
 LINE: Interval = (-math.inf, math.inf)
@@ -38,7 +38,7 @@ class Writing:
 writing: Final = Writing()
 
 
-class Op(NamedTuple):
+class Op:
     """One operation of one or two operands; calling it applies it.
 
     - `name`: what `Value.op` says; a Python identifier.
@@ -67,19 +67,37 @@ class Op(NamedTuple):
     8.0
     """
 
-    name: str
-    symbol: str
-    forward: Callable[..., Any]
-    partials: tuple[Callable[..., Any], ...]
-    domain: tuple[Interval, ...] = ()
-    source: str = ""
-    notation: str = ""
-    textbook: Callable[..., Any] | None = None
-    selects: bool = False
-    tails: Callable[..., Any] | None = None
-    branchless: Callable[..., Any] | None = None
-    cheaper: Callable[..., Any] | None = None
-    constant: bool = False
+    __slots__ = (
+        "name", "symbol", "forward", "partials", "domain", "source", "notation", "textbook",
+        "selects", "tails", "branchless", "cheaper", "constant",
+    )  # fmt: skip
+
+    # Nothing is checked here: `register` says what is wrong with an operation. The native form
+    # would check what is called a str, and in other words.
+    def __init__(
+        self,
+        name: Any,
+        symbol: Any,
+        forward: Callable[..., Any],
+        partials: Sequence[Callable[..., Any]],
+        domain: Sequence[Interval] = (),
+        source: Any = "",
+        notation: Any = "",
+        textbook: Callable[..., Any] | None = None,
+        selects: bool = False,
+        tails: Callable[..., Any] | None = None,
+        branchless: Callable[..., Any] | None = None,
+        cheaper: Callable[..., Any] | None = None,
+        constant: bool = False,
+    ) -> None:
+        self.name: str = name
+        self.symbol: str = symbol
+        self.source: str = source
+        self.notation: str = notation
+        self.forward, self.partials, self.domain = forward, partials, domain
+        self.textbook, self.tails = textbook, tails
+        self.branchless, self.cheaper = branchless, cheaper
+        self.selects, self.constant = selects, constant
 
     def __call__(self, *operands: Any) -> Any:
         """The operation applied: a float for numbers, a Value if an operand is one."""

@@ -190,7 +190,7 @@ STEEP = [
 ]
 
 
-@pytest.mark.parametrize("op", dict.fromkeys(op for op, _ in STEEP), ids=repr)
+@pytest.mark.parametrize("op", dict.fromkeys(op for op, _ in STEEP), ids=lambda op: op.name)
 def test_no_row_passes_a_zero_on(op: Op) -> None:
     """Wherever a slope is infinite or nan, and the result counts for nothing, orders 1 and 2."""
     for other, xs in STEEP:

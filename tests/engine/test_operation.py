@@ -99,7 +99,13 @@ def test_ieee_floats_are_numbers() -> None:
 
 
 def cube(**changes: Any) -> Op:
-    return Op("cube", "cube", lambda a: a * a * a, (lambda a, out: 3 * a * a,))._replace(**changes)
+    fields: dict[str, Any] = {
+        "name": "cube",
+        "symbol": "cube",
+        "forward": lambda a: a * a * a,
+        "partials": (lambda a, out: 3 * a * a,),
+    }
+    return Op(**{**fields, **changes})
 
 
 def test_an_operation_of_ones_own_works_everywhere() -> None:

@@ -207,8 +207,9 @@ def test_forward_functions_that_are_expressions_are_read() -> None:
     ],
 )
 def test_forward_functions_that_are_ordinary_python_stay_whole(forward: object) -> None:
-    op = Op("own", "own", forward, (lambda a, out: 2.0 * a,))  # type: ignore[arg-type]
-    OPS["own"] = op._replace(forward=abs)
+    partials = (lambda a, out: 2.0 * a,)
+    op = Op("own", "own", forward, partials)  # type: ignore[arg-type]
+    OPS["own"] = Op("own", "own", abs, partials)
     try:
         a = Value(3.0)
         out = OPS["own"](a)

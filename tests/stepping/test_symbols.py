@@ -175,7 +175,7 @@ def test_notation_of_two_operands() -> None:
     assert str(Symbol(op, (a + b, c)) * c) == "((a + b) ⊕ c)·c"
 
 
-@pytest.mark.parametrize("op", OPS.values(), ids=repr)
+@pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.name)
 def test_the_symbol_reading_evaluates_to_the_number_reading(op: Op) -> None:
     names = ["a", "b"][: len(op.partials)]
     symbols = [local_derivative(op, i, names, "L") for i in range(len(names))]
