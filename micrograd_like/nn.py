@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from numbers import Real
@@ -37,10 +37,13 @@ _TEXT = (str, bytes, bytearray, memoryview, range)
 
 def _parts(path: str, item: object) -> Iterator[Part]:
     todo = [(path, item)]
+    entered: dict[int, object] = {}  # by id; a list may contain itself
     while todo:
         path, item = todo.pop()
         if isinstance(item, (Value, Module)):
             yield path, item
+        elif id(item) in entered:
+            continue
         elif isinstance(item, (set, frozenset)):
             if any(isinstance(entry, (Value, Module)) for entry in item):
                 raise TypeError(
@@ -48,12 +51,13 @@ def _parts(path: str, item: object) -> Iterator[Part]:
                     "names: keep them in a list"
                 )
         else:
+            entered[id(item)] = item
             todo += reversed([(f"{path}.{key}", entry) for key, entry in _entries(item)])
 
 
 def _entries(item: Any) -> Iterable[tuple[Any, Any]]:
     """The names or positions, and the things, in what can hold parameters."""
-    if isinstance(item, (list, tuple, deque)):
+    if isinstance(item, (list, tuple, deque, ValuesView)):
         return enumerate(item)
     if isinstance(item, Mapping):
         return item.items()

@@ -399,9 +399,15 @@ def evaluate(expression: Callable[..., Any], operands: Sequence[float]) -> float
     inf
     """
     try:
-        return float(expression(*operands))
-    except (ArithmeticError, TypeError):
-        return float(expression(*map(IeeeFloat, operands)))
+        try:
+            return float(expression(*operands))
+        except (ArithmeticError, TypeError):
+            return float(expression(*map(IeeeFloat, operands)))
+    except Exception as error:  # of somebody's own row
+        for op in OPS.values():
+            if expression is op.forward or expression in op.partials:
+                error.add_note(f"in operation {op.name!r} of {', '.join(map(str, operands))}")
+        raise
 
 
 def real(x: object) -> float:

@@ -26,7 +26,7 @@ class _Probe(Operators):
     def __eq__(self, other: object) -> bool:
         raise TypeError("it can't compare")
 
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
 
 
 def read_partial(op: Op, index: int, *arguments: Any) -> Any:
@@ -56,13 +56,23 @@ def cut(what: str, function: Any, result: Any, though: str = "it was given Value
 
     >>> str(cut("f", math.sin, 0.5)).partition(". ")[2]
     'Use v.sin(); for a constant return Value(0.5)'
+    >>> str(cut("f", math.pow, 8.0)).partition(". ")[2]
+    'Use v ** w; for a constant return Value(8.0)'
     """
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     used = {getattr(function, "__name__", ""), *(code.co_names if code else ())}
     methods = sorted(name for name in used if name in OPS and hasattr(math, name))
-    named = [f"v.{name}()" if hasattr(Value, name) else f"ops.{name}(v)" for name in methods]
+    named = [_called(OPS[name]) for name in methods]
     return TypeError(
         f"{what} returned a plain number, {result!r:.80}, though {though}: functions of math, and "
         f"float(v), cut the graph. Use {' and '.join(named) or 'v.sin(), v.exp(), …'}; "
         f"for a constant return Value({result!r:.40})"
     )
+
+
+def _called(op: Op) -> str:
+    if op.name == "pow":
+        return "v ** w"
+    if len(op.partials) > 1:
+        return f"ops.{op.name}(v, w)"
+    return f"v.{op.name}()" if hasattr(Value, op.name) else f"ops.{op.name}(v)"

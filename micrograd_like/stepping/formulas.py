@@ -214,7 +214,12 @@ def jump(op: Op, position: int, operands: Sequence[float]) -> tuple[float, float
     for towards in (-math.inf, math.inf):
         moved = list(operands)
         moved[position] = math.nextafter(moved[position], towards)
-        sides.append(evaluate(op.partials[position], (*moved, evaluate(op.forward, moved))))
+        try:
+            sides.append(evaluate(op.partials[position], (*moved, evaluate(op.forward, moved))))
+        except (ArithmeticError, ValueError) as error:  # somebody's own row has no number there
+            if raised_by_a_handler(error):
+                raise
+            return None
     below, above = sides
     jumps = math.isfinite(below - above) and abs(below - above) > 0.1
     return (below, above) if jumps else None

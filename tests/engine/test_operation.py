@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from micrograd_like import Op, Value, grad, ops, register
+from micrograd_like import Op, Stepper, Value, explain, grad, ops, register
 from micrograd_like.operation import OPS, IeeeFloat, Operators, evaluate, real
 from micrograd_like.stepping.formulas import local_derivative
 
@@ -142,6 +142,52 @@ def test_plain_python_in_a_row_may_raise_where_ieee_has_an_answer() -> None:
     root = register(Op("root", "root", lambda a: a**0.5, (lambda a, out: 0.5 / root(a),)))
     y = root(Value(-4.0))
     assert repr((y.data, y.local_grads)) == "(nan, (nan,))"
+
+
+FOR_FLOATS: dict[str, Callable[[float, float], Any]] = {
+    "a function of math": lambda a, out: 2.0 / math.sqrt(math.pi) * math.exp(-a * a),
+    "greater": lambda a, out: 1.0 if a > 0.0 else 0.5,
+    "at least": lambda a, out: 1.0 if a >= 0.0 else 0.5,
+    "equal": lambda a, out: 0.0 if a == 0.0 else 2.0 * a,
+    "not equal": lambda a, out: 2.0 * a if a != 0.0 else 0.0,
+    "truth": lambda a, out: 2.0 * a if a else 0.0,
+    "min": lambda a, out: min(a, 1.0),
+    "member": lambda a, out: 1.0 if a in (0.5, 1.0) else 2.0,
+    "float": lambda a, out: 2.0 * float(a),
+    "round": lambda a, out: round(2.0 * a),
+    "on the output": lambda a, out: 1.0 if out > 0.0 else 0.5,
+}
+
+
+@pytest.mark.parametrize("partial", FOR_FLOATS.values(), ids=FOR_FLOATS)
+def test_a_partial_that_is_python_for_floats_is_named_where_expressions_are_read(
+    partial: Callable[..., Any],
+) -> None:
+    op = register(Op("mine", "mine", lambda a: a * a, (partial,)))
+    a = Value(0.5)
+    out = op(a)
+    out.backward()
+    assert a.grad == partial(0.5, 0.25)
+    asks: list[Callable[[], Any]] = [
+        lambda: grad(lambda v: op(v))(0.5),
+        lambda: grad(grad(lambda v: op(v)))(0.5),
+        lambda: explain(a, out),
+        lambda: [str(step) for step in Stepper(out)],
+    ]
+    for ask in asks:
+        with pytest.raises(TypeError, match="operation 'mine': partial 0 is Python for plain num"):
+            ask()
+    assert "is no formula: operation 'mine'" in " ".join(str(op).split())
+
+
+def test_an_operation_in_which_an_error_came_up_is_named() -> None:
+    """Of somebody's own Python, whose errors are not for us to answer."""
+    op = register(Op("mine", "mine", math.log, (lambda a, out: math.sqrt(a - 2.0),)))
+    for x in (-1.0, 0.0, 1.0):
+        with pytest.raises(ValueError, match="math domain error") as error:
+            op(Value(x))
+        assert error.value.__notes__[0].startswith("in operation 'mine' of ")
+    assert str(op).startswith("out = mine(a)")
 
 
 def test_an_operation_that_is_not_registered_takes_numbers_only() -> None:

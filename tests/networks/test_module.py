@@ -201,6 +201,11 @@ class Pair:
     right: Value
 
 
+def inside_itself(items: list[Any]) -> list[Any]:
+    items.append(items)
+    return items
+
+
 HOLDERS: dict[str, tuple[Callable[[Value, Value], Any], list[str]]] = {
     "deque": (lambda a, b: deque([a, b]), ["kept.0", "kept.1"]),
     "dataclass": (lambda a, b: Pair(a, b), ["kept.left", "kept.right"]),
@@ -209,6 +214,8 @@ HOLDERS: dict[str, tuple[Callable[[Value, Value], Any], list[str]]] = {
     "user dict": (lambda a, b: UserDict({"u": a, "v": b}), ["kept.u", "kept.v"]),
     "array": (lambda a, b: numpy.array([a, b]), ["kept.0", "kept.1"]),
     "matrix": (lambda a, b: numpy.array([[a], [b]]), ["kept.0.0", "kept.1.0"]),
+    "view": (lambda a, b: {"u": a, "v": b}.values(), ["kept.0", "kept.1"]),
+    "itself": (lambda a, b: inside_itself([a, b]), ["kept.0", "kept.1"]),
     "nested": (lambda a, b: {"p": deque([Pair(a, b)])}, ["kept.p.0.left", "kept.p.0.right"]),
 }
 
