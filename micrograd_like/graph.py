@@ -100,10 +100,7 @@ def names_of(
     >>> list(names_of(nodes_of(y), {"w": w, "y": y}).values())
     ['a', 'w[0]', 'v1', 'y']
     """
-    known = dict(_variables(names or {}))
-    for path, parameter in _named(model) if model else ():
-        known.setdefault(parameter, path)
-    known |= {node: node.label for node in nodes if node.label}
+    known = known_names(nodes, names, model)
     taken, number = {*known.values()}, 0
     result = {}
     for node in nodes:
@@ -114,6 +111,16 @@ def names_of(
             known[node] = f"v{number}"
         result[node] = known[node]
     return result
+
+
+def known_names(
+    nodes: Iterable[Value], names: Mapping[str, object] | None = None, model: Model | None = None
+) -> dict[Value, str]:
+    """The names that were given: to nodes, and to any other Value in `names` or `model`."""
+    known = dict(_variables(names or {}))
+    for path, parameter in _named(model) if model else ():
+        known.setdefault(parameter, path)
+    return known | {node: node.label for node in nodes if node.label}
 
 
 def distinct_names(

@@ -7,27 +7,41 @@ let full = backward(now.slopes);
 let position = 0;
 let timer = null;
 
-// A formula with names, or with numbers, in the places of its operands and its result.
+// A formula with names, or with numbers, in the places of its operands and its result: `write` takes
+// a node and what stands before and after the place.
 function filled(formula, i, write) {
-  return formula.replace(/\{(0|1|o)\}/g, (_, place) => write(place === "o" ? i : nodes[i].from[place]));
+  return formula.replace(/\{(0|1|o)\}/g, (hole, place, start) =>
+    write(place === "o" ? i : nodes[i].from[place], formula[start - 1] ?? "", formula[start + hole.length] ?? ""));
 }
 function numbers(formula, i) {
-  return formula.replace(/\{(0|1|o)\}/g, (hole, place, start) => {
-    const text = number(now.data[place === "o" ? i : nodes[i].from[place]]);
-    const before = formula[start - 1];
-    const after = formula[start + hole.length] ?? "";
+  return filled(formula, i, (node, before, after) => {
+    const text = number(now.data[node]);
     const raised = after === "^" || "⁰¹²³⁴⁵⁶⁷⁸⁹⁻".includes(after || " ");
-    const held = (text.startsWith("−") && before && !"(|".includes(before)) || raised;
-    return held && /[−e]/.test(text) ? `(${text})` : text;
+    const negative = text.startsWith("−") && before && !"(|".includes(before);
+    return (negative || raised) && /[−e]/.test(text) ? `(${text})` : text;
   });
 }
 const name = (i) => nodes[i].name;
-const names = (formula, i) => filled(formula, i, name);
+// A name that reads like a formula is in parentheses where it is a part of one.
+const as_part = (i) => (/^[\d.]|[\s,+\-−±·×*/÷^|=<>⁰¹²³⁴⁵⁶⁷⁸⁹⁻]/.test(name(i)) ? `(${name(i)})` : name(i));
+const names = (formula, i) => filled(formula, i, (node, before, after) =>
+  (["", "()", "||"].includes(before + after) ? name(node) : as_part(node)));
 const made_by = (i) => `${name(i)} = ${names(graph.texts[nodes[i].made], i)}`;
 function slope_name(i, side) {
   const from = nodes[i].from;
-  const again = from[0] === from[1] ? `(${["1st", "2nd"][side]} ${name(from[side])})` : name(from[side]);
-  return `∂${name(i)}/∂${again}`;
+  const again = from[0] === from[1] ? `(${["1st", "2nd"][side]} ${name(from[side])})` : as_part(from[side]);
+  return `∂${as_part(i)}/∂${again}`;
+}
+// The textbook's formula of a local derivative, unless it does not compute with the numbers as they
+// are shown, such as 1 − 1.0².
+function rule_of(i, side) {
+  const { rules, careful, op } = nodes[i];
+  const textbook = ROWS[op]?.textbook[side];
+  if (!textbook || !careful) return graph.texts[rules[side]];
+  const shown = [...operands(nodes[i], now.data), now.data[i]].map(rounded);
+  const right = now.slopes[i][side];
+  const computes = Math.abs(textbook(...shown) - right) <= graph.most_off * Math.abs(right);
+  return graph.texts[(computes ? rules : careful)[side]];
 }
 
 // The steps in words, as rows of text.
@@ -36,7 +50,7 @@ function forward_text(i) {
   return `${made_by(i)} = ${numbers(formula, i)} = ${number(now.data[i])}`;
 }
 function slope_text(i, side) {
-  const rule = graph.texts[nodes[i].rules[side]];
+  const rule = rule_of(i, side);
   const parts = [names(rule, i), numbers(rule, i), number(now.slopes[i][side])];
   const plain = /^[−\d.e]+$/.test(rule);
   const told = plain ? parts.slice(0, 1) : parts.filter((text, k) => text && text !== parts[k - 1]);
@@ -62,8 +76,12 @@ function backward_text(i, grads) {
 }
 function words() {
   if (position === 0) {
-    const start = middle ? "Start: the leaves have their numbers." : "The root is a leaf.";
-    return [start];
+    if (!middle) return ["The root is a leaf."];
+    const root = name(graph.root);
+    return [
+      "The leaves have their numbers. ▶ goes on, a node at a time:",
+      `first forwards, to the value of ${root}, then backwards, to the gradient of ${root} by everything before it.`,
+    ];
   }
   if (position <= middle) {
     const rows = [forward_text(made[position - 1])];
@@ -82,17 +100,39 @@ function words() {
 const picture = document.querySelector("#graph svg");
 const arrows = []; // of each node, for each operand that is a Value
 const middle_of = (path) => path.getPointAtLength(path.getTotalLength() / 2);
+// Where beside an arrow a text covers the least of those that have their places.
+const WIDE = 46; // a text at most
+const taken = [];
+function free_place(path, below) {
+  const length = path.getTotalLength();
+  const [start, end] = [0, length].map((along) => path.getPointAtLength(along));
+  const chord = Math.hypot(end.x - start.x, end.y - start.y) || 1;
+  const [right, down] = [(end.x - start.x) / chord, (end.y - start.y) / chord];
+  const away = 15 * Math.abs(down) + 6 * Math.abs(right) + 2; // half of a text, and of an arrow
+  let best = null;
+  for (const side of below ? [-1, 1] : [1, -1]) {
+    for (const share of [0.5, 0.35, 0.65]) {
+      const point = path.getPointAtLength(share * length);
+      const [x, y] = [point.x + side * down * away, point.y - side * right * away];
+      const covered = taken.reduce((sum, other) =>
+        sum + Math.max(0, WIDE - Math.abs(other.x - x)) * Math.max(0, 12 - Math.abs(other.y - y)), 0);
+      if (!best || covered < best.covered) best = { x, y, covered };
+    }
+  }
+  taken.push(best);
+  return best;
+}
 let uses = 0;
 nodes.forEach((node, i) => {
   arrows[i] = (node.from ?? []).map((x, side) => {
     const arrow = at(`e${uses++}`);
     if (typeof x !== "number" || !arrow) return null;
     const path = arrow.querySelector("path");
-    const place = middle_of(path);
-    // Of two arrows side by side the lower one has its text below.
-    const twin = node.from[0] === node.from[1] ? at(`e${uses - (side ? 2 : 0)}`) : null;
-    const below = twin && middle_of(twin.querySelector("path")).y < place.y;
-    const text = element("svg:text", arrow, "", { x: place.x, y: place.y + (below ? 11 : -4), class: "slope" });
+    // Of two arrows side by side the lower one has its text below, and so has one that goes up.
+    const twin = node.from[0] === node.from[1] ? at(`e${uses - (side ? 2 : 0)}`)?.querySelector("path") : null;
+    const rises = path.getPointAtLength(path.getTotalLength()).y < path.getPointAtLength(0).y - 2;
+    const place = free_place(path, twin ? middle_of(twin).y < middle_of(path).y : rises);
+    const text = element("svg:text", arrow, "", { x: place.x.toFixed(1), y: (place.y + 3.5).toFixed(1), class: "slope" });
     return { arrow, path, head: arrow.querySelector("polygon"), text, drawn: "" };
   });
 });
@@ -102,13 +142,14 @@ const boxes = nodes.map((node, i) => {
   const shapes = [...box.querySelectorAll("polygon, path")];
   return { box, data: texts[0], grad: texts[1], shapes, room: box.getBBox().width - 8, drawn: "" };
 });
-function write(text, content, room) {
+// A text that may be wider than its room is set as wide as that.
+function write(text, content, room, most = 12) {
   if (text.textContent === content) return;
   text.textContent = content;
-  if (content.length > 12) {
-    text.setAttribute("textLength", room);
-    text.setAttribute("lengthAdjust", "spacingAndGlyphs");
-  } else text.removeAttribute("textLength");
+  for (const [name, value] of [["textLength", room], ["lengthAdjust", "spacingAndGlyphs"]]) {
+    if (content.length > most) text.setAttribute(name, value);
+    else text.removeAttribute(name);
+  }
 }
 const share = (x, most) => (most ? Math.sqrt(Math.min(1, Math.abs(x) / most)) : 0);
 function tint(grad, most) {
@@ -153,7 +194,7 @@ function show_picture(grads, ready, passed, step) {
       const colour = `var(${wrong ? "--wrong" : added > 0 ? "--more" : added < 0 ? "--less" : "--soft"})`;
       const width = wrong ? 4 : 1 + 5 * share(added, most);
       if (!changed(arrow, slope, colour, width)) return;
-      arrow.text.textContent = slope;
+      write(arrow.text, slope, WIDE, 8);
       arrow.path.style.stroke = arrow.head.style.fill = arrow.head.style.stroke = colour;
       arrow.path.style.strokeWidth = width;
       arrow.path.style.strokeDasharray = wrong ? "6 4" : "";
@@ -192,12 +233,13 @@ const most_height = () => Math.max(240, innerHeight - frame.getBoundingClientRec
 const fitting = () => Math.min((frame.clientWidth - 12) / drawn_width, (most_height() - 12) / drawn_height);
 function scale() {
   const all = Math.min(1, fitting());
-  const chosen = zoom ?? Math.max(all, 0.8); // smaller is not easily read
+  const chosen = zoom ?? (all < 0.6 ? 0.8 : all); // smaller is not easily read
   const height = `${most_height()}px`; // so that it ends where the window does
   if (frame.style.maxHeight !== height) frame.style.maxHeight = height;
   const width = `${drawn_width * chosen}px`;
   if (picture.style.width !== width) picture.style.width = width;
   at("zoom").textContent = `${Math.round(100 * chosen)} %`;
+  at("goes_on").hidden = chosen <= fitting() * 1.001;
   return chosen;
 }
 function rescale(next) {
@@ -231,7 +273,7 @@ function show() {
   const said = words();
   at("step").replaceChildren();
   said.forEach((text, k) => element("p", at("step"), text, k ? {} : { class: "rule" }));
-  const where = position <= middle ? `forward ${position} of ${middle}` : `backward ${count} of ${last - middle}`;
+  const where = position === 0 ? "start" : position <= middle ? `forward ${position} of ${middle}` : `backward ${count} of ${last - middle}`;
   at("slider").value = String(position);
   at("slider").setAttribute("aria-valuetext", `${where}: ${said[0]}`);
   at("position").textContent = where;

@@ -12,20 +12,28 @@ import keyword
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from micrograd_like import ops
 from micrograd_like.engine import Value, topological_order
-from micrograd_like.graph import Model, changes_of, distinct_names, groups_of, nodes_of
+from micrograd_like.graph import Model, changes_of, distinct_names, groups_of, known_names, nodes_of
 from micrograd_like.operation import OPS, Op, Operators
 from micrograd_like.programs.javascript import NotWritten, Script, elementary
 from micrograd_like.render.drawing import Drawing, draw
 from micrograd_like.render.template import as_data, fill, read, script_of
-from micrograd_like.stepping.formulas import forward_formula, local_derivative
+from micrograd_like.stepping.formulas import (
+    MOST_OFF,
+    Symbol,
+    applied,
+    forms_of_derivative,
+    forward_formula,
+)
 
 MOST_NODES = 500
 _SCRIPTS = ("page_pass.js", "page_text.js", "page.js", "page_panels.js")
 _PLACES = ("{0}", "{1}")
+_LONGEST_TITLE = 60  # characters
 _ROOM = "−0.00000"  # as wide as nearly all numbers in a box
 
 
@@ -50,12 +58,33 @@ def graph_page(root: Value, names: Mapping[str, object], model: Model | None) ->
         "passes as they were when it was made.</p>"
     )
     return fill_page(
-        html.escape(f"Backprop through {called[root]}"),
+        html.escape(f"Backprop through {_subject(nodes, called, names, model)}"),
         picture.svg,
         as_data(data | {"width": picture.width}),
         graph_script(rows),
         note if why else "",
     )
+
+
+def _subject(
+    nodes: Sequence[Value],
+    called: Mapping[Value, str],
+    names: Mapping[str, object],
+    model: Model | None,
+) -> str:
+    """The name of the last node if it was given one, or else the expression, if it is short."""
+    root, given = nodes[-1], known_names(nodes, names, model)
+    if root in given or not root.op:
+        return called[root]
+    written: dict[Value, Symbol] = {}
+    for node in nodes:
+        if not node.op or node in given:
+            written[node] = Symbol(called[node])
+        else:
+            operands = [written[x] if isinstance(x, Value) else x for x in node.operands]
+            written[node] = applied(OPS[node.op], operands)
+    text = str(written[root])
+    return text if len(text) <= _LONGEST_TITLE else "an expression"
 
 
 def graph_style() -> str:
@@ -88,15 +117,35 @@ def rows_script(operations: Sequence[Op]) -> str:
     rows = []
     for op in operations:
         forward, slopes = script.forward(op), []
-        for place, partial in enumerate(op.partials):
+        for place, slope in enumerate(op.partials):
             try:
-                slopes.append(script.function(partial, len(op.partials) + 1))
+                slopes.append(script.function(slope, len(op.partials) + 1))
             except NotWritten as error:
                 raise NotWritten(f"{op.name}: of partial {place}, {error}") from error
-        rows.append(f"{{ forward: {forward}, slopes: [{', '.join(slopes)}] }}")
+        rows.append(
+            f"{{ forward: {forward}, slopes: [{', '.join(slopes)}], "
+            f"textbook: [{', '.join(_textbook(op, script))}] }}"
+        )
     listed = ",\n".join(rows)
     parts = [elementary(), *script.functions, f"return [\n{listed}\n];"]
     return "const ROWS = (() => {\n" + "\n".join(parts) + "\n})();"
+
+
+def _textbook(op: Op, script: Script) -> list[str]:
+    """For each operand the textbook's local derivative, null where it can be computed with."""
+    names = ["a", "b"][: len(op.partials)]
+    found = []
+    for place in range(len(names)):
+        forms = _forms(op, place, names, "out")
+        if forms and str(forms[0]) != str(forms[1]):
+            found.append(script.function(partial(_read, forms[0], (*names, "out")), len(names) + 1))
+        else:
+            found.append("null")
+    return found
+
+
+def _read(formula: Symbol, names: Sequence[str], *operands: Any) -> Any:
+    return formula.read(dict(zip(names, operands, strict=True)), lambda op, *given: op(*given))
 
 
 def graph_data(
@@ -126,10 +175,12 @@ def graph_data(
             return found
         op, operands = OPS[node.op], node.operands
         places = [_PLACES[i] if isinstance(x, Value) else x for i, x in enumerate(operands)]
-        rules = [
-            text(_slope(op, i, places)) if isinstance(x, Value) else None
-            for i, x in enumerate(operands)
-        ]
+        rules, careful = [], []
+        for i, x in enumerate(operands):
+            short, long = map(str, _forms(op, i, places, "{o}") or ("", ""))
+            given = isinstance(x, Value)
+            rules.append(text(short) if given else None)
+            careful.append(text(long) if given and long != short else None)
         parents = [identifiers[index[x]] if isinstance(x, Value) else x for x in operands]
         found |= {
             "op": op_index[node.op],
@@ -138,6 +189,8 @@ def graph_data(
             "rules": rules,
             "code": _code(op, parents),
         }
+        if any(x is not None for x in careful):
+            found["careful"] = careful
         if not live:
             slopes = iter(node.local_grads)
             found["slopes"] = [
@@ -151,6 +204,7 @@ def graph_data(
         "ops": [{"name": op.name, "selects": op.selects} for op in operations],
         "nodes": described_nodes,
         "texts": list(texts),
+        "most_off": MOST_OFF,
         "leaves": _leaves(nodes, index, model),
         "order": [index[node] for node in reversed(topological_order(root)) if node.op],
         "root": index[root],
@@ -158,12 +212,14 @@ def graph_data(
     }
 
 
-def _slope(op: Op, position: int, places: Sequence[str | float]) -> str:
-    """The formula of a local derivative; nothing where it is Python that no formula shows."""
+def _forms(
+    op: Op, position: int, operands: Sequence[str | float], out: str
+) -> tuple[Symbol, Symbol] | None:
+    """The formulas of a local derivative; None where it is Python that no formula shows."""
     try:
-        return str(local_derivative(op, position, places, "{o}"))
+        return forms_of_derivative(op, position, operands, out)
     except TypeError:
-        return ""
+        return None
 
 
 def _leaves(
@@ -278,15 +334,16 @@ def picture_of(root: Value, names: Mapping[str, object], model: Model | None = N
     width = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r' (?:fill|font-family|stroke|xml:space|xmlns:xlink)="[^"]*"', "", svg)
-    svg = re.sub(r' (?:text-anchor="middle"|font-size="12.00")', "", svg)  # as the style says
+    svg = re.sub(r' (?:text-anchor="middle"|font-size="1[26].00")', "", svg)  # as the style says
+    svg = re.sub(r' id="(?:edge|graph|clust)\d+"', "", svg)  # which nothing asks for
     svg = svg.replace(f"data {_ROOM}", "").replace(f"grad {_ROOM}", "")  # the script writes there
     svg = re.sub(r' (?:points|d|[cr]?[xy])="[^"]*"', _rounded, svg)
     return Picture(svg.replace(">\n<", "><"), round(width * 4 / 3))
 
 
 def _rounded(attribute: re.Match[str]) -> str:
-    """Coordinates to a tenth of a point, those of curves, which are many, to a point."""
-    digits = 0 if attribute[0].startswith(" d=") else 1
+    """Coordinates to a point, those of corners to a tenth, for small arrowheads need that."""
+    digits = 1 if attribute[0].startswith(" points=") else 0
     return re.sub(
         r"\d+\.\d+", lambda x: f"{float(x[0]):.{digits}f}".removesuffix(".0"), attribute[0]
     )

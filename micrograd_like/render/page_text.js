@@ -29,4 +29,6 @@ function number(x) {
   else text = x.toExponential(4).replace(/e([+-])(\d)$/, "e$10$2");
   return text.replaceAll("-", "−");
 }
+// The number that this text says.
+const rounded = (x) => (Number.isFinite(x) ? Number(number(x).replaceAll("−", "-")) : x);
 const factor = (x) => (x < 0 ? `(${number(x)})` : number(x));

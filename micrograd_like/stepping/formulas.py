@@ -63,17 +63,24 @@ class Symbol(Operators):
 
         A name without a number raises ValueError.
         """
-        results: dict[Symbol, float] = {}
+        heads = [symbol.head for symbol in _operands_first(self)]
+        if missing := [x for x in heads if isinstance(x, str) and x not in numbers]:
+            raise ValueError(f"no number for {missing[0]!r} in {self}: got {sorted(numbers)}")
+        found: float = self.read(
+            {name: real(x) for name, x in numbers.items()},
+            lambda op, *operands: evaluate(op.forward, operands),
+        )
+        return found
+
+    def read(self, things: Mapping[str, Any], call: Callable[..., Any]) -> Any:
+        """The result of `call`, made for every operation with its operands; names are `things`."""
+        results: dict[Symbol, Any] = {}
         for symbol in _operands_first(self):
             head = symbol.head
             if isinstance(head, Op):
-                results[symbol] = evaluate(head.forward, [results[x] for x in symbol.operands])
-            elif isinstance(head, float):
-                results[symbol] = head
-            elif head in numbers:
-                results[symbol] = real(numbers[head])
+                results[symbol] = call(head, *[results[x] for x in symbol.operands])
             else:
-                raise ValueError(f"no number for {head!r} in {self}: got {sorted(numbers)}")
+                results[symbol] = head if isinstance(head, float) else things[head]
         return results[self]
 
 
@@ -101,20 +108,38 @@ def local_derivative(
     >>> print(local_derivative(ops.power, 0, ["a", 3.0], "c"))
     3·a²
     """
+    derivative, short, careful = _forms(op, index, operands, out)
+    derivative._shown = careful if numbers and not _computes(short, derivative, numbers) else short
+    return derivative
+
+
+def forms_of_derivative(
+    op: Op, index: int, operands: Sequence[str | float], out: str
+) -> tuple[Symbol, Symbol]:
+    """The textbook's formula of that derivative, and one that computes; mostly they are the same.
+
+    >>> from micrograd_like import ops
+    >>> print(*forms_of_derivative(ops.tanh, 0, ["e"], "L"), sep=", ")
+    1 − L², 4·exp(−2·|e|)/(1 + exp(−2·|e|))²
+    """
+    return _forms(op, index, operands, out)[1:]
+
+
+def _forms(
+    op: Op, index: int, operands: Sequence[str | float], out: str
+) -> tuple[Symbol, Symbol, Symbol]:
+    """A local derivative as the row has it, as a textbook has it, and with all its digits."""
     symbols = tuple([Symbol(x) for x in operands])
     partial = read_partial(op, index, *symbols, Symbol(out))
     derivative = (
         Symbol(partial.head, partial.operands) if isinstance(partial, Symbol) else (Symbol(partial))
     )
     made = Symbol(op, symbols)
-    short = _simplified(derivative, made, out)
-    if numbers and not _computes(short, derivative, numbers):
-        short = _simplified(derivative, made, out, tails=True)
-    derivative._shown = short
-    return derivative
+    short, careful = [_simplified(derivative, made, out, tails=x) for x in (False, True)]
+    return derivative, short, careful
 
 
-_MOST_OFF = 0.02  # what a formula of numbers with four digits may be off by
+MOST_OFF = 0.02  # what a formula of numbers with four digits may be off by
 
 
 def _computes(short: Symbol, derivative: Symbol, numbers: Mapping[str, float]) -> bool:
@@ -124,7 +149,7 @@ def _computes(short: Symbol, derivative: Symbol, numbers: Mapping[str, float]) -
         given, right = short.evaluate(shown), derivative.evaluate(numbers)
     except ValueError:  # a number that is not known any more
         return True
-    return not math.isfinite(right) or abs(given - right) <= _MOST_OFF * abs(right)
+    return not math.isfinite(right) or abs(given - right) <= MOST_OFF * abs(right)
 
 
 def forward_formula(op: Op, operands: Sequence[str | float], out: str) -> str:
@@ -134,7 +159,26 @@ def forward_formula(op: Op, operands: Sequence[str | float], out: str) -> str:
     >>> forward_formula(ops.mul, [1.0, "a"], "c")
     'c = 1·a'
     """
-    return f"{out} = {_text(_applied(op, operands))}"
+    return f"{out} = {_text(applied(op, operands))}"
+
+
+def applied(op: Op, operands: Sequence[Symbol | str | float]) -> Symbol:
+    """The operation of operands, as a reader wants it written."""
+    symbols = tuple([x if isinstance(x, Symbol) else Symbol(x) for x in operands])
+    written: Symbol = op.textbook(*symbols) if op.textbook else Symbol(op, symbols)
+    return written
+
+
+def held(name: str) -> str:
+    """A name as it stands in a formula: in parentheses where it reads like one itself.
+
+    >>> held("w[0]"), held("a + b"), held("x²")
+    ('w[0]', '(a + b)', '(x²)')
+    """
+    return f"({name})" if _LOOSE.search(name) else name
+
+
+_LOOSE: Final = re.compile(r"^[\d.]|[\s,+\-−±·×*/÷^|=<>⁰¹²³⁴⁵⁶⁷⁸⁹⁻]")
 
 
 def _operands_first(root: Symbol) -> list[Symbol]:
@@ -195,17 +239,11 @@ def describe(op: Op) -> Text:
 def latex(op: Op) -> str:
     """The row as formulas of LaTeX: what it computes, and its derivatives."""
     names = ["a", "b"][: len(op.partials)]
-    parts = [f"y = {_written(_applied(op, names), _latex_piece)}"]
+    parts = [f"y = {_written(applied(op, names), _latex_piece)}"]
     for i, name in enumerate(names):
         slope = local_derivative(op, i, names, "y").latex
         parts.append(rf"\frac{{\partial y}}{{\partial {name}}} = {slope}")
     return r" \qquad ".join(parts)
-
-
-def _applied(op: Op, operands: Sequence[str | float]) -> Symbol:
-    symbols = tuple([Symbol(x) for x in operands])
-    written: Symbol = op.textbook(*symbols) if op.textbook else Symbol(op, symbols)
-    return written
 
 
 def jump(op: Op, position: int, operands: Sequence[float]) -> tuple[float, float] | None:
@@ -301,7 +339,7 @@ def _negative(x: Symbol) -> Symbol:
 
 # Writing: every piece of text comes with how tightly it holds together.
 
-_SUM, _SIGNED, _PRODUCT, _POWER, _ATOM = range(5)
+_NAME, _SUM, _SIGNED, _PRODUCT, _POWER, _ATOM = range(6)  # a name that reads like a formula
 _SUPERSCRIPTS: Final = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _BRACKETS: Final = {"()", "[]", "||", "⌊⌋", "⌈⌉", "⟨⟩", "‖‖"}
 
@@ -325,7 +363,7 @@ def _written(root: Symbol, piece: Callable[[Symbol, list[Piece]], Piece]) -> str
 def _piece(symbol: Symbol, parts: list[tuple[str, int]]) -> tuple[str, int]:
     head = symbol.head
     if isinstance(head, str):
-        return head, _ATOM
+        return head, _ATOM if held(head) == head else _NAME
     if isinstance(head, float):
         text = repr(head).removesuffix(".0").replace("-", "−")
         return text, _SIGNED if text[0] == "−" else _ATOM
@@ -334,9 +372,9 @@ def _piece(symbol: Symbol, parts: list[tuple[str, int]]) -> tuple[str, int]:
             return "−" + _held(parts[0], _PRODUCT), _SIGNED
         case "add":
             right = parts[1][0] if parts[1][1] == _SUM else _held(parts[1], _PRODUCT)
-            return f"{parts[0][0]} + {right}", _SUM
+            return f"{_held(parts[0], _SUM)} + {right}", _SUM
         case "sub":
-            return f"{parts[0][0]} − {_held(parts[1], _PRODUCT)}", _SUM
+            return f"{_held(parts[0], _SUM)} − {_held(parts[1], _PRODUCT)}", _SUM
         case "mul" | "gate" | "div":
             again = head.name != "div" and _is_product(symbol.operands[1])
             right = _held(parts[1], _PRODUCT if again else _POWER)
@@ -348,7 +386,8 @@ def _piece(symbol: Symbol, parts: list[tuple[str, int]]) -> tuple[str, int]:
                 return base + parts[1][0].translate(_SUPERSCRIPTS), _POWER
             return f"{base}^{_held(parts[1], _ATOM)}", _POWER
     if not head.notation:
-        return f"{head.symbol}({', '.join([text for text, _ in parts])})", _ATOM
+        alone = _NAME if len(parts) == 1 else _SUM
+        return f"{head.symbol}({', '.join([_held(part, alone) for part in parts])})", _ATOM
     enclosed = head.notation[0] + head.notation[-1] in _BRACKETS
     texts = [_held(part, _SUM if enclosed else _ATOM) for part in parts]
     level = _ATOM if enclosed else _POWER if len(texts) == 1 else _SUM
@@ -398,7 +437,7 @@ def _escaped(text: str) -> str:
 def _latex_piece(symbol: Symbol, parts: list[Piece]) -> Piece:
     head = symbol.head
     if isinstance(head, str):
-        return latex_name(head), _ATOM
+        return latex_name(head), _ATOM if held(head) == head else _NAME
     if isinstance(head, float) or head.name in ("neg", "add", "sub", "mul", "gate"):
         text, level = _piece(symbol, parts)
         mantissa, power, exponent = text.translate(_LATEX_SIGNS).partition("e")

@@ -19,7 +19,13 @@ from micrograd_like._internal.text import (
 from micrograd_like.engine import Value, contribution
 from micrograd_like.graph import NO_CHANGES, Changes
 from micrograd_like.operation import OPS, Op
-from micrograd_like.stepping.formulas import Symbol, forward_formula, latex_name, local_derivative
+from micrograd_like.stepping.formulas import (
+    Symbol,
+    forward_formula,
+    held,
+    latex_name,
+    local_derivative,
+)
 
 _FORWARD_COLUMNS = "< < < < ."
 _SLOPE_COLUMNS = "< < < < ."
@@ -55,7 +61,8 @@ class Operation:
         """The name of that derivative: ∂L/∂e, and ∂c/∂(2nd a) where c = a·a."""
         name = self.operands[position]
         twice = self.operands.count(name) > 1
-        return f"∂{self.out}/∂" + (f"({('1st', '2nd')[position]} {name})" if twice else f"{name}")
+        by = f"({('1st', '2nd')[position]} {name})" if twice else held(str(name))
+        return f"∂{held(self.out)}/∂{by}"
 
 
 def operation_of(

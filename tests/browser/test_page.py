@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from tests.browser.conftest import Opener
 from tests.support.pages import wait_until
 
 HOSTILE = '</script><script>document.title="owned"</script> { | } < > " \\ & ∂ ${x} {0} {o} $pass'
+NAMES = ("w1", "x1", "w2", "x2", "b")
 STEPS = 6  # of the graph below, in each direction
 
 
@@ -149,6 +151,92 @@ def test_a_step_has_its_formula_its_numbers_and_its_arrow(opened: Opener) -> Non
     assert spoken == "backward 1 of 1: L = tanh(e),   L.grad = 1.0"
     page.fill("#number0", "-2")
     assert "∂L/∂e = 1 − L² = 1 − (−0.9640)² = 0.07065" in page.inner_text("#step")
+
+
+def test_the_title_is_the_name_or_the_expression(opened: Opener) -> None:
+    a, b = Value(2.0, label="a"), Value(3.0, label="b")
+    c = a * b
+    L = (c + 1.0).tanh()
+    long = a
+    for _ in range(30):
+        long = long * b
+    for root, names, title in [
+        (L, {"L": L}, "L"),
+        (L, {"c": c}, "tanh(c + 1)"),
+        (L, {}, "tanh(a·b + 1)"),
+        (long, {}, "an expression"),
+        (a, {}, "a"),
+    ]:
+        page = opened(explore(root, names=names).html)
+        assert page.title() == page.inner_text("h1") == f"Backprop through {title}"
+
+
+def test_the_start_says_what_will_happen(opened: Opener) -> None:
+    L, names = graph()
+    page = opened(explore(L, names=names).html)
+    assert page.inner_text("#position") == "start"
+    told = page.inner_text("#step")
+    assert told.startswith("The leaves have their numbers.")
+    assert "to the value of L, then backwards" in told
+
+
+def test_a_formula_that_does_not_compute_gives_way_to_one_that_does(opened: Opener) -> None:
+    """1 − 1.0² would be 0; the local derivative is not. As in the stepper."""
+    for op, number_, careful in (
+        (Value.tanh, "20", "4·exp(−2·|e|)/(1 + exp(−2·|e|))²"),
+        (Value.sigmoid, "40", "exp(−|e|)/(1 + exp(−|e|))²"),
+    ):
+        L = op(Value(1.0, label="e"))
+        page = opened(explore(L, names={"L": L}).html)
+        page.click("#last")
+        assert careful not in page.inner_text("#step")
+        page.fill("#number0", number_)
+        assert f"= {careful} = " in page.inner_text("#step")
+        assert f"|{number_}.0|" in page.inner_text("#step")
+        page.fill("#number0", "inf")
+        assert "grad" in page.inner_text("#step")
+
+
+def test_names_that_read_like_formulas_stand_in_parentheses(opened: Opener) -> None:
+    a, b, two = Value(2.0, label="a + b"), Value(3.0, label="x²"), Value(0.5, label="2")
+    L = (a * b).tanh() ** 2.0 / two
+    page = opened(explore(L, names={"L": L, "my L": L}).html)
+    shown = page.inner_text("#values").replace("\xa0", " ")
+    assert "a + b" in shown
+    page.click("#next")
+    assert page.inner_text("#step").startswith("v1 = (a + b)·(x²) = 2.0·3.0 = 6.0")
+    page.click("#last")
+    assert "∂v1/∂(a + b) = x² = 3.0   a + b.grad += " in page.inner_text("#step")
+    page.fill("#slider", "5")
+    assert "L = v3/(2)" in page.inner_text("#step")
+    page = opened(explore(a.tanh(), names={}).html)
+    page.click("#next")
+    assert page.inner_text("#step").startswith("v1 = tanh(a + b) = ")
+
+
+@pytest.mark.parametrize("zoom", ["fit", "whole"])
+def test_local_derivatives_do_not_cover_each_other(opened: Opener, zoom: str) -> None:
+    w1, x1, w2, x2, b = [Value(x, n) for x, n in zip((1, -3, 2, 2, 0.5), NAMES, strict=True)]
+    L = (w1 * x1 + w2 * x2 + b).relu() ** 2 + (w1 * w1 - x1 / w2).tanh()
+    page = opened(explore(L, names={}).html)
+    page.click("#last")
+    page.click(f"#{zoom}")
+    boxes = [box.bounding_box() for box in page.locator("#graph .slope").all()]
+    found = [box for box in boxes if box]
+    assert len(found) > 12
+    for one, other in itertools.combinations(found, 2):
+        across = min(one["x"] + one["width"], other["x"] + other["width"])
+        down = min(one["y"] + one["height"], other["y"] + other["height"])
+        wide = across - max(one["x"], other["x"])
+        high = down - max(one["y"], other["y"])
+        assert wide <= 1 or high <= 0.35 * one["height"], (one, other)  # digits are lower
+
+
+def test_a_picture_that_is_larger_than_its_frame_says_so(opened: Opener) -> None:
+    page = opened(explore(chain(30)).html)
+    assert page.is_visible("#goes_on")
+    page.click("#fit")
+    assert page.is_hidden("#goes_on")
 
 
 def test_an_operand_used_twice_is_told_apart(opened: Opener) -> None:

@@ -103,7 +103,7 @@ def test_plain_numbers_and_repeated_operands(
         (ops.sigmoid, ["a"], "L = σ(a)"),
         (ops.maximum, ["a", 1e-12], "L = max(a, 1e−12)"),
         (ops.tanh_prime, ["a"], "L = 1 − tanh(a)²"),
-        (ops.mul, ["a\n<b>", "β{0}"], "L = a\n<b>·β{0}"),
+        (ops.mul, ["a\n<b>", "β{0}"], "L = (a\n<b>)·β{0}"),
     ],
 )
 def test_forward_formulas_are_not_simplified(
