@@ -25,11 +25,11 @@ cdef class Value(Operators):
 @cython.locals(node=Value, entered=cython.longlong, done=cython.longlong)
 cpdef list topological_order(Value root, object stop=*)
 
-@cython.locals(value=Value)
-cpdef list data_of(object values)
+@cython.locals(value=Value, place=cython.Py_ssize_t)
+cpdef object read_data(tuple values, double[::1] into)
 
-@cython.locals(value=Value, slope=double)
-cpdef object add_gradients(object values, object slopes)
+@cython.locals(value=Value, place=cython.Py_ssize_t)
+cpdef object add_gradients(tuple values, const double[::1] slopes)
 
 @cython.locals(node=Value, numbers=dict, nodes=list, names=list, first=list, second=list, todo=list)
 cpdef object columns_of(object roots)

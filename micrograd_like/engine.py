@@ -13,7 +13,7 @@ The file runs as it stands. Its native form is made from it too, with the types 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any
 
@@ -304,15 +304,16 @@ def _copied(data: float, label: str, grad: float) -> Value:
 # For programs, which read whole graphs and many numbers at once, faster here than from outside.
 
 
-def data_of(values: Iterable[Value]) -> list[float]:
-    """The `data` of each Value."""
-    return [value._data for value in values]
+def read_data(values: Sequence[Value], into: Any) -> None:
+    """Put the `data` of each Value at its place in an array of doubles."""
+    for place, value in enumerate(values):
+        into[place] = value._data
 
 
-def add_gradients(values: Iterable[Value], slopes: Iterable[float]) -> None:
-    """Add to the `grad` of each Value the number at its place."""
-    for value, slope in zip(values, slopes, strict=True):
-        value._grad += slope
+def add_gradients(values: Sequence[Value], slopes: Any) -> None:
+    """Add to the `grad` of each Value the number at its place in an array of doubles."""
+    for place, value in enumerate(values):
+        value._grad += slopes[place]
 
 
 def columns_of(roots: Iterable[Value]) -> Any:

@@ -6,14 +6,14 @@ graph was built are frozen into it; operations, and so the losses, do not branch
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
 from micrograd_like._internal.extras import installed, load
 from micrograd_like._internal.locks import ForkSafe
-from micrograd_like._internal.numbers import unwrapped
-from micrograd_like.engine import Value, add_gradients, data_of
+from micrograd_like.engine import Value, add_gradients, read_data
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import anomaly_mode
 from micrograd_like.programs.tape import Tape
@@ -42,16 +42,14 @@ class Runner(Protocol):
     def table(self, rows: Any, inputs: Sequence[str]) -> Any:
         """`rows`, checked, in the form in which the other methods take them."""
 
+    def parameters(self, given: Any, count: int) -> Any:
+        """An array of so many numbers, checked, in that form."""
+
     def values(self, parameters: Sequence[float], table: Any) -> list[list[float]]:
         """The outputs for every row."""
 
-    def value_and_grad(
-        self, parameters: Sequence[float], table: Any, chosen: Sequence[int] | None = None
-    ) -> tuple[float, Any, Any]:
-        """Mean of the first output, means of its derivatives, and each row's other outputs.
-
-        Over all rows, or over those whose numbers are `chosen`, in that order.
-        """
+    def value_and_grad(self, parameters: Sequence[float], table: Any) -> tuple[float, Any]:
+        """Mean of the first output over the rows, and means of its derivatives."""
 
 
 def make_runner(tape: Tape, backend: str = "auto", threads: int = 1) -> Runner:
@@ -150,45 +148,43 @@ class Program:
 
         No rows, or a program of several outputs, raise ValueError.
         """
+        mean, gradient = self._means(rows, parameters)
+        if isinstance(gradient, list):
+            return mean, gradient if parameters is None else load("numpy", "llvm").array(gradient)
+        return mean, gradient.tolist() if parameters is None else gradient
+
+    def backward(self, rows: Any) -> float:
+        """Add the gradient of `value_and_grad` to the `grad` of each of `params`; the mean."""
+        mean, gradient = self._means(rows, None)
+        slopes = array("d", gradient if isinstance(gradient, list) else gradient.tobytes())
+        with _adding.lock:
+            add_gradients(self.params, slopes)
+        return mean
+
+    def _means(self, rows: Any, parameters: Any) -> tuple[float, Any]:
+        """The same as a list or an array, whichever the backend has."""
         if len(self._tape.outputs) != 1:
             raise ValueError(
                 f"a gradient is of one output, and this program has {len(self._tape.outputs)}: "
                 "compile the one to differentiate by itself"
             )
-        as_array = parameters is not None
         table, parameters = self._read(rows, parameters, gradient=True)
         if not len(table):
             raise ValueError(f"a mean takes at least one row, got {rows!r:.80}")
-        mean, gradient, _ = self._runner.value_and_grad(parameters, table)
-        if as_array:
-            return mean, load("numpy", "llvm").asarray(gradient)
-        return mean, gradient if isinstance(gradient, list) else gradient.tolist()
-
-    def backward(self, rows: Any) -> float:
-        """Add the gradient of `value_and_grad` to the `grad` of each of `params`; the mean."""
-        mean, gradient = self.value_and_grad(rows)
-        with _adding.lock:
-            add_gradients(self.params, gradient)
-        return mean
+        return self._runner.value_and_grad(parameters, table)
 
     def _read(self, rows: Any, given: Any, gradient: bool) -> tuple[Any, Any]:
         table = self._runner.table(rows, self._inputs)
-        parameters = data_of(self.params) if given is None else self._read_parameters(given)
+        if given is None:
+            parameters = array("d", bytes(8 * len(self.params)))
+            read_data(self.params, parameters)
+        else:
+            parameters = self._runner.parameters(given, len(self.params))
         if anomaly_mode.on:
             # As plain floats: numpy's own warn where IEEE 754 has an answer.
             plain = table if isinstance(table, list) else table.tolist()
             self._tape.find_anomaly([*map(float, parameters)], enumerate(plain), gradient)
         return table, parameters
-
-    def _read_parameters(self, given: Any) -> Any:
-        array = load("numpy", "llvm").asarray(unwrapped(given))
-        if array.ndim != 1 or len(array) != len(self.params) or array.dtype.kind not in "fiub":
-            raise ValueError(
-                f"parameters is an array with a number for each of the {len(self.params)} "
-                f"parameter(s), got one of {array.dtype} and shape {array.shape}"
-            )
-        array = array.astype(float, copy=False)
-        return array.tolist() if self.backend == "python" else array
 
 
 def _remade(

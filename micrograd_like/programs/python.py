@@ -4,14 +4,12 @@
         [p0] = parameters
         [g0] = [0.0] * 1
         total = -0.0
-        results = []
         for [x0] in rows:
             v2 = p0 * x0  # score
             total += v2
             g0 += x0
-            results.append([])
         count = len(rows)
-        return total / count, [g0 / count], results
+        return total / count, [g0 / count]
 
 Results equal the engine's to the bit: rows are added up in the order in which one `backward` after
 the other adds them to `grad`. The source is written with Python's own `/`, which raises where IEEE
@@ -31,6 +29,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from micrograd_like import ops
+from micrograd_like._internal.extras import load
 from micrograd_like.operation import Op, evaluate
 from micrograd_like.programs.rows import read_rows
 from micrograd_like.programs.spelling import PYTHON, inline
@@ -62,16 +61,23 @@ class PythonRunner:
         """`rows`, checked, as the other methods take them."""
         return read_rows(rows, inputs)
 
+    def parameters(self, given: Any, count: int) -> list[float]:
+        """An array of so many numbers, checked, as the other methods take it."""
+        load("numpy", "llvm")
+        from micrograd_like.programs.arrays import read_parameters
+
+        numbers: list[float] = read_parameters(given, count).tolist()
+        return numbers
+
     def values(self, parameters: Sequence[float], table: Table) -> list[list[float]]:
         """The outputs for every row."""
         return self._run(False, parameters, table)  # type: ignore[no-any-return]
 
     def value_and_grad(
-        self, parameters: Sequence[float], table: Table, chosen: Sequence[int] | None = None
-    ) -> tuple[float, list[float], list[list[float]]]:
-        """Mean of the first output, of its derivatives, and the other outputs (see `Runner`)."""
-        rows = table if chosen is None else [table[number] for number in chosen]
-        return self._run(True, parameters, rows)  # type: ignore[no-any-return]
+        self, parameters: Sequence[float], table: Table
+    ) -> tuple[float, list[float]]:
+        """Mean of the first output over the rows, and means of its derivatives."""
+        return self._run(True, parameters, table)  # type: ignore[no-any-return]
 
     def _run(self, gradient: bool, parameters: Sequence[float], rows: Table) -> Any:
         try:
@@ -132,7 +138,6 @@ def _source(tape: Tape, gradient: bool, careful: bool) -> str:
     once = [_wrapped(f"[{', '.join(parameters)}] = parameters")]
     once += [assigned(number, line) for number, line in operations if not line.by_row]
     body = [assigned(number, line) for number, line in operations if line.by_row]
-    returned = tape.outputs
     if gradient:
         sums = [f"g{place}" for place in range(tape.parameters)]
         # −0.0 + x is x for every x, while 0.0 + −0.0 is 0.0.
@@ -140,13 +145,12 @@ def _source(tape: Tape, gradient: bool, careful: bool) -> str:
         body += [f"total += {shown(tape.outputs[0])}"]
         for name_of_sum, contributions in zip(sums, tape.gradients, strict=True):
             body += _added(name_of_sum, [shown(x) for x in contributions])
-        returned = tape.outputs[1:]
-    once += ["results = []"]
-    body += [_wrapped(f"results.append([{', '.join(map(shown, returned))}])")]
-    last = ["return results"]
-    if gradient:
         means = ", ".join(f"{name_of_sum} / count" for name_of_sum in sums)
-        last = ["count = len(rows)", _wrapped(f"return total / count, [{means}], results")]
+        last = ["count = len(rows)", _wrapped(f"return total / count, [{means}]")]
+    else:
+        once += ["results = []"]
+        body += [_wrapped(f"results.append([{', '.join(map(shown, tape.outputs))}])")]
+        last = ["return results"]
     loop = [f"for [{', '.join(inputs)}] in rows:", *(_indented(text) for text in body)]
     return "\n".join([f"def {name}(parameters, rows):", *map(_indented, once + loop + last)]) + "\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from micrograd_like._internal.numbers import is_sequence, plain, unwrapped
+from micrograd_like._internal.numbers import is_sequence, plain
 from micrograd_like.operation import real
 
 
@@ -48,23 +48,3 @@ def _read_row(place: int, row: Any, inputs: Sequence[str]) -> tuple[float, ...]:
         return tuple([real(x) for x in numbers])
     except TypeError as error:
         raise TypeError(f"row {place}: {error}") from None
-
-
-def read_array(rows: Any, inputs: Sequence[str]) -> Any:
-    """The same as a contiguous float64 array of shape (rows, inputs); no copy if it is one."""
-    import numpy
-
-    rows = unwrapped(rows)
-    if isinstance(rows, list | tuple):
-        for place, row in enumerate(rows):
-            if hasattr(row, "filled"):  # a mask, which an array of them would forget
-                unwrapped(row, f"row {place}")
-    try:
-        array = numpy.asarray(rows)
-        fits = array.ndim == 2 and array.shape[1] == len(inputs) and array.dtype.kind in "fiub"
-    except ValueError:  # rows of several lengths
-        fits = False
-    if not fits:  # right after all, or about to raise an error that says where
-        read = read_rows(rows, inputs)
-        array = numpy.array(read, dtype=float).reshape(len(read), len(inputs))
-    return numpy.ascontiguousarray(array, dtype=numpy.float64)

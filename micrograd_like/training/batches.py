@@ -324,7 +324,7 @@ class AsProgram:
         now = self._now()
         self.before = now.parameters
         self._watch(now, data, batch, gradient=True)
-        cost, gradient, outputs = self._runner.value_and_grad(now.parameters, data.array, batch)
+        cost, gradient, outputs = self._runner.batch(now.parameters, data.array, batch)
         if cost != cost and not self._nan_step:
             self._let_values_refuse(data, batch)
         self._nan_step = cost != cost
@@ -368,7 +368,7 @@ class AsProgram:
 
     def each(self, data: _Table) -> tuple[list[float], list[Any]]:
         """The loss and the output of every example of `data`."""
-        outputs = self._runner.value_and_grad(self._now().parameters, data.array, None)[2]
+        outputs = self._runner.batch(self._now().parameters, data.array)[2]
         return outputs[:, 0].tolist(), (outputs[:, 1] if self._single else outputs[:, 1:]).tolist()
 
     def forget(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy
 import pytest
@@ -281,13 +281,13 @@ def test_a_weight_that_meets_a_parameter_first_is_one_of_a_matrix_still() -> Non
 @pytest.mark.parametrize("place", [0, 2, 600])
 def test_a_number_that_no_row_has(number: int, place: int) -> None:
     w, x = Value(3.0), Value(0.0)
-    runner = compile(w * x, [x], backend="llvm", threads=2)._runner
+    runner: Any = compile(w * x, [x], backend="llvm", threads=2)._runner
     chosen = [0, 1, 2] * 300
     chosen[place] = number
     table = numpy.ones((3, 1))
     with pytest.raises(IndexError, match=f"there is no row {number}: the rows are 0 to 2"):
-        runner.value_and_grad([3.0], table, chosen)
-    mean, [slope], _ = runner.value_and_grad([3.0], table, [0, 1, 2])
+        runner.batch([3.0], table, chosen)
+    mean, [slope], _ = runner.batch([3.0], table, [0, 1, 2])
     assert (mean, slope) == (3.0, 1.0)
 
 

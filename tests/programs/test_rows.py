@@ -80,6 +80,14 @@ def test_parameters_as_an_array(backend: str) -> None:
 
 
 @every_backend
+def test_gradients_that_are_added_stay_floats(backend: str) -> None:
+    program, w, b = made(backend)
+    w.grad = 10.0
+    assert program.backward([[1.0, 2.0], [3.0, 4.0]]) == 9.0
+    assert [(type(x.grad), x.grad) for x in (w, b)] == [(float, 12.0), (float, 3.0)]
+
+
+@every_backend
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [

@@ -10,9 +10,9 @@ import numpy
 from jax import numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from micrograd_like.programs.arrays import read_array, read_parameters
 from micrograd_like.programs.jax.functions import Array
 from micrograd_like.programs.jax.loops import function
-from micrograd_like.programs.rows import read_array
 from micrograd_like.programs.tape import Tape
 
 BLOCK = 1024
@@ -47,21 +47,22 @@ class JaxRunner:
         """`rows`, checked, as the other methods take them."""
         return read_array(rows, inputs)
 
+    def parameters(self, given: Any, count: int) -> Array:
+        """An array of so many numbers, checked, in that form."""
+        return read_parameters(given, count)
+
     def values(self, parameters: Sequence[float], table: Array) -> list[list[float]]:
         """The outputs for every row."""
         outputs, _ = self._run(False, parameters, table)
         result: list[list[float]] = outputs.tolist()
         return result
 
-    def value_and_grad(
-        self, parameters: Sequence[float], table: Array, chosen: Sequence[int] | None = None
-    ) -> tuple[float, Array, Array]:
-        """Mean of the first output, of its derivatives, and the other outputs (see `Runner`)."""
-        rows = table if chosen is None else table[list(chosen)]
-        outputs, means = self._run(True, parameters, rows)
+    def value_and_grad(self, parameters: Sequence[float], table: Array) -> tuple[float, Array]:
+        """Mean of the first output over the rows, and means of its derivatives."""
+        _, means = self._run(True, parameters, table)
         if not numpy.isfinite(means[1:]).all():
-            outputs, means = self._run(True, parameters, rows, careful=True)
-        return float(means[0]), means[1:], outputs[:, 1:]
+            _, means = self._run(True, parameters, table, careful=True)
+        return float(means[0]), means[1:]
 
     def _run(
         self, gradient: bool, parameters: Sequence[float], rows: Array, careful: bool = False

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import struct
 from _thread import start_new_thread
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy
 
 from micrograd_like._internal.locks import ForkSafe
+from micrograd_like.programs.arrays import read_array, read_parameters
 from micrograd_like.programs.llvm import kernels
 from micrograd_like.programs.llvm.assembly import LANES
 from micrograd_like.programs.llvm.descent import FIELDS, Descent, Update
 from micrograd_like.programs.llvm.machine import Code, get_kernels
 from micrograd_like.programs.llvm.program import CALL, ROWS, Loaded, Plans, straight_code
 from micrograd_like.programs.loops.parts import Array, leaves_added
-from micrograd_like.programs.rows import read_array
 from micrograd_like.programs.tape import Tape
 
 _pack_rows, _ROWS = ROWS[0].pack_into, ROWS[1]
@@ -55,6 +55,10 @@ class LlvmRunner:
         """`rows`, checked, as the other methods take them."""
         return read_array(rows, inputs)
 
+    def parameters(self, given: Any, count: int) -> Array:
+        """An array of so many numbers, checked, in that form."""
+        return read_parameters(given, count)
+
     def values(self, parameters: Sequence[float], table: Array) -> list[list[float]]:
         """The outputs for every row."""
         outputs: list[list[float]] = self.outputs(parameters, table).T.tolist()
@@ -63,7 +67,9 @@ class LlvmRunner:
     def outputs(self, parameters: Sequence[float], table: Array) -> Array:
         """The outputs as an array, a row for each of them."""
         with self._alone.lock:
-            return self._ready(False).run(parameters, table).copy()
+            code = self._ready(False)
+            code.run(parameters, table)
+            return code.outputs.copy()
 
     def descend(
         self,
@@ -84,18 +90,31 @@ class LlvmRunner:
         with self._alone.lock:
             return self._ready(True).descend(updates, parts, parameters, buffers, table, batches)
 
-    def value_and_grad(
+    def value_and_grad(self, parameters: Sequence[float], table: Array) -> tuple[float, Array]:
+        """Mean of the first output over the rows, and means of its derivatives."""
+        with self._alone.lock:
+            means = self._with_gradient(parameters, table).means()
+        return means.item(0), means[1:]
+
+    def batch(
         self, parameters: Sequence[float], table: Array, chosen: Sequence[int] | None = None
     ) -> tuple[float, Array, Array]:
-        """Mean of the first output, of its derivatives, and the other outputs (see `Runner`)."""
+        """The same of the rows whose numbers are `chosen`, and for each its other outputs."""
         with self._alone.lock:
-            code = self._ready(True)
-            outputs = code.run(parameters, table, chosen)
-            if not code.finite:  # an upstream gradient of 0 may have met an infinite slope
-                code = self._ready(True, careful=True)
-                outputs = code.run(parameters, table, chosen)
-            means = code.means(outputs.shape[1])
-            return float(means[0]), means[1:], outputs[1:].T.copy()
+            code = self._with_gradient(parameters, table, chosen)
+            means, outputs = code.means(), code.outputs[1:].T.copy()
+        return means.item(0), means[1:], outputs
+
+    def _with_gradient(
+        self, parameters: Sequence[float], table: Array, chosen: Sequence[int] | None = None
+    ) -> _Code:
+        """The code that has run for those rows."""
+        code = self._ready(True)
+        code.run(parameters, table, chosen)
+        if not code.finite:  # an upstream gradient of 0 may have met an infinite slope
+            code = self._ready(True, careful=True)
+            code.run(parameters, table, chosen)
+        return code
 
     def _ready(self, gradient: bool, careful: bool = False) -> _Code:
         if (gradient, careful) not in self._code:
@@ -120,12 +139,13 @@ class _Code:
     - `finite`: whether all sums of the last run were.
     """
 
+    finite: bool
+
     def __init__(self, plans: Plans, threads: int) -> None:
         columns, uniform = plans.columns, plans.uniform
         self._rows = Loaded(plans.rows, columns.outputs)
         self._once = Loaded(plans.once, [], tile=1) if plans.once.calls else None
         self._most_threads = threads
-        self._pack = struct.Struct(f"{columns.parameters}d").pack_into
         self._constants, self._first = columns.constants, columns.parameters
         self._sizes = uniform.size, len(columns.sums) + 1
         self._equal = [  # outputs that are the same for every row
@@ -149,6 +169,8 @@ class _Code:
         # each parameter of the mean of the derivative.
         self._fixed, self._choice = _sums(sums), numpy.zeros(1, dtype=numpy.int64)
         self._memory = [(aligned(self._rows.size), _sums(sums)) for _ in range(self._most_threads)]
+        self._totals = [total[: sums - 1] for _, total in self._memory]
+        self._divisor = numpy.empty(())
         # Finding an array's address takes as long as a thousand additions.
         address = self._uniform.ctypes.data
         self._records = [
@@ -167,28 +189,28 @@ class _Code:
         self._idle = True
 
     def _reserve(self, count: int) -> None:
-        every, chosen = [numpy.arange(count, dtype=numpy.int64) for _ in range(2)]
-        arrays: tuple[Array, ...] = every, chosen, numpy.empty((self._width, _vectors(count)))
+        every: Array = numpy.arange(count, dtype=numpy.int64)
+        chosen: Array = numpy.empty_like(every)
+        outputs = numpy.empty((self._width, _vectors(count)))
+        addresses = [array.ctypes.data for array in (every, chosen, outputs)]
         # At one go, for Ctrl-C must not leave an address of memory that is gone.
-        self._by_row = *arrays, [array.ctypes.data for array in arrays]
+        self._by_row = count, every, chosen, outputs, addresses
 
     def run(
         self, parameters: Sequence[float], rows: Array, chosen: Sequence[int] | None = None
-    ) -> Array:
-        """Compute sums; return the outputs, which the next call overwrites, a row for each.
+    ) -> None:
+        """Compute sums and outputs for the rows, or for those whose numbers are `chosen`.
 
         A number in `chosen` that is no row's raises IndexError.
         """
         if not self._idle:
             self._allocate()  # Ctrl-C left threads at work in what was there, and they keep it
-        count = len(rows if chosen is None else chosen)
-        if count > len(self._by_row[0]):
+        height = len(rows)
+        count = height if chosen is None else len(chosen)
+        if count > self._by_row[0]:
             self._reserve(count)
-        _, choice, outputs, (first_of_all, first_choice, first_output) = self._by_row
-        if isinstance(parameters, list):
-            self._pack(self._uniform, 0, *parameters)  # twice as fast as an assignment
-        else:
-            self._uniform[: len(parameters)] = parameters
+        _, _, choice, outputs, (first_of_all, first_choice, first_output) = self._by_row
+        self._uniform[: self._first] = parameters
         once = kernels.FINE if self._once is None else self._once.run(self._once_address)
         if rows is not self._table[0]:
             self._table = rows, rows.ctypes.data
@@ -196,8 +218,29 @@ class _Code:
             first_choice = first_of_all
         else:
             struct.pack_into(f"{count}q", choice, 0, *chosen)
-        first_row, height, stride = self._table[1], len(rows), outputs.shape[1]
+        told = self._table[1], height, first_choice, count, first_output, outputs.shape[1]
         self._threads = max(1, min(self._most_threads, count // LEAST_ROWS))
+        if self._threads == 1:
+            _pack_rows(self._records[0], _ROWS, *told)
+            found = self._rows.run(self._record_addresses[0])
+        else:
+            found = self._run_in_threads(rows, *told)
+        if found >= 0:
+            raise IndexError(f"there is no row {choice[found]}: the rows are 0 to {height - 1}")
+        self.finite = once != kernels.NOT_FINITE and found != kernels.NOT_FINITE
+        for place, x in self._equal:
+            outputs[place] = self._uniform[x]
+        self._count = count
+
+    def _run_in_threads(self, rows: Array, *told: int) -> int:
+        """Run parts of the rows, this thread the first; returns what one run of all would.
+
+        `told` are the `ROWS` of its record.
+
+        Ctrl-C may come anywhere in here. Locks written in Python, of `threading` say, would be left
+        in any state by that; what is used here is not interrupted midway.
+        """
+        table, height, chosen, count, outputs, width = told
         share = _vectors(-(-count // self._threads))
         found = [kernels.FINE] * self._threads
         # A thread that Ctrl-C left behind may start late, and must not find a later call's.
@@ -205,30 +248,10 @@ class _Code:
 
         def part(thread: int) -> None:
             begin = thread * share
-            first, output = first_choice + 8 * begin, first_output + 8 * begin
-            size = min(share, count - begin)
-            _pack_rows(records[thread], _ROWS, first_row, height, first, size, output, stride)
+            some = chosen + 8 * begin, min(share, count - begin), outputs + 8 * begin, width
+            _pack_rows(records[thread], _ROWS, table, height, *some)
             found[thread] = run(addresses[thread])
 
-        if self._threads == 1:
-            part(0)
-        else:
-            self._run_in_threads(part, rows)
-        for thread, place in enumerate(found):
-            if place >= 0:
-                number = int(choice[thread * share + place])
-                raise IndexError(f"there is no row {number}: the rows are 0 to {height - 1}")
-        self.finite = kernels.NOT_FINITE not in (once, *found)
-        for place, x in self._equal:
-            outputs[place] = self._uniform[x]
-        return outputs[:, :count]
-
-    def _run_in_threads(self, part: Callable[[int], None], rows: Array) -> None:
-        """Run all parts, this thread the first.
-
-        Ctrl-C may come anywhere in here. Locks written in Python, of `threading` say, would be left
-        in any state by that; what is used here is not interrupted midway.
-        """
         # By every thread until it is done:
         held = rows, self._uniform, self._memory, self._records, self._by_row, self._rows
         done: SimpleQueue[int] = SimpleQueue()
@@ -244,6 +267,10 @@ class _Code:
         for _ in range(1, self._threads):
             done.get()
         self._idle = True
+        for thread, place in enumerate(found):
+            if place >= 0:
+                return thread * share + place
+        return min(found)
 
     def descend(
         self,
@@ -297,16 +324,23 @@ class _Code:
             self._once.run(self._once_address)
         self._rows.run(self._record_addresses[0])
 
-    def means(self, count: int) -> Array:
-        """Of the run before: the mean of the first output, and for each parameter its derivatives'.
+    @property
+    def outputs(self) -> Array:
+        """The outputs of the last run, which the next one overwrites, a row for each."""
+        return self._by_row[3][:, : self._count]
+
+    def means(self) -> Array:
+        """Of the last run: the mean of the first output, and for each parameter its derivatives'.
 
         The sums of the threads are added in their order.
         """
-        first, *others = [sums for _, sums in self._memory[: self._threads]]
-        number = self._sizes[1] - 1
-        total = (sum(others, first) if others else first)[:number] / count
+        total, *others = self._totals[: self._threads]
+        for other in others:
+            total = total + other
+        self._divisor[()] = self._count  # an array, since numpy takes as long to make one of it
+        total = total / self._divisor
         if self._once is not None:
-            total += self._fixed[:number]
+            total += self._fixed[: len(total)]
         if len(self._added):
             weights = self._uniform[self._leaves]
             total += numpy.bincount(self._added, weights, minlength=len(total))

@@ -84,7 +84,8 @@ def machine_calls(program: Any, rows: Any, gradient: bool) -> tuple[Callable[[],
     """
     code = program._runner._ready(gradient)
     table, parameters = program._read(rows, None, gradient=gradient)
-    return code.again, (code, table, code.run(parameters, table, None))
+    code.run(parameters, table)
+    return code.again, (code, table)
 
 
 class Kernel(Program):

@@ -1,0 +1,46 @@
+"""Reading rows and parameters as arrays, for the backends that run on numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+from micrograd_like._internal.numbers import unwrapped
+from micrograd_like.programs.rows import read_rows
+
+
+def read_array(rows: Any, inputs: Sequence[str]) -> Any:
+    """The same as `read_rows`, as a contiguous float64 array of shape (rows, inputs).
+
+    No copy if it is one.
+    """
+    rows = unwrapped(rows)
+    if isinstance(rows, list | tuple):
+        for place, row in enumerate(rows):
+            if hasattr(row, "filled"):  # a mask, which an array of them would forget
+                unwrapped(row, f"row {place}")
+    try:
+        array = numpy.asarray(rows)
+        fits = array.ndim == 2 and array.shape[1] == len(inputs) and array.dtype.kind in "fiub"
+    except ValueError:  # rows of several lengths
+        fits = False
+    if not fits:  # right after all, or about to raise an error that says where
+        read = read_rows(rows, inputs)
+        array = numpy.array(read, dtype=float).reshape(len(read), len(inputs))
+    return numpy.ascontiguousarray(array, dtype=numpy.float64)
+
+
+def read_parameters(given: Any, count: int) -> Any:
+    """An array with a number for each of so many parameters, as one of float64.
+
+    No copy if it is one; another shape, or anything but numbers, raises ValueError.
+    """
+    array = numpy.asarray(unwrapped(given))
+    if array.shape != (count,) or array.dtype.kind not in "fiub":
+        raise ValueError(
+            f"parameters is an array with a number for each of the {count} parameter(s), got one "
+            f"of {array.dtype} and shape {array.shape}"
+        )
+    return array.astype(float, copy=False)
