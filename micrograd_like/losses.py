@@ -198,7 +198,7 @@ def _weight(weight: Any) -> Any:
 def _weighted_mean(pairs: list[tuple[list[Any], Any]], weights: list[Any]) -> Any:
     """The cross-entropy of examples, given as logits and target, by weights of classes or theirs.
 
-    What weighs the probabilities of a target does not weigh the example as well.
+    Weights that multiply the probabilities of a target do not weigh the example as well.
     """
     by_class = {len(weights)} == {len(row) for row, _ in pairs}
     if not by_class and len(weights) != len(pairs):

@@ -20,7 +20,7 @@ from operator import mul
 from types import SimpleNamespace
 from typing import Any
 
-from micrograd_like._internal.arguments import NO_SEQUENCE, generator, number, whole
+from micrograd_like._internal.arguments import NO_SEQUENCE, generator, number, switch, whole
 from micrograd_like._internal.cuts import cut
 from micrograd_like._internal.text import Text, aligned, html_table, listed
 from micrograd_like.engine import Value
@@ -302,6 +302,7 @@ class Neuron(Module):
       from ±√(6/(nin + nout)) (Glorot and Bengio 2010, equation 16), "he" from the normal
       distribution with variance 2/nin (He et al. 2015, equation 10); or a function, called as
       init(nin, nout, rng) for each weight.
+    - `bias=False` leaves the bias out; `b` is None then.
     - `rng`: a `random.Random`; None means the module `random`.
     - `nout`: how many neurons the layer has, which "glorot" asks for.
 
@@ -319,6 +320,7 @@ class Neuron(Module):
         nonlin: bool = True,
         *,
         activation: Activation = "relu",
+        bias: bool = True,
         init: Init = "uniform",
         rng: random.Random | None = None,
         nout: int = 1,
@@ -327,9 +329,10 @@ class Neuron(Module):
         if nonlin not in (True, False):
             raise ValueError(f"nonlin is True or False, got {nonlin!r:.80}")
         _activation(activation)  # all is checked before a number is drawn
+        with_bias = switch("bias", bias)
         start, source = _choose("init", init, _INITS), generator(rng)
         self.w = [Value(start(nin, nout, source)) for _ in range(nin)]
-        self.b = Value(0.0)
+        self.b = Value(0.0) if with_bias else None
         self.activation = activation if nonlin else "linear"
 
     @property
@@ -359,7 +362,8 @@ class Neuron(Module):
         if len(row) != len(w):
             raise ValueError(f"expected {len(w)} input(s), got {len(row)}: {x!r:.80}")
         # Left to right from the bias, as micrograd adds, so that the last digits agree.
-        out = self._activate(sum(map(mul, w, row), self.b))
+        terms, start = map(mul, w, row), self.b
+        out = self._activate(sum(terms, next(terms) if start is None else start))
         if type(out) is not Value and not isinstance(out, Operators) and isinstance(out, Real):
             raise cut(f"the activation {_name(self.activation)}", self.activation, out)
         return out
@@ -390,11 +394,12 @@ class Layer(Module):
         nonlin: bool = True,
         *,
         activation: Activation = "relu",
+        bias: bool = True,
         init: Init = "uniform",
         rng: random.Random | None = None,
     ) -> None:
         self.neurons = [
-            Neuron(nin, nonlin, activation=activation, init=init, rng=rng, nout=nout)
+            Neuron(nin, nonlin, activation=activation, bias=bias, init=init, rng=rng, nout=nout)
             for _ in range(whole("nout", nout, 1))
         ]
 
@@ -418,8 +423,8 @@ class MLP(Module):
     """A multi-layer perceptron: `nin` inputs, then one layer for each size in `nouts`.
 
     The last layer has the activation `output`, the others `activation`; or `activation` is a list
-    with one for each layer, the last included, and `output` is left out. `init` and `rng` are those
-    of `Neuron`.
+    with one for each layer, the last included, and `output` is left out. `bias`, `init` and `rng`
+    are those of `Neuron`.
 
     >>> MLP(2, [2, 1], output="sigmoid")
     MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2)], Layer of [SigmoidNeuron(2)]]
@@ -432,6 +437,7 @@ class MLP(Module):
         *,
         activation: Activation | Sequence[Activation] = "relu",
         output: Activation | None = None,
+        bias: bool = True,
         init: Init = "uniform",
         rng: random.Random | None = None,
     ) -> None:
@@ -457,7 +463,7 @@ class MLP(Module):
             _activation(last, "output")
             activations = [activation] * (len(sizes) - 2) + [last]
         self.layers = [
-            Layer(fan_in, fan_out, activation=name, init=init, rng=rng)
+            Layer(fan_in, fan_out, activation=name, bias=bias, init=init, rng=rng)
             for (fan_in, fan_out), name in zip(pairwise(sizes), activations, strict=True)
         ]
 

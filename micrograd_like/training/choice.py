@@ -217,7 +217,7 @@ def _same_example(
     """True if loss and output of example `i`, as `program` computed them, are those of Values.
 
     If the numbers differ by more than `rounding`, relatively, the example's graph decides, which
-    takes longer. What Values refuse, as binary_cross_entropy does what is no probability, has to be
+    takes longer. All that Values refuse, as binary_cross_entropy what is no probability, has to be
     nan, for then they are asked in the training too, and refuse.
     """
     try:

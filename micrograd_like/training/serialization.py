@@ -15,17 +15,21 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
+from itertools import chain
 from math import inf, isfinite, nan
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeVar, overload
 
 from micrograd_like._internal.arguments import generator
-from micrograd_like.nn import MLP, Layer, Neuron
+from micrograd_like.nn import MLP, Layer, Module, Neuron
 from micrograd_like.optim import Optimizer
 from micrograd_like.training.history import Best, History
 
 FORMAT, VERSION = "micrograd_like", 1
+_TYPES = (Neuron, Layer, MLP)  # of which a file has all that it takes to make them
+
+Own = TypeVar("Own", bound=Module)
 
 
 class ModelFileError(ValueError):
@@ -44,14 +48,14 @@ class Checkpoint(NamedTuple):
     - `rng`: the generator that shuffles, as it was; hand it to `fit(rng=…)`.
     """
 
-    model: Neuron | Layer | MLP
+    model: Module
     optimizer: dict[str, Any] | None = None
     history: History | None = None
     rng: random.Random | None = None
 
 
 def save(
-    model: Neuron | Layer | MLP,
+    model: Module,
     path: str | os.PathLike[str],
     *,
     optimizer: Optimizer | None = None,
@@ -63,9 +67,10 @@ def save(
     `fit` shows how it survives a kill. The file is written beside its place and then moved there,
     so at any moment there is either the old file or the new one, whole; it keeps the permissions
     of the old and, where that is allowed, its owner. A link stays a link and its target is
-    replaced. Whatever is raised, the old file stays:
+    replaced. Of a Module of one's own the file has the names and numbers of its parameters, and
+    `load(path, into=model)` reads it. Whatever is raised, the old file stays:
 
-    - TypeError: this is no Neuron, Layer or MLP.
+    - TypeError: this is no Module.
     - ValueError: an activation is a function, a parameter is nan or inf, or `load_checkpoint` would
       refuse this state of a training, such as a metric that is no number.
     - OSError: the disk refuses, or what stands at `path` is no regular file but a folder, a pipe,
@@ -94,16 +99,37 @@ def save(
     _replace(Path(path), _text(content))
 
 
-def load(path: str | os.PathLike[str]) -> Neuron | Layer | MLP:
+@overload
+def load(path: str | os.PathLike[str]) -> Neuron | Layer | MLP: ...
+@overload
+def load(path: str | os.PathLike[str], into: Own) -> Own: ...
+def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
     """The model in the file `path`, with the bits of its parameters.
+
+    With `into`, a Module, its parameters become those in the file and it is returned. A file of a
+    Module of one's own needs that, for it holds no code. The names of the
+    parameters must be the same, and of a Neuron, Layer or MLP also the activations; else nothing
+    is changed.
 
     Whatever is wrong with the file raises ModelFileError; a file that can't be opened, OSError.
     Line ends may have become those of Windows since it was written.
+
+    >>> import tempfile, os
+    >>> from micrograd_like import Module, Value
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.slope, self.offset = Value(2.0), Value(1.0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "line.json")
+    >>> trained = Line()
+    >>> trained.slope.data = 3.5
+    >>> save(trained, path)
+    >>> load(path, into=Line()).slope
+    Value(data=3.5, grad=0.0)
     """
-    return load_checkpoint(path).model
+    return load_checkpoint(path, into).model
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+def load_checkpoint(path: str | os.PathLike[str], into: Module | None = None) -> Checkpoint:
     """The model in the file `path` and its training, to go on as `fit` shows; raises as `load`.
 
     >>> import tempfile, os
@@ -114,10 +140,14 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     >>> checkpoint = load_checkpoint(path)
     >>> Adam(checkpoint.model.parameters()).load_state_dict(checkpoint.optimizer)
     """
+    if into is not None and not isinstance(into, Module):
+        raise TypeError(f"into is a Module whose parameters are set, got {into!r:.80}")
     raw = Path(path).read_bytes()
     try:
         content = _content(raw)
-        return Checkpoint(_to_model(content["model"]), *_to_training(content["training"]))
+        training = _to_training(content["training"])
+        model = _to_model(content["model"]) if into is None else _into(into, content["model"])
+        return Checkpoint(model, *training)
     except _Refused as refused:
         raise ModelFileError(path, str(refused)) from None
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -264,12 +294,14 @@ _NUMBER = _named(
         lambda x: isinstance(x, float) or (isinstance(x, int) and abs(x) <= sys.float_info.max),
     )
 )
-_MODEL = _dict(
-    type=_STRING,
-    inputs=_list(_whole(1)),
-    activations=_list(_list(_STRING)),
-    parameters=_list(_FINITE),
-)
+_LAYERS: dict[str, _Check] = {
+    "type": _STRING,
+    "inputs": _list(_whole(1)),
+    "activations": _list(_list(_STRING)),
+    "parameters": _list(_FINITE),
+}
+_BIASES = {"biases": _list(_list(_kind("true or false", lambda x: isinstance(x, bool))))}
+_OWN = _dict(type=_STRING, names=_list(_STRING), parameters=_list(_FINITE))
 _BEST = _tuple(_whole(1), _FLOAT, _list(_FLOAT))
 _ROW = _dict(_optional(_NUMBER), epoch=_whole(1))
 _RNG = _tuple(_whole(3, 3), _list(_whole(0, 2**32 - 1)), _optional(_FINITE))  # random.getstate's
@@ -283,56 +315,101 @@ _TRAINING = _dict(
 
 
 def _from_model(model: Any) -> dict[str, Any]:
-    if type(model) not in (Neuron, Layer, MLP):
+    if not isinstance(model, Module):
         raise TypeError(
-            f"only a Neuron, a Layer or an MLP can be saved, got {type(model).__name__}: keep "
-            "model.state_dict() of one of your own"
+            f"only a Module such as an MLP can be saved, got {type(model).__name__}: {model!r:.80}"
         )
-    for name, number in model.state_dict().items():
+    state = model.state_dict()
+    for name, number in state.items():
         if not isfinite(number):
             raise ValueError(f"{name} is {number}: a model with nan or inf is not saved")
-    layers = model.layers if isinstance(model, MLP) else [model]
-    rows = [layer.neurons if isinstance(layer, Layer) else [layer] for layer in layers]
-    for neuron in (neuron for row in rows for neuron in row):
+    parameters = list(state.values())
+    if type(model) not in _TYPES:
+        return {"type": type(model).__name__, "names": list(state), "parameters": parameters}
+    rows = _rows(model)
+    for neuron in chain(*rows):
         if not isinstance(neuron.activation, str):
             raise ValueError(
                 f"activation {neuron.activation!r:.80} is a function, which no file can hold: use "
                 "an activation that has a name"
             )
+    biases = [[neuron.b is not None for neuron in row] for row in rows]
     return {
         "type": type(model).__name__,
         "inputs": [len(row[0].w) for row in rows],
         "activations": [[neuron.activation for neuron in row] for row in rows],
-        "parameters": list(model.state_dict().values()),
+        **({} if all(map(all, biases)) else {"biases": biases}),
+        "parameters": parameters,
     }
 
 
+def _rows(model: Any) -> list[list[Neuron]]:
+    """The neurons of a Neuron, a Layer or an MLP, layer by layer."""
+    layers = model.layers if isinstance(model, MLP) else [model]
+    return [layer.neurons if isinstance(layer, Layer) else [layer] for layer in layers]
+
+
+def _is_own(data: Any) -> bool:
+    return isinstance(data, dict) and "names" in data
+
+
 def _to_model(data: Any) -> Neuron | Layer | MLP:
-    data = _MODEL(data, "model")
+    if _is_own(data):
+        kind = _OWN(data, "model")["type"]
+        _refuse(f"it has the parameters of {kind:.80}: make one and write load(path, into=model)")
+    given = _BIASES if isinstance(data, dict) and "biases" in data else {}
+    data = _dict(**_LAYERS, **given)(data, "model")
     kind, inputs, activations = data["type"], data["inputs"], data["activations"]
     nouts = [len(row) for row in activations]
     if not nouts or not all(nouts) or inputs[1:] != nouts[:-1] or len(inputs) != len(nouts):
         _refuse(f"layers with {inputs!r:.80} inputs and {nouts!r:.80} neurons do not follow")
-    wanted = sum((nin + 1) * nout for nin, nout in zip(inputs, nouts, strict=True))
+    biases = data.get("biases") or [[True] * nout for nout in nouts]
+    if [len(row) for row in biases] != nouts:
+        _refuse(f"there are biases of {biases!r:.80} for layers of {nouts!r:.80} neurons")
+    sizes = zip(inputs, biases, strict=True)
+    wanted = sum(nin * len(row) + sum(row) for nin, row in sizes)
     if wanted != len(data["parameters"]):
         _refuse(f"the layers have {wanted} parameters, and the file has {len(data['parameters'])}")
     unused = random.Random(0)
     model: Neuron | Layer | MLP
     if kind == "MLP":
         model = MLP(inputs[0], nouts, rng=unused)
-        rows = [layer.neurons for layer in model.layers]
     elif kind == "Layer" and len(nouts) == 1:
         model = Layer(inputs[0], nouts[0], rng=unused)
-        rows = [model.neurons]
     elif kind == "Neuron" and nouts == [1]:
         model = Neuron(inputs[0], rng=unused)
-        rows = [[model]]
     else:
         _refuse(f"type {kind!r:.80} with {len(nouts)} layer(s) is no Neuron, Layer or MLP")
-    for row, names in zip(rows, activations, strict=True):
-        for neuron, activation in zip(row, names, strict=True):
+    for row, *told in zip(_rows(model), activations, biases, strict=True):
+        for neuron, activation, bias in zip(row, *told, strict=True):
             neuron.activation = activation
+            neuron.b = neuron.b if bias else None
     model.load_state_dict(dict(zip(model.state_dict(), data["parameters"], strict=True)))
+    return model
+
+
+def _into(model: Module, data: Any) -> Module:
+    """The model with the numbers of a file; nothing is changed if they are not for it."""
+    if _is_own(data):
+        data = _OWN(data, "model")
+        names, parameters = data["names"], data["parameters"]
+        if len(set(names)) != len(names) or len(names) != len(parameters):
+            _refuse(f"it has {len(names)} name(s) for {len(parameters)} parameter(s), or one twice")
+        state = dict(zip(names, parameters, strict=True))
+    else:
+        other = _to_model(data)
+        state = other.state_dict()
+        found, wanted = [
+            [neuron.activation for neuron in chain(*_rows(m))] if type(m) in _TYPES else []
+            for m in (other, model)
+        ]
+        if wanted and state.keys() == model.state_dict().keys() and found != wanted:
+            its, those = [", ".join(dict.fromkeys(map(str, names))) for names in (found, wanted)]
+            _refuse(f"its activations are {its}, and those of the model {those}")
+    try:
+        model.load_state_dict(state)
+    except ValueError as error:
+        _refuse(f"its parameters are not those of this {type(model).__name__}: {error}")
     return model
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micrograd_like import ops
-from micrograd_like.engine import Value
+from micrograd_like.engine import Value, topological_order
 from micrograd_like.nn import MLP, Layer, Module, Neuron
 from micrograd_like.operation import OPS, Op, register
 
@@ -160,6 +160,31 @@ def test_a_network_and_its_gradient_by_hand() -> None:
     assert math.isclose(out.data, a, rel_tol=1e-14)
     for parameter, gradient in zip(model.parameters(), expected, strict=True):
         assert math.isclose(parameter.grad, gradient, rel_tol=1e-13)
+
+
+def test_without_biases() -> None:
+    model = MLP(2, [2, 1], bias=False, rng=random.Random(1))
+    same = MLP(2, [2, 1], rng=random.Random(1))
+    assert [name for name, _ in model.named_parameters() if name.endswith(".b")] == []
+    assert model.layers[0].neurons[0].b is None
+    weights = {name: w.data for name, w in same.named_parameters() if ".w." in name}
+    assert model.state_dict() == weights  # drawn in the same order
+    x = [0.4, -1.2]
+    assert model(x).data == same(x).data
+    products, layer = weights.values(), model.layers[0].neurons[0]
+    w0, w1, *_ = products
+    assert layer(x).data == max(0.0, w0 * x[0] + w1 * x[1])
+    out = Neuron(2, bias=False, activation="linear")(x)
+    assert sorted(node.op for node in topological_order(out) if node.op) == ["add", "mul", "mul"]
+    assert str(model.summary()).split()[-1] == "6"
+    assert "b" not in {name.rpartition(".")[2] for name in model.state_dict()}
+    for make in (
+        lambda b: Neuron(1, bias=b),
+        lambda b: Layer(1, 1, bias=b),
+        lambda b: MLP(1, [1], bias=b),
+    ):
+        with pytest.raises((ValueError, TypeError), match="bias"):
+            make("no")
 
 
 def test_hidden_layers_of_one_unit() -> None:

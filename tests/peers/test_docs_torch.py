@@ -14,8 +14,21 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "coming_from.md"
 X = [[0.5, -1.0], [2.0, 3.0], [0.0, 0.0]]
 
 
-def test_weights_go_to_pytorch_and_come_back() -> None:
+WITHOUT = {
+    "activation=": "bias=False, activation=",
+    ", 16)": ", 16, bias=False)",
+    "(16, 1)": "(16, 1, bias=False)",
+    '{"weight": row[:, :-1], "bias": row[:, -1]}': '{"weight": row}',
+    "torch.cat([linear.weight, linear.bias[:, None]], dim=1).flatten()": "linear.weight.flatten()",
+}
+
+
+@pytest.mark.parametrize("biases", [True, False])
+def test_weights_go_to_pytorch_and_come_back(biases: bool) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
+    for old, new in () if biases else WITHOUT.items():
+        assert old in text
+        text = text.replace(old, new)
     start, there, back = [b.text for b in docs_runner.blocks(text) if b.language == "torch"]
     names: dict[str, Any] = {}
     exec(start + there, names)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import random
 import signal
@@ -235,15 +237,127 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
 
 
 class Own(Module):
-    def __init__(self) -> None:
-        self.w = Value(1.0)
+    def __init__(self, w: float = 1.0, hidden: int = 2) -> None:
+        self.w = Value(w)
+        self.parts = {"in": MLP(1, [hidden, 1], activation=lambda z: z.tanh()), "last": Neuron(1)}
+
+
+def test_a_model_of_ones_own_comes_back_into_another_one(path: Path) -> None:
+    model, other = Own(0.1 + 0.2), Own()
+    optimizer = Adam(model.parameters())
+    save(model, path, optimizer=optimizer)
+    checkpoint = load_checkpoint(path, into=other)
+    assert checkpoint.model is other
+    assert other.state_dict() == model.state_dict()
+    assert checkpoint.optimizer == optimizer.state_dict()
+    assert load(path, other) is other
+    with pytest.raises(ModelFileError, match=r"parameters of Own: .* write load\(path, into="):
+        load(path)
+
+
+def test_a_file_of_layers_goes_into_a_model_like_it(path: Path) -> None:
+    before, other = load(path), small()
+    other.parameters()[0].data = 7.0
+    assert load(path, into=other) is other
+    assert other.state_dict() == before.state_dict()
+    own = MLP(2, [3, 1], activation=lambda z: z.tanh(), output="sigmoid")
+    with pytest.raises(ModelFileError, match="its activations are tanh, sigmoid, and those of"):
+        load(path, into=own)
+
+
+class Wider(MLP):
+    """A class of one's own, although it has nothing of its own."""
+
+
+@pytest.mark.parametrize(
+    ("saved", "into", "says"),
+    [
+        (
+            Own(),
+            lambda: Own(hidden=3),
+            "not those of this Own: .* missing parts.in.layers.0.neurons.2",
+        ),
+        (Own(hidden=3), Own, "not those of this Own: .* unknown parts.in.layers.0.neurons.2"),
+        (Own(), small, "not those of this MLP: .* missing layers.0.neurons.0.w.0"),
+        (small(), Own, "not those of this Own: the state does not fit: missing w"),
+        (MLP(2, [3, 1]), small, "its activations are relu, linear, and those of .* tanh, sigmoid"),
+        (MLP(2, [3, 1], bias=False), small, "missing layers.0.neurons.0.b"),
+        (Wider(2, [2, 1]), small, "missing layers.0.neurons.2"),
+    ],
+)
+def test_what_does_not_fit_changes_nothing(saved: Any, into: Any, says: str, path: Path) -> None:
+    save(saved, path)
+    model = into()
+    before = model.state_dict()
+    with pytest.raises(ModelFileError, match=says):
+        load(path, into=model)
+    assert model.state_dict() == before
+
+
+def test_nothing_is_changed_where_only_the_training_is_damaged(path: Path) -> None:
+    other = small()
+    other.parameters()[0].data = 7.0
+    path.write_text(adam(exp_avg=0.5)(path))
+    with pytest.raises(ModelFileError, match="exp_avg"):
+        load(path, into=other)
+    assert other.parameters()[0].data == 7.0
+
+
+@pytest.mark.parametrize("into", [MLP, 3.0, {"w": 1.0}])
+def test_into_is_a_model(into: Any, path: Path) -> None:
+    with pytest.raises(TypeError, match="into is a Module whose parameters are set"):
+        load(path, into=into)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: model.update(names=["w"]),
+        lambda model: model.update(names=["w"] * len(model["parameters"])),
+        lambda model: model.update(names=[1] * len(model["parameters"])),
+        lambda model: model.pop("type"),
+        lambda model: model["parameters"].append(float("1e400")),
+    ],
+)
+def test_a_damaged_file_of_a_model_of_ones_own(change: Any, path: Path) -> None:
+    save(Own(), path)
+    data = content(path.read_bytes())
+    change(data["model"])
+    path.write_text(json.dumps(data) if "Infinity" in json.dumps(data) else signed(data))
+    for into in (None, Own()):
+        with pytest.raises(ModelFileError):
+            load(path, into) if into else load(path)
+
+
+def test_layers_with_and_without_biases_come_back(path: Path) -> None:
+    with_biases = path.read_text()
+    model = MLP(2, [3, 2, 1], bias=False, rng=random.Random(1))
+    model.layers[1].neurons[1].b = Value(0.5)
+    for saved in (model, model.layers[0], model.layers[0].neurons[0]):
+        save(saved, path)
+        back = load(path)
+        assert back.state_dict() == saved.state_dict()
+        assert str(back.summary()) == str(saved.summary())
+    save(small(), path)
+    assert path.read_text() == with_biases
+    assert "biases" not in with_biases
+
+
+@pytest.mark.parametrize(
+    "biases", [[[True] * 3], [[True] * 3, []], [[1] * 3, [1]], [[False] * 3, [False]], True]
+)
+def test_biases_that_do_not_fit(biases: Any, path: Path) -> None:
+    path.write_text(changed(lambda data: data["model"].update(biases=biases))(path))
+    with pytest.raises(ModelFileError, match=r"bias|\d parameters"):
+        load(path)
 
 
 @pytest.mark.parametrize(
     ("model", "error", "says"),
     [
-        (Own(), TypeError, "Own"),
+        (Value(1.0), TypeError, "only a Module .* got Value"),
         (MLP, TypeError, "type"),
+        (Own(math.nan), ValueError, "w is nan"),
         (Neuron(1, activation=abs), ValueError, "built-in function abs"),
     ],
 )
