@@ -72,11 +72,12 @@ def page() -> str:
             continue
         body = ast.parse(path.read_text(encoding="utf-8")).body
         nodes = [node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
-        entries = [entry(node) for node in nodes if node.name in wanted]
+        last = {node.name: node for node in nodes}  # of an overloaded one the whole
+        entries = [entry(node) for name, node in last.items() if name in wanted]
         wanted -= {node.name for node in nodes}
         if entries:
             parts += [f"## {name.removesuffix('.__init__')}", *entries]
-    parts.append(f"## Beside them\n\n{', '.join(f'`{name}`' for name in sorted(wanted))}, `ops`")
+    parts.append(f"## Beside them\n\n{', '.join(f'`{name}`' for name in sorted(wanted))}")
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

@@ -90,11 +90,14 @@ if TYPE_CHECKING:
     )
     from micrograd_like.training import (
         Checkpoint,
+        ConfusionTable,
         History,
         ModelFileError,
+        confusion_table,
         fit,
         load,
         load_checkpoint,
+        predict,
         save,
     )
 
@@ -111,7 +114,8 @@ _HOME = {
         "optim": "SGD Adam AdamW RMSprop clip_grad_norm",
         "render": "Drawing Player draw explore",
         "stepping": "Exercise Step Stepper debug descend exercise explain forward_mode nudge",
-        "training": "Checkpoint History ModelFileError fit load load_checkpoint save",
+        "training": "Checkpoint ConfusionTable History ModelFileError confusion_table fit load"
+        " load_checkpoint predict save",
     }.items()
     for name in names.split()
 }
@@ -124,6 +128,7 @@ __all__ = [
     "AdamW",
     "AnomalyError",
     "Checkpoint",
+    "ConfusionTable",
     "Drawing",
     "Exercise",
     "GradcheckError",
@@ -146,6 +151,7 @@ __all__ = [
     "clip",
     "clip_grad_norm",
     "compile",
+    "confusion_table",
     "cross_entropy",
     "debug",
     "descend",
@@ -180,6 +186,7 @@ __all__ = [
     "mse_loss",
     "nudge",
     "ops",
+    "predict",
     "register",
     "save",
     "silu",

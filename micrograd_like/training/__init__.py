@@ -2,6 +2,7 @@
 
 from micrograd_like.training.history import History
 from micrograd_like.training.loop import fit
+from micrograd_like.training.prediction import ConfusionTable, confusion_table, predict
 from micrograd_like.training.serialization import (
     Checkpoint,
     ModelFileError,
@@ -10,4 +11,15 @@ from micrograd_like.training.serialization import (
     save,
 )
 
-__all__ = ["Checkpoint", "History", "ModelFileError", "fit", "load", "load_checkpoint", "save"]
+__all__ = [
+    "Checkpoint",
+    "ConfusionTable",
+    "History",
+    "ModelFileError",
+    "confusion_table",
+    "fit",
+    "load",
+    "load_checkpoint",
+    "predict",
+    "save",
+]

@@ -52,6 +52,7 @@ def fit(
     batch_size: int | None = None,
     shuffle: bool = True,
     validation: tuple[Any, Any] | None = None,
+    validation_split: float | None = None,
     metrics: Sequence[str | Metric] = ("accuracy",),
     compile: bool | str = "auto",
     progress: bool | None = None,
@@ -67,11 +68,12 @@ def fit(
       to a Value or a list. `X`: its rows; `y`: for each a number, or a list.
     - `loss`: of a list of outputs and one of targets, a Value to minimise.
     - `batch_size`: examples a step, None for all; `shuffle`: by `rng`.
-    - `validation`: (X, y) to measure alone. `metrics`: "accuracy", and
-      functions of outputs and targets.
+    - `validation`: (X, y) to measure alone; or `validation_split`, a share:
+      the last fifth of the rows for 0.2, held out before any shuffling.
+    - `metrics`: "accuracy", and functions of outputs and targets.
     - `compile`: True, a program; False, Values; "auto", what is faster.
     - `progress`: False, silence; True, a bar; None, a bar on a terminal.
-    - `patience`: epochs to wait for a better `validation` loss; the best wins.
+    - `patience`: epochs to wait for a better validation loss; the best wins.
     - `callbacks`: called with model and row; "stop" ends it. `history`: one
       to go on with. `allow_unused`: take parameters no path leads to.
 
@@ -108,6 +110,7 @@ class Training:
         batch_size: Any,
         shuffle: Any,
         validation: Any,
+        validation_split: Any,
         metrics: Any,
         compile: Any,
         progress: Any,
@@ -118,7 +121,7 @@ class Training:
         allow_unused: Any,
     ) -> None:
         self._clock = perf_counter()
-        self._examples, self._held_out = read_data(X, y, validation)
+        self._examples, self._held_out = read_data(X, y, validation, validation_split)
         count = len(self._examples.rows)
         self._size = whole("batch_size", count if batch_size is None else batch_size, 1)
         self._epochs = whole("epochs", epochs, 0)

@@ -81,7 +81,7 @@ def sides_of(loss: Loss, targets: list[Any]) -> Sides | None:
 
 def are_classes(targets: list[Any], count: int) -> bool:
     """True if each target means one of `count` classes."""
-    return all(_class_of(target, count) is not None for target in targets)
+    return all(class_of(target, count) is not None for target in targets)
 
 
 def _meet(loss: Loss, threshold: float, low: int, high: int) -> bool:
@@ -111,7 +111,7 @@ def _meet(loss: Loss, threshold: float, low: int, high: int) -> bool:
     return a > 0.0 and b > 0.0 and isclose(a * d, b * c, rel_tol=1e-9)
 
 
-def _class_of(target: Any, count: int) -> int | None:
+def class_of(target: Any, count: int) -> int | None:
     """The class that a target means to a model with `count` outputs, None if it means none."""
     if isinstance(target, list):
         adds_up = min(target, default=-1.0) >= 0.0 and isclose(sum(target), 1.0, rel_tol=1e-6)
@@ -146,7 +146,7 @@ class Share:
 
 def _picks_class(output: list[float], target: Any) -> bool:
     best = max(range(len(output)), key=output.__getitem__)
-    return best == _class_of(target, len(output)) and output[best] == output[best]
+    return best == class_of(target, len(output)) and output[best] == output[best]
 
 
 def _class_picked(outputs: Any, targets: Any) -> Any:

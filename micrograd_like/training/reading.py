@@ -6,6 +6,7 @@ from math import isfinite
 from numbers import Integral
 from typing import Any, NamedTuple
 
+from micrograd_like._internal.arguments import number
 from micrograd_like._internal.numbers import Rows, is_sequence, plain
 from micrograd_like.operation import real
 
@@ -33,7 +34,7 @@ def read_examples(X: Any, y: Any, name: str = "") -> Examples:
     Traceback (most recent call last):
     ValueError: X: row 1 has 1 number(s), row 0 has 2: all rows have the same length
     """
-    rows = [_row(row, f"{name}X: row {i}") for i, row in enumerate(_items(X, f"{name}X"))]
+    rows = read_rows(X, f"{name}X")
     targets = [_target(t, f"{name}y: target {i}") for i, t in enumerate(_items(y, f"{name}y"))]
     if len(rows) != len(targets):
         raise ValueError(
@@ -42,7 +43,6 @@ def read_examples(X: Any, y: Any, name: str = "") -> Examples:
         )
     if not rows:
         raise ValueError(f"{name}X and {name}y are empty: give at least one example")
-    _same_length(rows, f"{name}X: row")
     if any(isinstance(target, list) for target in targets):
         for i, target in enumerate(targets):
             if not isinstance(target, list):
@@ -54,12 +54,24 @@ def read_examples(X: Any, y: Any, name: str = "") -> Examples:
     return Examples(rows, targets)
 
 
-def read_data(X: Any, y: Any, validation: Any) -> tuple[Examples, Examples]:
-    """The examples of `X` and `y`, and those of the pair `validation`, whose rows are as long.
+def read_rows(X: Any, name: str) -> Rows:
+    """`X` as lists of floats of one length; raises as `read_examples`, but for no row at all."""
+    rows = [_row(row, f"{name}: row {i}") for i, row in enumerate(_items(X, name))]
+    _same_length(rows, f"{name}: row")
+    return rows
 
-    None is no validation. Errors are those of `read_examples`.
+
+def read_data(
+    X: Any, y: Any, validation: Any, split: float | None = None
+) -> tuple[Examples, Examples]:
+    """The examples of `X` and `y`, and those to validate with, whose rows are as long.
+
+    These are the pair `validation`, or the share `split` of the examples, the last ones; or none.
+    Errors are those of `read_examples`, and ValueError where nothing would be left on one side.
     """
     examples = read_examples(X, y)
+    if split is not None:
+        return _split(examples, validation, split)
     if validation is None:
         return examples, Examples([], [])
     if not isinstance(validation, tuple | list) or len(validation) != 2:
@@ -72,6 +84,21 @@ def read_data(X: Any, y: Any, validation: Any) -> tuple[Examples, Examples]:
             f"{len(examples.rows[0])}: give both the same"
         )
     return examples, held_out
+
+
+def _split(examples: Examples, validation: Any, split: float) -> tuple[Examples, Examples]:
+    if validation is not None:
+        raise ValueError(f"validation and validation_split={split!r:.80} are both given: give one")
+    share, (rows, targets) = number("validation_split", split), examples
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"validation_split is a share between 0 and 1, got {split!r:.80}")
+    held = round(share * len(rows))
+    if not 0 < held < len(rows):
+        raise ValueError(
+            f"validation_split={split!r:.80} of {len(rows)} example(s) is {held}: one at least is "
+            "needed on both sides"
+        )
+    return Examples(rows[:-held], targets[:-held]), Examples(rows[-held:], targets[-held:])
 
 
 def without_brackets(examples: Examples) -> Examples:

@@ -70,6 +70,38 @@ def test_an_epoch_is_the_plain_loop(batch_size: int | None, compile: bool) -> No
     assert history.stopped == "epochs"
 
 
+@both_ways
+def test_a_share_of_the_examples_is_held_out_at_the_end(compile: bool) -> None:
+    def run(X: Any, y: Any, **more: Any) -> list[float]:
+        model = Scale(0.25)
+        how = {"rng": random.Random(1), "compile": compile, "batch_size": 2, **more}
+        history = train(model, X, y, SGD([model.w], lr=0.1), 3, **how)
+        return [*numbers_in(history), model.w.data]
+
+    for share, held in ((0.2, 1), (0.5, 2), (0.6, 3), (0.9, 4)):
+        first, last = (X5[:-held], Y5[:-held]), (X5[-held:], Y5[-held:])
+        assert run(X5, Y5, validation_split=share) == run(*first, validation=last)
+
+
+@pytest.mark.parametrize(
+    ("share", "more", "error", "says"),
+    [
+        (0.0, {}, ValueError, r"a share between 0 and 1, got 0\.0"),
+        (1, {}, ValueError, "a share between 0 and 1, got 1"),
+        (math.nan, {}, ValueError, "a share between 0 and 1, got nan"),
+        ("0.2", {}, TypeError, "validation_split: expected a real number, got str"),
+        (0.05, {}, ValueError, r"=0\.05 of 5 example\(s\) is 0: one at least is needed on both"),
+        (0.95, {}, ValueError, r"=0\.95 of 5 example\(s\) is 5: one at least"),
+        (0.2, {"validation": (X5, Y5)}, ValueError, r"validation_split=0\.2 are both given"),
+    ],
+)
+def test_a_share_that_is_none(share: Any, more: Any, error: Any, says: str) -> None:
+    model = Scale(0.25)
+    with pytest.raises(error, match=says):
+        train(model, X5, Y5, SGD([model.w], lr=0.1), validation_split=share, **more)
+    assert model.w.data == 0.25
+
+
 def test_the_loss_of_one_batch_is_its_loss_to_the_bit() -> None:
     for seed in range(20):
         rng = random.Random(seed)
