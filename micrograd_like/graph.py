@@ -10,7 +10,7 @@ from math import isclose, isfinite, nan
 from typing import Any, NamedTuple, Protocol
 
 from micrograd_like._internal.text import folded, number, one_line
-from micrograd_like.engine import Value
+from micrograd_like.engine import Value, columns_of
 from micrograd_like.operation import OPS, evaluate
 
 _NAMED = (Value, list, tuple)
@@ -49,17 +49,8 @@ def nodes_of(*roots: Value) -> list[Value]:
     """
     for root in roots:
         check_root(root)
-    entered: set[Value] = set()
-    order: dict[Value, None] = {}
-    stack = list(reversed(roots))
-    while stack:
-        node = stack[-1]
-        if node in entered:  # its parents are done
-            order.setdefault(stack.pop())
-        else:
-            entered.add(node)
-            stack.extend(parent for parent in reversed(node.parents) if parent not in entered)
-    return list(order)
+    nodes: list[Value] = columns_of(roots)[0]
+    return nodes
 
 
 def check_root(root: object) -> None:

@@ -224,9 +224,11 @@ class Tape:
 
     def unsupported(self, knows: Callable[[str], bool]) -> list[str]:
         """The operations that a backend can't run, which `knows` an operation by name or not."""
-        lines = self.needed(self.results(gradient=True))
-        names = {self.names[line] for line in lines} - {""}
-        return sorted({name.partition(".")[0] for name in names if not knows(name)})
+        unknown = {name for name in self.ops if not knows(name)}
+        if unknown:  # which takes a while to find in a large tape
+            needed = self.needed(self.results(gradient=True))
+            unknown &= {self.names[line] for line in needed}
+        return sorted({name.partition(".")[0] for name in unknown})
 
     def find_anomaly(
         self,

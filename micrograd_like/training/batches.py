@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from micrograd_like._internal.extras import load
 from micrograd_like._internal.interrupts import raised_by_a_handler, uninterrupted
-from micrograd_like.engine import Value
+from micrograd_like.engine import Value, columns_of
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import anomaly_mode
 from micrograd_like.optim import Optimizer, Rule
@@ -154,15 +154,11 @@ class Trace:
     def _digest(self) -> str:
         leaves = (*self.parameters, *self.inputs)
         numbers = {leaf: number for number, leaf in enumerate(leaves)}
-        lines: list[Any] = [len(self.parameters), len(self.moved), len(leaves)]
-        for node in self.nodes:
-            if node in numbers:
-                continue
-            numbers[node] = len(numbers)
-            operands = [numbers[x] if isinstance(x, Value) else x for x in node.operands]
-            lines.append((node.op, *operands) if node.op else node.data)
-        text = repr([*lines, *(numbers[root] for root in self.roots)])
-        return sha256(text.encode()).hexdigest()
+        nodes, *columns = columns_of(self.roots)
+        given = [numbers.get(node, node.data) for node in nodes if not node.op]
+        roots = [nodes.index(root) for root in self.roots]
+        sizes = len(self.parameters), len(self.moved), len(leaves)
+        return sha256(repr([sizes, *columns, given, roots]).encode()).hexdigest()
 
 
 class AsProgram:

@@ -34,7 +34,7 @@ PARAMETER = 1.2e-6
 """A parameter in a step of an optimiser that works on Values."""
 STEP = 40e-6
 """A step of a program, beside its arithmetic."""
-COMPILED_NODE = 4e-9
+COMPILED_NODE = 5e-10
 """A node for one example in machine code, with its derivatives."""
 IMPORT, PROGRAM, LINE = 0.25, 0.1, 15e-6
 """To import the compiler, to compile any program, and what each of its nodes adds to that."""

@@ -172,8 +172,7 @@ class Training:
             moved = getattr(self._optimizer, "params", self.parameters)
             more = (self.model(row) for row in self._examples.rows[1:])
             graphs = ([x] if isinstance(x, Value) else x for x in more)
-            names = names_of_parameters(self.model, self._optimizer)
-            require_paths(chain([costs[:1]], graphs), moved, names)
+            require_paths(chain([costs[:1]], graphs), moved, self.model, self._optimizer)
         targets = self._examples.targets + self._held_out.targets
         self._measures = read_metrics(self._metrics, self._loss, numbers(output), targets)
         steps = self._epochs * -(-len(self._examples.rows) // self._size)

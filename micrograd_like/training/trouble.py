@@ -40,7 +40,7 @@ def names_of_parameters(model: Any, optimizer: Any) -> dict[Value, str]:
 
 
 def require_paths(
-    graphs: Iterable[Sequence[Value]], parameters: Sequence[Value], names: dict[Value, str]
+    graphs: Iterable[Sequence[Value]], parameters: Sequence[Value], model: Any, optimizer: Any
 ) -> None:
     """Raise ValueError for parameters that no gradient reaches from the roots of any of `graphs`.
 
@@ -52,6 +52,7 @@ def require_paths(
             missing.difference_update(topological_order(root))
         if not missing:
             return
+    names = names_of_parameters(model, optimizer)
     lost = [names[parameter] for parameter in parameters if parameter in missing]
     raise ValueError(
         f"no path leads from the loss to {listed(lost)}, so training can't change it: connect it, "
