@@ -40,8 +40,10 @@ def minimum(a: Any, b: Any) -> Any:
 def logsumexp(values: Iterable[Any]) -> Any:
     """ln(exp v₁ + … + exp vₙ) of Values or numbers, without overflow; −inf of none.
 
-    Its gradient is the softmax. A term of −inf masks itself: it adds nothing and gets nothing.
-    If all are −inf, so is the result, and the gradient is nan.
+    Its gradient is the softmax, up to what the sums on the way are rounded by: where terms are so
+    large that they swallow ln n (10¹⁵ and more), subtract the greatest first, as `softmax` does. A
+    term of −inf masks itself: it adds nothing and gets nothing. If all are −inf, so is the result,
+    and the gradient is nan.
 
     >>> logsumexp([1000.0, 1000.0])
     1000.6931471805599

@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 
 from micrograd_like._internal.numbers import unwrapped
+from micrograd_like.operation import real
 from micrograd_like.programs.rows import read_rows
 
 
@@ -24,7 +25,9 @@ def read_array(rows: Any, inputs: Sequence[str]) -> Any:
     try:
         array = numpy.asarray(rows)
         fits = array.ndim == 2 and array.shape[1] == len(inputs) and array.dtype.kind in "fiub"
-    except ValueError:  # rows of several lengths
+        if fits and array is not rows and numpy.isnan(array).any():
+            fits = False  # numpy.ma.masked in a list has become nan as well
+    except (ValueError, UserWarning):  # rows of several lengths; numpy, of what is masked
         fits = False
     if not fits:  # right after all, or about to raise an error that says where
         read = read_rows(rows, inputs)
@@ -43,4 +46,7 @@ def read_parameters(given: Any, count: int) -> Any:
             f"parameters is an array with a number for each of the {count} parameter(s), got one "
             f"of {array.dtype} and shape {array.shape}"
         )
+    if array is not given and numpy.isnan(array).any():
+        for x in given:
+            real(x)  # of what is masked in a list numpy made nan as well
     return array.astype(float, copy=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import pickle
+import warnings
 from typing import Any
 
 import numpy
@@ -52,6 +54,23 @@ def test_masked_arrays_are_refused(backend: str) -> None:
     with pytest.raises(TypeError, match="masked array"):
         program([[1.0, 2.0]], parameters=masked[0])
     assert w.grad == 0.0
+
+
+@every_backend
+def test_a_masked_number_in_a_list_is_refused(backend: str) -> None:
+    program, _, _ = made(backend)
+    gone = numpy.ma.masked
+    for rows in ([[1.0, gone]], [[gone, 2.0], [1.0, 2.0]], ((1.0, 2.0), (1.0, gone))):
+        for call in (program, program.value_and_grad, program.backward):
+            with pytest.raises(TypeError, match=r"row \d: expected a real number.* masked"):
+                call(rows)
+            with warnings.catch_warnings(action="ignore"):
+                with pytest.raises(TypeError, match=r"row \d: expected a real number.* masked"):
+                    call(rows)
+    with warnings.catch_warnings(action="ignore"):
+        with pytest.raises(TypeError, match=r"expected a real number.* masked"):
+            program([[1.0, 2.0]], parameters=[gone, 1.0])
+    assert math.isnan(program([[1.0, math.nan]])[0])
 
 
 @every_backend
