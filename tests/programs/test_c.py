@@ -7,9 +7,8 @@ import itertools
 import math
 import random
 import re
-import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,35 +19,10 @@ from micrograd_like.operation import OPS
 from micrograd_like.programs.c import HELPERS, Functions
 from tests.support.programs import SPECIAL, TABLE, U, compiled, expected
 from tests.support.random_graphs import Recipe, random_recipe
+from tests.support.sources import COMPILER, SHARED, built, called, library_of, needs_compiler
 
-COMPILER = shutil.which("cc")
-needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler, cc")
 POINTS = (*SPECIAL, 3.0, 0.1, -0.3, 1e-8, 20.0, -20.0, 37.5, 710.0, 1e300, math.pi, -1e-320)
-STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-O1")
-SHARED = ("-shared", "-fPIC", "-Wno-unused-function")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "microcontroller.md"
-
-
-def built(source: str, folder: Path, *flags: str) -> Path:
-    file, product = folder / "program.c", folder / "program"
-    file.write_text(source, encoding="utf-8")
-    command = [str(COMPILER), *STRICT, *flags, str(file), "-o", str(product), "-lm"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    return product
-
-
-def array(numbers: Sequence[float]) -> Any:
-    return (ctypes.c_double * max(1, len(numbers)))(*numbers)
-
-
-def called(library: Any, function: str, parameters: Any, rows: Any, results: int) -> Any:
-    """The number that the function returns, and the `results` numbers that it writes."""
-    call, out = getattr(library, function), array([0.0] * results)
-    call.restype = ctypes.c_double if function.startswith("value_and_grad") else None
-    flat = array([x for row in rows for x in row])
-    returned = call(array(parameters), ctypes.c_size_t(len(rows)), flat, out)
-    return returned, list(out)[:results]
 
 
 def near(found: float, want: float, scale: float = 0.0) -> bool:
@@ -86,25 +60,18 @@ def test_every_row_of_the_table(tmp_path: Path) -> None:
 
 @needs_compiler
 def test_random_graphs(tmp_path: Path) -> None:
-    """All in one file, since a compiler takes its time to start."""
     rng = random.Random(15)
-    cases, sources = [], ["#include <math.h>\n#include <stddef.h>"]
-    helpers: dict[str, None] = {}
-    for number in range(60):
+    cases, sources = [], []
+    for _ in range(60):
         recipe = random_recipe(rng)
 
         def build(params: list[Value], row: list[Value], recipe: Recipe = recipe) -> list[Value]:
             return [recipe.grow([*row, *params])[-1]]
 
         parameters, rows = list(recipe.leaves[1:]), [[recipe.leaves[0]], [0.7]]
-        source = compiled(build, parameters, 1, "c").source
-        pieces = re.split(r"\n\n(?=static |void |double )", source.rstrip())[1:]
-        helpers |= dict.fromkeys(piece for piece in pieces if piece.startswith("static"))
-        own = [piece for piece in pieces if not piece.startswith("static")]
-        sources += [re.sub(r"(values|value_and_grad)\(", rf"\1_{number}(", x) for x in own]
+        sources.append(compiled(build, parameters, 1, "c").source)
         cases.append((recipe, parameters, rows, expected(build, parameters, rows)))
-    text = "\n\n".join([sources[0], *helpers, *sources[1:]])
-    library = ctypes.CDLL(str(built(text, tmp_path, *SHARED)))
+    library = library_of(sources, tmp_path)
     for number, (recipe, parameters, rows, want) in enumerate(cases):
         _, values = called(library, f"values_{number}", parameters, rows, len(rows))
         name = f"value_and_grad_{number}"

@@ -64,12 +64,16 @@ def test_a_masked_number_in_a_list_is_refused(backend: str) -> None:
         for call in (program, program.value_and_grad, program.backward):
             with pytest.raises(TypeError, match=r"row \d: expected a real number.* masked"):
                 call(rows)
-            with warnings.catch_warnings(action="ignore"):
-                with pytest.raises(TypeError, match=r"row \d: expected a real number.* masked"):
-                    call(rows)
-    with warnings.catch_warnings(action="ignore"):
-        with pytest.raises(TypeError, match=r"expected a real number.* masked"):
-            program([[1.0, 2.0]], parameters=[gone, 1.0])
+            with (
+                warnings.catch_warnings(action="ignore"),
+                pytest.raises(TypeError, match=r"row \d: expected a real number.* masked"),
+            ):
+                call(rows)
+    with (
+        warnings.catch_warnings(action="ignore"),
+        pytest.raises(TypeError, match=r"expected a real number.* masked"),
+    ):
+        program([[1.0, 2.0]], parameters=[gone, 1.0])
     assert math.isnan(program([[1.0, math.nan]])[0])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from micrograd_like import Value, compile, maximum, minimum
 from micrograd_like.calculus import grad
 from micrograd_like.operation import Op, evaluate
 from tests.support.programs import SPECIAL, TABLE, every_backend
+from tests.support.sources import called, gradients_of, library_of, needs_compiler, needs_node
 
 # Points where a branch is not taken, or a limit is known; with the derivative.
 CASES: dict[str, tuple[Callable[[Any], Any], float, float]] = {
@@ -81,6 +83,46 @@ def test_second_derivatives(op: Op, backend: str) -> None:
             assert list(gradient) == [0.0] * len(leaves), point
         for leaf in leaves:
             leaf.data = 0.5
+
+
+def steep_programs(backend: str) -> list[tuple[Op, str, tuple[float, ...]]]:
+    """A row of the table times 0, and its derivatives times 0: the source, at each steep point."""
+    found = []
+    for op in filter(steep, TABLE):
+        leaves, z = [Value(0.5) for _ in op.partials], Value(0.0)
+        graphs = [op(*leaves)]
+        for place in range(len(leaves)):
+
+            def slope(x: Any, op: Op = op, place: int = place, leaves: Any = leaves) -> Any:
+                return op(*[x if i == place else leaf for i, leaf in enumerate(leaves)])
+
+            graphs.append(grad(slope)(leaves[place]))
+        for graph in graphs:
+            source = compile(z * graph, [z], params=leaves, backend=backend).source
+            found += [(op, source, point) for point in steep(op)]
+    return found
+
+
+ZEROS = ((0.0,), (-0.0,))
+
+
+@needs_compiler
+def test_both_orders_in_c(tmp_path: Path) -> None:
+    programs = steep_programs("c")
+    sources = list(dict.fromkeys(source for _, source, _ in programs))
+    library = library_of(sources, tmp_path)
+    for op, source, point in programs:
+        name = f"value_and_grad_{sources.index(source)}"
+        _, gradient = called(library, name, point, ZEROS, len(point))
+        assert gradient == [0.0] * len(point), (op.name, point)
+
+
+@needs_node
+def test_both_orders_in_javascript(tmp_path: Path) -> None:
+    programs = steep_programs("javascript")
+    gradients = gradients_of([(source, point, ZEROS) for _, source, point in programs], tmp_path)
+    for (op, _, point), gradient in zip(programs, gradients, strict=True):
+        assert gradient == [0.0] * len(point), (op.name, point)
 
 
 @every_backend
