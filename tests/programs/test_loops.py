@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from micrograd_like import Value, compile, logsumexp, softmax
 from micrograd_like.programs.llvm import kernels, machine
+from micrograd_like.programs.loops import plan
 from micrograd_like.programs.loops.fusing import Map, fuse
 from micrograd_like.programs.loops.order import Kinds
 from tests.support.programs import Build, assert_near, compiled, random_rows
@@ -275,6 +277,26 @@ def test_a_weight_that_meets_a_parameter_first_is_one_of_a_matrix_still() -> Non
     assert "sums over rows of products, 6 × 6, each of 3 uses" in program.plan
     for count in (1, 21):
         assert_near(program, build, parameters, random_rows(count, 4, rng))
+
+
+def test_classes_of_one_size_keep_to_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(p: list[Value], x: list[Value]) -> list[Value]:
+        a = x
+        for i in range(4):
+            a = [h.relu() for h in layer(p[72 * i :], a, 8)]
+        return [dot(a, p[-8:]).tanh()]
+
+    def straight() -> int:
+        text = compiled(build, parameters, 8, "llvm").plan
+        return sum(int(x) for x in re.findall("straight-line code, operations: (.*)", text))
+
+    rng = random.Random(9)
+    parameters = [rng.uniform(-0.6, 0.6) for _ in range(4 * 72 + 8)]
+    assert (
+        straight() > 40
+    )  # with classes of eight, four each of relu and of the way back through it
+    monkeypatch.setattr(plan, "BUDGET", 20)
+    assert straight() <= 20
 
 
 @pytest.mark.parametrize("number", [-1, 3, 2**62, -(2**63)])

@@ -7,6 +7,7 @@ a network, say, or a graph without regularity. The sums come as soon as their fa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
@@ -22,7 +23,9 @@ SMALL = 40
 """Operations of a class that may be straight-line code."""
 
 BUDGET = 1500
-"""Operations of straight-line code, unless the graph is irregular: it takes long to compile."""
+"""Operations of straight-line code, unless the graph is irregular: it takes long to compile.
+
+Classes of one size are all in it or none; those of the least size always are."""
 
 IRREGULAR = 16
 """Members of a class below which, on average, a graph is irregular; then `SMALL` is `LARGE`."""
@@ -153,10 +156,11 @@ class Plan:
     def _units(self, classes: Sequence[list[int]]) -> list[Unit]:
         costs = [sum([cost(self.nodes[x]) for x in members]) for members in classes]
         limit = total = 0
-        for size in sorted(costs):
-            if size > SMALL or total + size > BUDGET:
+        for size, count in sorted(Counter(costs).items()):
+            total += size * count
+            if size > SMALL or (limit and total > BUDGET):
                 break
-            total, limit = total + size, size
+            limit = size
         count = len(self.nodes)
         self.irregular = count > 2000 and count < IRREGULAR * len(classes)
         if self.irregular:
@@ -187,34 +191,44 @@ class Plan:
 
     def _add_sums(self, pairs: Iterable[tuple[int, Factors]]) -> None:
         """Put the sums behind the units that make their factors."""
-        made = {x: place for place, unit in enumerate(self.units) for x in results(unit)}
+        made = {x: count for count, unit in enumerate(self.units, 1) for x in results(unit)}
+
+        def ready(numbers: Iterable[int]) -> int:
+            """The number of units that have run when these numbers are there."""
+            return max([made.get(x, 0) for x in numbers])
+
         matrices, terms = group(pairs)
-        after: dict[int, list[Unit]] = {}
+        behind: dict[int, list[Unit]] = {}  # by how many units come before
         for matrix in matrices:
             factors = {*matrix.lefts.ravel().tolist(), *matrix.rights.ravel().tolist()}
-            after.setdefault(max([made.get(x, -1) for x in factors]), []).append(matrix)
+            behind.setdefault(ready(factors), []).append(matrix)
         windows: dict[int, list[Term]] = {}
         for term in terms:
-            ready = max(made.get(term.left, -1), made.get(term.right, -1))
-            unit = self.units[ready] if ready >= 0 else None
+            count = ready((term.left, term.right))
+            unit = self.units[count - 1] if count else None
             if isinstance(unit, Straight):
-                unit.terms.append(term)
-                if term.place not in self.totals:
-                    self.totals[term.place] = len(self.varies) - 1
-                    self.varies.insert(-1, True)
+                self._add_up(unit, term)
             else:
-                end = ready // WINDOW * WINDOW + WINDOW - 1
-                windows.setdefault(min(end, len(self.units) - 1), []).append(term)
-        for place, some in windows.items():
-            after.setdefault(place, []).append(Terms(some))
-        every = after.pop(-1, [])
-        for place, unit in enumerate(self.units):
-            every += [unit, *after.pop(place, [])]
-        self.units = every
-        if self.totals:
-            totals = self.totals.items()
-            matrices, terms = group((place, ((total,), (ONES,))) for place, total in totals)
-            self.units += [*matrices, *([Terms(terms)] if terms else [])]
+                end = min(-(-count // WINDOW) * WINDOW, len(self.units))
+                windows.setdefault(end, []).append(term)
+        for count, some in windows.items():
+            behind.setdefault(count, []).append(Terms(some))
+        every = behind.get(0, [])
+        for count, unit in enumerate(self.units, 1):
+            every += [unit, *behind.get(count, [])]
+        self.units = every + self._sums_of_totals()
+
+    def _add_up(self, unit: Straight, term: Term) -> None:
+        """Let straight-line code add a term to the total of its sum."""
+        unit.terms.append(term)
+        if term.place not in self.totals:
+            self.totals[term.place] = len(self.varies) - 1
+            self.varies.insert(-1, True)
+
+    def _sums_of_totals(self) -> list[Unit]:
+        totals = self.totals.items()
+        matrices, terms = group((place, ((total,), (ONES,))) for place, total in totals)
+        return [*matrices, *([Terms(terms)] if terms else [])]
 
 
 def _loop(nodes: list[Node]) -> Unit:
