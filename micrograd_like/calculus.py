@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from micrograd_like import ops
 from micrograd_like._internal.arguments import number
 from micrograd_like._internal.cuts import cut, read_partial
-from micrograd_like.engine import Value, topological_order
+from micrograd_like.engine import Value, exchange_operands, topological_order
 from micrograd_like.operation import NUMBER, OPS, real
 
 
@@ -65,10 +65,11 @@ def grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[...
             opened.append(_opened(xs[place]))
             arguments[place] = opened[-1].argument()
         result = _checked(f, f(*arguments, **keywords))
-        found = iter(_gradients(result, [x for variables in opened for x in variables.all]))
-        gradients = tuple(
-            [variables.shaped([*islice(found, len(variables.all))]) for variables in opened]
-        )
+        variables = [x for shape in opened for x in shape.all]
+        found = _gradients(result, variables, set())
+        _close(found, variables)
+        each = iter(found)
+        gradients = tuple([shape.shaped([*islice(each, len(shape.all))]) for shape in opened])
         return gradients if several else gradients[0]
 
     return derivative
@@ -91,7 +92,9 @@ def value_and_grad(f: Callable[[list[Value]], Any], xs: Iterable[Any] | None = N
     def both(xs: Iterable[Any]) -> tuple[Value, list[Value]]:
         variables = _variables(xs)
         value = _checked(f, f(list(variables)), bool(variables))
-        return value, _gradients(value, variables)
+        gradients = _gradients(value, variables, {value})
+        _close([value, *gradients], variables)
+        return value, gradients
 
     return both if xs is None else both(xs)
 
@@ -111,8 +114,9 @@ def hessian(f: Callable[[list[Value]], Any], xs: Iterable[Any] | None = None) ->
     def matrix(xs: Iterable[Any]) -> list[list[Value]]:
         variables = _variables(xs)
         value = _checked(f, f(list(variables)), bool(variables))
-        slopes = _gradients(value, variables)
-        rows = [_gradients(slope, variables[: i + 1]) for i, slope in enumerate(slopes)]
+        slopes, held = _gradients(value, variables, set()), set[Value]()
+        rows = [_gradients(slope, variables[: i + 1], held) for i, slope in enumerate(slopes)]
+        _close([x for row in rows for x in row], variables)
         indices = range(len(rows))
         return [[rows[max(i, j)][min(i, j)] for j in indices] for i in indices]
 
@@ -133,8 +137,10 @@ def jacobian(f: Callable[[list[Value]], Any], xs: Iterable[Any] | None = None) -
 
     def matrix(xs: Iterable[Any]) -> list[list[Value]]:
         variables = _variables(xs)
-        outputs = _outputs(f, f(list(variables)))
-        return [_gradients(output, variables) for output in outputs.all]
+        outputs, held = _outputs(f, f(list(variables))), set[Value]()
+        rows = [_gradients(output, variables, held) for output in outputs.all]
+        _close([x for row in rows for x in row], variables)
+        return rows
 
     return matrix if xs is None else matrix(xs)
 
@@ -159,6 +165,7 @@ def jvp(f: Callable[..., Any]) -> Callable[[Any, Any], Any]:
         directions = variables.like("tangent", tangent)
         outputs = _outputs(f, f(variables.argument()))
         slopes = _along(outputs.all, dict(zip(variables.all, directions, strict=True)))
+        _close([*outputs.all, *slopes], variables.all)
         return outputs.shaped(outputs.all), outputs.shaped(slopes)
 
     return along
@@ -185,7 +192,7 @@ def vjp(f: Callable[..., Any]) -> Callable[[Any], Any]:
             total = Value(0.0)
             for output, w in zip(outputs.all, outputs.like("weight", weight), strict=True):
                 total = total + output * w
-            return variables.shaped(_gradients(total, variables.all))
+            return variables.shaped(_gradients(total, variables.all, {*outputs.all}))
 
         return outputs.shaped(outputs.all), pull
 
@@ -208,8 +215,10 @@ def hvp(f: Callable[[list[Value]], Any], xs: Any = None, vector: Any = None) -> 
         opened = _Shape(_variables(xs), listed=True)
         directions = opened.like("vector", vector)
         value = _checked(f, f(opened.argument()), bool(opened.all))
-        slopes = _gradients(value, opened.all)
-        return _along(slopes, dict(zip(opened.all, directions, strict=True)))
+        slopes = _gradients(value, opened.all, set())
+        found = _along(slopes, dict(zip(opened.all, directions, strict=True)))
+        _close(found, opened.all)
+        return found
 
     return product if xs is None else product(xs, vector)
 
@@ -357,8 +366,25 @@ def _rounding(root: Value) -> float:
     return off if math.isfinite(off) else 0.0
 
 
-def _gradients(root: Value, variables: Sequence[Value]) -> list[Value]:
-    """∂root/∂variable for each one: `backward`, with Values in the place of its floats."""
+def _close(results: Sequence[Value], variables: Sequence[Value]) -> None:
+    """Let the graph of `results` be made of what the variables were made of, not of themselves.
+
+    While it was built they told the argument from other uses of the same Value.
+    """
+    parts = [(v, x) for v in variables for x in v.operands[:1] if v not in results]
+    own = {v: x for v, x in parts if isinstance(x, Value)}
+    if own:
+        total = Value(0.0)
+        for result in results:
+            total = total + result
+        exchange_operands(topological_order(total, stop=variables), own)
+
+
+def _gradients(root: Value, variables: Sequence[Value], held: set[Value]) -> list[Value]:
+    """∂root/∂variable for each one: `backward`, with Values in the place of its floats.
+
+    They are nodes of their own, and none of those that are `held`; they are added to these.
+    """
     depends = set(variables)
     path = []
     # The operands of the variables may be the history of a training run: they are left out.
@@ -374,8 +400,8 @@ def _gradients(root: Value, variables: Sequence[Value]) -> list[Value]:
                 if contribution is not None:
                     before = upstream.get(operand)
                     upstream[operand] = contribution if before is None else before + contribution
-    held = {x for node in path for x in (node, *node.parents)}
-    return _alone([upstream.get(variable, 0.0) for variable in variables], held)
+    given = {x for node in path for x in node.parents}.difference(path)
+    return _alone([upstream.get(variable, 0.0) for variable in variables], held, given)
 
 
 def _along(roots: Sequence[Value], tangents: Mapping[Value, Any]) -> list[Value]:
@@ -390,16 +416,20 @@ def _along(roots: Sequence[Value], tangents: Mapping[Value, Any]) -> list[Value]
                 if contribution is not None:
                     before = moved.get(node)
                     moved[node] = contribution if before is None else before + contribution
-    return _alone([moved.get(root, 0.0) for root in roots], {*seen, *moved.values()})
+    given = {*tangents, *tangents.values(), *(node for node in seen if node not in moved)}
+    return _alone([moved.get(root, 0.0) for root in roots], {*roots}, given)
 
 
-def _alone(results: Iterable[Value | float], held: set[Any]) -> list[Value]:
-    """The results as nodes that nothing else holds."""
+def _alone(
+    results: Iterable[Value | float], held: set[Value], given: Container[Any]
+) -> list[Value]:
+    """The results as nodes that are neither `held` nor `given`; from then on they are held."""
     values = []
     for result in results:
-        if not isinstance(result, Value) or result in held or result.data == 0.0:
-            # −0.0 turns into 0.0, as in `backward`.
-            result = result + 0.0 if isinstance(result, Value) else Value(result + 0.0)
+        if not isinstance(result, Value):
+            result = Value(result + 0.0)
+        elif result in held or result in given or str(result.data) == "-0.0":
+            result = result + 0.0  # which also turns −0.0 into 0.0, as in `backward`
         held.add(result)
         values.append(result)
     return values

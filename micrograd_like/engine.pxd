@@ -35,6 +35,9 @@ cpdef object add_gradients(tuple values, const double[::1] slopes)
 cpdef object columns_of(object roots)
 
 @cython.locals(node=Value)
+cpdef object exchange_operands(object nodes, dict[Value, Value] exchanged)
+
+@cython.locals(node=Value)
 cdef int _start_at_zero(list[Value] order, dict[Value, double] earlier) except -1
 
 @cython.locals(node=Value, operand=Value)

@@ -349,6 +349,18 @@ def columns_of(roots: Iterable[Value]) -> Any:
     return nodes, names, first, second
 
 
+# Derivatives of functions take the places of the function's own variables out of a finished graph.
+
+
+def exchange_operands(nodes: Iterable[Value], exchanged: dict[Value, Value]) -> None:
+    """Let nodes have other operands in the place of some, which are of the same numbers."""
+    for node in nodes:
+        if isinstance(node._a, Value):
+            node._a = exchanged.get(node._a, node._a)
+        if isinstance(node._b, Value):
+            node._b = exchanged.get(node._b, node._b)
+
+
 # The stepper repeats the forward pass node by node, and takes it back, with these two.
 
 

@@ -332,7 +332,7 @@ class Neuron(Module):
         with_bias = switch("bias", bias)
         start, source = _choose("init", init, _INITS), generator(rng)
         self.w = [Value(start(nin, nout, source)) for _ in range(nin)]
-        self.b = Value(0.0) if with_bias else None
+        self.b: Value = Value(0.0) if with_bias else None  # type: ignore[assignment]
         self.activation = activation if nonlin else "linear"
 
     @property

@@ -104,7 +104,7 @@ def confusion_table(model: Any, X: Any, y: Any, *, loss: Loss | None = None) -> 
     if isinstance(outputs[0], list):
         classes = list(range(len(outputs[0])))
         answers = [max(classes, key=output.__getitem__) for output in outputs]
-        given = [class_of(target, len(classes)) for target in examples.targets]
+        given: list[Any] = [class_of(target, len(classes)) for target in examples.targets]
     else:
         given = without_brackets(examples).targets
         if loss is None:

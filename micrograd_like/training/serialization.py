@@ -383,7 +383,8 @@ def _to_model(data: Any) -> Neuron | Layer | MLP:
     for row, *told in zip(_rows(model), activations, biases, strict=True):
         for neuron, activation, bias in zip(row, *told, strict=True):
             neuron.activation = activation
-            neuron.b = neuron.b if bias else None
+            if not bias:
+                neuron.b = None
     model.load_state_dict(dict(zip(model.state_dict(), data["parameters"], strict=True)))
     return model
 

@@ -166,7 +166,7 @@ def test_without_biases() -> None:
     model = MLP(2, [2, 1], bias=False, rng=random.Random(1))
     same = MLP(2, [2, 1], rng=random.Random(1))
     assert [name for name, _ in model.named_parameters() if name.endswith(".b")] == []
-    assert model.layers[0].neurons[0].b is None
+    assert vars(model.layers[0].neurons[0])["b"] is None
     weights = {name: w.data for name, w in same.named_parameters() if ".w." in name}
     assert model.state_dict() == weights  # drawn in the same order
     x = [0.4, -1.2]
