@@ -282,7 +282,8 @@ def _variable(x: Any) -> Value:
 def _variables(xs: Iterable[Any]) -> list[Value]:
     if not isinstance(xs, Iterable):
         raise TypeError(
-            f"expected a list of numbers or Values, got {type(xs).__name__}: {xs!r:.80}"
+            f"expected a list of numbers or Values, got {type(xs).__name__}: {xs!r:.80}; the "
+            "function takes that list, as in hessian(lambda v: v[0] ** 2 * v[1])([3.0, 5.0])"
         )
     return [_variable(x) for x in xs]
 

@@ -59,7 +59,10 @@ class Value(Operators):
 
     @property
     def grad(self) -> float:
-        """The derivative of a root by this value, as `backward` of that root left it."""
+        """The derivative of a root by this value, as `backward` of that root left it.
+
+        A leaf's adds up over passes: `v.grad = 0` sets it back, as zero_grad does for a model.
+        """
         return self._grad
 
     @grad.setter

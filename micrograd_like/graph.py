@@ -69,6 +69,16 @@ def edges_of(nodes: Iterable[Value]) -> list[Edge]:
     return [Edge(x, node, i) for node in nodes for i, x in enumerate(node.operands)]
 
 
+def require_root(call: str, root: Value | None) -> Value:
+    """The root, or TypeError that says to give it: a value alone has no gradient."""
+    if root is None:
+        raise TypeError(
+            f"{call} needs the root too, the result whose gradient is meant: write {call}(a, L), "
+            "with L.backward() somewhere before"
+        )
+    return root
+
+
 def given_names(names: Mapping[str, object] | None, depth: int = 2) -> Mapping[str, object]:
     """`names`, or where that is None the variables of whoever called the function that asks."""
     if names is not None:

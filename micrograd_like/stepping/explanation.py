@@ -21,7 +21,15 @@ from micrograd_like._internal.text import (
     width_of,
 )
 from micrograd_like.engine import Value, topological_order
-from micrograd_like.graph import Model, changes_of, distinct_names, given_names, nodes_of, same
+from micrograd_like.graph import (
+    Model,
+    changes_of,
+    distinct_names,
+    given_names,
+    nodes_of,
+    require_root,
+    same,
+)
 from micrograd_like.operation import OPS, Op
 from micrograd_like.stepping.formulas import Symbol, jump, latex_name
 from micrograd_like.stepping.steps import (
@@ -48,7 +56,7 @@ _FLAT = 1e-6  # a local derivative below it in size is worth a word
 
 def explain(
     value: Value,
-    root: Value,
+    root: Value | None = None,
     *,
     names: Mapping[str, object] | None = None,
     model: Model | None = None,
@@ -76,6 +84,7 @@ def explain(
       via d   d = a + c   ∂d/∂a = 1          d.grad = 1.0   contributes  1.0
       via c   c = a·b     ∂c/∂a = b = −3.0   c.grad = 1.0   contributes −3.0
     """
+    root = require_root("explain", root)
     called = distinct_names(nodes_of(root), given_names(names), model)
     return Explainer(root, called).text(value, paths)
 

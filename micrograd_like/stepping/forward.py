@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from micrograd_like._internal.text import Text, folded, number
 from micrograd_like.engine import Value, contribution, topological_order
-from micrograd_like.graph import Model, distinct_names, given_names, nodes_of
+from micrograd_like.graph import Model, distinct_names, given_names, nodes_of, require_root
 from micrograd_like.stepping.steps import operation_of, positions_of, slope_cells, table
 
 
@@ -22,7 +22,7 @@ class _Summed(NamedTuple):
 
 def forward_mode(
     value: Value,
-    root: Value,
+    root: Value | None = None,
     *,
     names: Mapping[str, object] | None = None,
     model: Model | None = None,
@@ -44,6 +44,7 @@ def forward_mode(
     ∂v1/∂a = −2.0, by a pass for a alone; a backward pass gives the derivatives of
       v1 by every leaf
     """
+    root = require_root("forward_mode", root)
     called = distinct_names(nodes_of(root), given_names(names), model)
     order = topological_order(root)
     if value not in order:

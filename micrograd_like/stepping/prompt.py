@@ -16,6 +16,7 @@ from micrograd_like._internal.text import aligned, encodable, number, quoted
 from micrograd_like.engine import Value
 from micrograd_like.graph import Model, given_names
 from micrograd_like.operation import AnomalyError
+from micrograd_like.stepping.forward import forward_mode
 from micrograd_like.stepping.questions import descended, nudged
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
 from micrograd_like.stepping.steps import Step, forward_step, table
@@ -39,6 +40,7 @@ _VERBS = {
     "set": ("s", "LEAF NUMBER", "give a leaf another number; the rest follows"),
     "restore": ("", "", "put back what an earlier pass had left"),
     "nudge": ("", "LEAF [BY]", "move a leaf: what the root does, and the gradient"),
+    "tangent": ("", "LEAF", "forward mode: derivatives by LEAF, on the way up"),
     "descend": ("", "[RATE]", "a step of gradient descent, at a rate of 0.1"),
     "predict": ("", "[on|off]", "be asked for each contribution before it is shown"),
     "help": ("h", "", "this list"),
@@ -241,6 +243,12 @@ class Prompt(Cmd):
         stepper = self.stepper
         forward = ForwardStepper(stepper.root, names=stepper.variables, model=stepper.model)
         self._say(*nudged(forward, name, _real(by, "nudge a 0.001")).split("\n"))
+
+    def do_tangent(self, name: str) -> None:
+        stepper = self.stepper
+        value = stepper.find(name.strip())
+        said = forward_mode(value, stepper.root, names=stepper.variables, model=stepper.model)
+        self._say(*said.split("\n"))
 
     def do_descend(self, rate: str) -> None:
         said = descended(self.stepper, None, _real(rate.strip() or "0.1", "descend 0.1"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from micrograd_like._internal.text import Text, aligned, folded, html_table, number, on_screen
 from micrograd_like.engine import Value
-from micrograd_like.graph import Model, given_names
+from micrograd_like.graph import Model, given_names, require_root
 from micrograd_like.operation import real
 from micrograd_like.stepping.explanation import Explainer
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
@@ -17,7 +17,7 @@ from micrograd_like.stepping.steps import forward_step, table
 
 def nudge(
     leaf: Value,
-    root: Value,
+    root: Value | None = None,
     by: float = 0.001,
     *,
     names: Mapping[str, object] | None = None,
@@ -36,6 +36,7 @@ def nudge(
     ΔL/Δa              −12.0030
     the gradient says  −12.0
     """
+    root = require_root("nudge", root)
     return nudged(ForwardStepper(root, names=given_names(names), model=model), leaf, by)
 
 

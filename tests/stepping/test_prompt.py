@@ -105,6 +105,16 @@ def test_nudge() -> None:
     assert talk("nudge b −0.5").startswith("b −3.0 → −3.5 (−0.5)\n")
 
 
+def test_forward_mode_beside_the_pass() -> None:
+    said = talk("n", "tangent a", "w")
+    assert "a.tangent = 1.0\n" in said
+    assert "v3.tangent +=" in said
+    assert "∂v3/∂a = 0.8399, by a pass for a alone" in said
+    assert said.endswith(talk("n", "w").splitlines(keepends=True)[-1])  # the pass stands still
+    # After another number has been set, the tangent is that of the graph as it is now.
+    assert "∂v3/∂a = 2.0, by a pass for a alone" in talk("set a 1.5", "tangent a")
+
+
 def test_descend() -> None:
     said = talk("n", "descend", "p a b", "w")
     assert "parameter  gradient  0.1·gradient  before  after\n" in said
@@ -173,6 +183,8 @@ def test_quit_stops_reading(verb: str) -> None:
         ("n two", "COUNT is a whole number above 0, got 'two'"),
         ("predict maybe", "predict takes on or off, got 'maybe'"),
         ("nudge", "no node is called ''"),
+        ("tangent", "no node is called ''"),
+        ("tangent x", "no node is called 'x'"),
         ("nudge a x", "'x' is not a number: write one, as in nudge a 0.001"),
         ("nudge a 0", "by=0.0 does not move a = 1.0"),
         ("nudge v1 1", "v1 = 2·a is computed: only a leaf can be nudged"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,8 @@ from micrograd_like import (
     Value,
     descend,
     exercise,
+    explain,
+    forward_mode,
     mse_loss,
     nudge,
 )
@@ -122,6 +125,14 @@ def test_a_descent_step_is_the_step_of_the_optimizer(
                 assert float(row.split()[2]) == pytest.approx(rate * float(row.split()[1]), 1e-3)
         assert told.startswith("loss ")
         assert optimizer.steps == step + 1
+
+
+@pytest.mark.parametrize("call", [explain, nudge, forward_mode])
+def test_a_value_alone_is_asked_about_no_root(call: Any) -> None:
+    with pytest.raises(
+        TypeError, match=rf"{call.__name__} needs the root too, .* write {call.__name__}\(a, L\)"
+    ):
+        call(Value(1.0))
 
 
 def test_a_descent_step_without_an_optimizer() -> None:
