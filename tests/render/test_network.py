@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
-import re
-from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,18 +23,13 @@ from micrograd_like import (
 from micrograd_like.operation import OPS
 from micrograd_like.optim import Optimizer
 from micrograd_like.render import network
+from tests.support.pages import network_data
 
 X, Y = [[0.0, 1.0], [1.0, 0.5]], [0, 1]
 
 
 def model(*sizes: int, **choices: Any) -> MLP:
     return MLP(2, [*sizes, 1], rng=random.Random(1), **choices)
-
-
-def data_of(page: str) -> dict[str, Any]:
-    [text] = re.findall(r'id="packed">(.*?)</script>', page, re.DOTALL)
-    found: dict[str, Any] = json.loads(gzip.decompress(b64decode(text)))["network"]
-    return found
 
 
 class Decides(Module):
@@ -157,7 +148,7 @@ def leaky(x: Any) -> Any:
     ("activation", "does"), [("relu", "relu"), ("tanh", "tanh"), (leaky, "maximum")]
 )
 def test_layers_neurons_and_wires(activation: Any, does: str) -> None:
-    data = data_of(explore(model(3, 2, activation=activation), X, Y, loss=mse_loss).html)
+    data = network_data(explore(model(3, 2, activation=activation), X, Y, loss=mse_loss).html)
     layers = data["layers"]
     assert [layer["name"] for layer in layers] == ["layers.0", "layers.1", "layers.2"]
     assert [layer["does"] for layer in layers] == [does, does, "linear"]
@@ -185,5 +176,5 @@ def test_layers_neurons_and_wires(activation: Any, does: str) -> None:
 def test_optimisers_to_choose_from(optimizer: Any, names: list[str]) -> None:
     net = model(2)
     given = optimizer and optimizer(net.parameters())
-    data = data_of(explore(net, X, Y, loss=mse_loss, optimizer=given).html)
+    data = network_data(explore(net, X, Y, loss=mse_loss, optimizer=given).html)
     assert [rule["name"] for rule in data["rules"]] == names
