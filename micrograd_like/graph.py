@@ -6,12 +6,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
-from math import isclose, isfinite, nan
+from math import inf, isclose, isfinite, nan
 from typing import Any, NamedTuple, Protocol
 
 from micrograd_like._internal.text import folded, number, one_line
 from micrograd_like.engine import Value, columns_of
-from micrograd_like.operation import OPS, evaluate
+from micrograd_like.operation import OPS, Op, evaluate
 
 _NAMED = (Value, list, tuple)
 
@@ -328,7 +328,8 @@ def groups_of(nodes: Iterable[Value], model: Model) -> dict[Value, Group]:
 
     A parameter belongs to the neuron that holds it, and so does a node with a parameter among its
     operands. Any other node belongs where all its operands do: the sum and the activation to their
-    neuron, the loss, which has a target among its operands, to none.
+    neuron, the loss, which has a target among its operands, to none. If the neuron says what its
+    `activation` is, only that follows the sum, and not a loss that needs the output alone.
 
     Parameters come before what uses them, as in the result of `nodes_of`.
     """
@@ -336,13 +337,38 @@ def groups_of(nodes: Iterable[Value], model: Model) -> dict[Value, Group]:
     for path, parameter in _named(model):
         if neuron := _holder(path):
             owners[parameter] = Group(_holder(neuron), neuron)
+    most = {group: _operations_after_sum(model, group.neuron) for group in {*owners.values()}}
     groups: dict[Value, Group] = {}
+    after: dict[Value, int] = {}  # the sum, so many operations
     for node in nodes:
         direct = {owners[x] for x in (node, *node.parents) if x in owners}
         inherited = {groups.get(x) if isinstance(x, Value) else None for x in node.operands}
-        if len(found := direct or inherited) == 1 and (group := found.pop()):
+        if len(found := direct or inherited) != 1 or not (group := next(iter(found))):
+            continue
+        before = 0 if direct else max(after[x] for x in node.parents)
+        in_sum = bool(direct) or (node.op == "add" and before == 0)
+        after[node] = before if in_sum else before + 1
+        if after[node] <= most[group]:
             groups[node] = group
     return groups
+
+
+def _operations_after_sum(model: Model, neuron: str) -> float:
+    """The number of operations that the activation of a neuron takes, inf where that is unknown."""
+    part: Any = model
+    try:
+        for name in neuron.split("."):
+            if isinstance(part, list | tuple):
+                part = part[int(name)]
+            else:
+                part = part[name] if isinstance(part, Mapping) else getattr(part, name)
+    except (AttributeError, IndexError, KeyError, ValueError):
+        return inf
+    activation = getattr(part, "activation", None)
+    if activation == "linear":
+        return 0
+    named = isinstance(activation, str) and activation in OPS
+    return 1 if named or isinstance(activation, Op) else inf
 
 
 def _holder(path: str) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 from micrograd_like._internal.arguments import whole
 from micrograd_like.engine import Value
 from micrograd_like.graph import Group, Model, distinct_names, given_names, groups_of, nodes_of
-from micrograd_like.render.images import FORMATS, render
+from micrograd_like.render.images import FORMATS, MOST_PIXELS, png_size, render
 from micrograd_like.render.picture import Options, Picture
 from micrograd_like.render.text import letters_that_fonts_may_lack
 
+MOST_BUNDLES = 1000  # arrows between boxes that many nodes share; more are a web
 LEAVES, OPERATIONS = "other leaves", "other operations"
 
 
@@ -47,6 +48,12 @@ class Drawing:
             picture = self.source.encode()
         elif form in FORMATS:
             picture = render(self.source, form)
+            if form == "png" and max(png_size(picture)) >= MOST_PIXELS:
+                warnings.warn(
+                    f"{target.name} is smaller than drawn: it would have more than {MOST_PIXELS} "
+                    "pixels in a row or a column; .svg and .pdf have no such bound",
+                    stacklevel=2,
+                )
             if form == "png" and (foreign := letters_that_fonts_may_lack(self.source)):
                 warnings.warn(
                     f"where no font of this machine has {foreign}, {target.name} shows empty "
@@ -78,17 +85,20 @@ def draw(
     """The graph of `root`: a box for every Value, an ellipse for every operation.
 
     A box shows the name and what it was made of, the data and the grad. It is the darker the larger
-    the grad is, orange for positive and blue for negative, and red where a number is nan or inf. A
-    leaf that is used many times has arrows to the first uses; at the others stands its name. If a
-    leaf was given other `data` since the graph was made, a heading says so, and the box has the
-    number that the graph was made with and the present one.
+    the grad is, orange for positive and blue for negative, and violet and dashed where a number is
+    nan or inf, with a thick frame where that began. A leaf that is used many times has arrows to
+    the first uses; at the others stands its name, and in a large graph at all uses that are far
+    away. If a leaf was given other `data` since the graph was made, a heading says so, and the box
+    has the number that the graph was made with and the present one.
 
     - `rankdir`: where the arrows go: "LR", "RL", "TB" or "BT".
     - `names`: names for Values, as `locals()` gives them; the caller's variables unless given.
       Labels go first.
     - `model`: puts the nodes of a neuron and of a layer into frames, and folds them into one box
-      where the graph would have more than `max_nodes` boxes, coloured by their largest grad. The
-      plain numbers that meet the weights are the inputs, x[0], x[1] and so on, each drawn once.
+      where the graph would have more than `max_nodes` boxes, coloured by their largest grad; layers
+      too, where there would still be more boxes, or more than 1,000 arrows between them. The
+      plain numbers that meet the weights are the inputs, x[0], x[1] and so on, each drawn once; of
+      another example they are x[0]#2, x[1]#2.
     - `constants`: whether plain numbers in the expression are drawn.
     - `local_grads`: if true, the local derivative stands at the arrow from each operand.
     - `highlight`: a Value whose box and operation are marked, such as the node of a step.
@@ -124,9 +134,9 @@ def _fold(
     """The title of the shared box for every node that gets none of its own.
 
     Nothing is folded up to `max_nodes` nodes. Beyond, the first of these that leaves no more
-    boxes than that, or else the last: one box a neuron; one a neuron and one each for the leaves
-    and the operations outside of neurons; the same with one box a layer. The last of `nodes`, the
-    root, always keeps its own box.
+    boxes than that and no web of arrows, or else the last: one box a neuron; one a
+    neuron and one each for the leaves and the operations outside of neurons; the same with one box
+    a layer. The last of `nodes`, the root, always keeps its own box.
     """
     if len(nodes) <= max_nodes:
         return {}
@@ -136,6 +146,12 @@ def _fold(
     folded: dict[Value, str] = {}
     for folded in (neurons, rest | neurons, rest | layers):
         folded.pop(nodes[-1], None)
-        if len(nodes) - len(folded) + len(set(folded.values())) <= max_nodes:
+        boxes = {folded.get(node, node) for node in nodes}
+        if len(boxes) > max_nodes:
+            continue
+        arrows = {
+            (folded.get(x, x), folded.get(node, node)) for node in nodes for x in node.parents
+        }
+        if len(arrows) <= MOST_BUNDLES:
             break
     return folded

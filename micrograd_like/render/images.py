@@ -16,6 +16,8 @@ from micrograd_like._internal.extras import load
 VARIABLE = "MICROGRAD_LIKE_DOT"
 FORMATS = ("svg", "png", "pdf")
 MOST_SECONDS = 60
+_DOTS = 96  # an inch of a png has, unless the DOT text says otherwise
+MOST_PIXELS = 200 * _DOTS  # in a row or a column of a png; more helps nobody
 
 
 def find_renderer() -> str:
@@ -53,7 +55,7 @@ def render(source: str, form: str) -> bytes:
         return _pdf(render(source, "svg"))
     command = [program, "-Kdot", f"-T{form}"]
     if form == "png":
-        command.append("-Gsize=200,200")  # inches; hundreds of millions of pixels help nobody
+        command.append(f"-Gsize={MOST_PIXELS / _DOTS},{MOST_PIXELS / _DOTS}")  # inches
     try:
         done = subprocess.run(
             command, input=source.encode(), capture_output=True, check=False, timeout=MOST_SECONDS
@@ -69,6 +71,11 @@ def render(source: str, form: str) -> bytes:
     if form == "svg":  # titles, such as v1, would show as tooltips
         return re.sub(rb"<title>.*?</title>\n?", b"", done.stdout)
     return done.stdout
+
+
+def png_size(picture: bytes) -> tuple[int, int]:
+    """The width and the height of a png in pixels, as its header says."""
+    return int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big")
 
 
 def _pdf(svg: bytes) -> bytes:

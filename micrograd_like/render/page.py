@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from micrograd_like import ops
+from micrograd_like._internal.text import rounded
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.graph import Model, changes_of, distinct_names, groups_of, known_names, nodes_of
 from micrograd_like.operation import OPS, Op, Operators
@@ -174,7 +175,9 @@ def graph_data(
         if not node.op:
             return found
         op, operands = OPS[node.op], node.operands
-        places = [_PLACES[i] if isinstance(x, Value) else x for i, x in enumerate(operands)]
+        places = [
+            _PLACES[i] if isinstance(x, Value) else rounded(x) for i, x in enumerate(operands)
+        ]
         rules, careful = [], []
         for i, x in enumerate(operands):
             short, long = map(str, _forms(op, i, places, "{o}") or ("", ""))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import graphviz
 
-from micrograd_like._internal.text import number, one_line
+from micrograd_like._internal.text import number, one_line, rounded
 from micrograd_like.engine import Value
 from micrograd_like.graph import Edge, Group, changes_of, edges_of
 from micrograd_like.operation import OPS
@@ -21,9 +21,19 @@ from micrograd_like.stepping.formulas import forward_formula
 FONT = "Helvetica"  # the one name whose widths all renderers know, so that text fits its box
 MOST_LABELS = 40
 MOST_ARROWS = 4  # from a leaf; a web of more is neither read nor laid out in time
-MOST_CURVED = 100  # boxes with curved arrows between them
-STRAIGHT = {"splines": "line", "nslimit": "1", "nslimit1": "1", "mclimit": "0.1"}
-HIGHLIGHT, WRONG = "#d62728", "#ff4d4d"
+MANY = 100  # boxes, and the layout has to be quick
+FAR = 12  # columns that an arrow crosses, and where there are many boxes a name stands for it
+QUICK = {"nslimit": "1", "nslimit1": "1", "mclimit": "0.1"}
+DENSE = {"splines": "line", "ranksep": "2"}  # bundles of arrows from layer to layer
+SIDES = {
+    "LR": ("e", "w"),
+    "RL": ("w", "e"),
+    "TB": ("s", "n"),
+    "BT": ("n", "s"),
+}  # where arrows leave a box and come in
+HIGHLIGHT, WRONG = "#b0135a", "#e9c4ff"
+ABOVE, BELOW = "orange: grad above 0", "blue: grad below 0"
+BROKEN, BEGUN = "violet, dashed: nan or inf", "thick: where that began"
 BARE = {"shape": "plaintext", "style": "", "class": "constant"}
 INPUT = {"shape": "box", "style": "rounded", "class": "constant"}
 OPERATION = {
@@ -34,6 +44,7 @@ OPERATION = {
     "height": "0.4",
     "margin": "0.04",
 }
+DOT = {"fontsize": "32", "height": "0.5", "fixedsize": "true"}  # hardly seen else
 
 
 class Options(NamedTuple):
@@ -64,9 +75,14 @@ class Picture:
         self.nodes, self.names, self.groups, self.folded = nodes, names, groups, folded
         self.parameters, self.options = parameters, options
         self.changes, self.edges = changes_of(nodes), edges_of(nodes)
+        self.shown: set[str] = set()  # the colours and marks that occur
+        self.begun = self._begun()
+        self.inputs = self._inputs()
         self.index = {node: i for i, node in enumerate(nodes)}
         titles = sorted(set(folded.values()), key=_natural)
         self.boxes = {title: f"f{i}" for i, title in enumerate(titles)}
+        self.many = len(nodes) - len(folded) + len(titles) > MANY
+        self.columns = self._columns()
         finite = [abs(node.grad) for node in nodes if math.isfinite(node.grad)]
         self.largest = max(finite, default=0.0)
 
@@ -77,25 +93,51 @@ class Picture:
             node_attr={"fontname": FONT, "fontsize": "12", "style": "filled"},
             edge_attr={"fontname": FONT, "fontsize": "10", "color": "#666666"},
         )
-        if told := [*self.changes.lines(self.names), *self._legend()]:
-            dot.attr(label=plain("\n".join(told)), labelloc="t", fontsize="12")
-        if len(self.nodes) - len(self.folded) + len(self.boxes) > MOST_CURVED:
-            dot.attr(**STRAIGHT)
+        if self.many:
+            dot.attr(**QUICK)
         self._values(dot)
         self._folded(dot)
         self._arrows(dot)
+        legend = ", ".join(text for text in (ABOVE, BELOW, BROKEN, BEGUN) if text in self.shown)
+        if told := [*self.changes.lines(self.names), *([legend] if legend else [])]:
+            dot.attr(label=plain("\n".join(told)), labelloc="t", fontsize="12")
         return str(dot.source)
 
-    def _legend(self) -> list[str]:
-        """The colours that occur, in words."""
-        grads = [node.grad for node in self.nodes if math.isfinite(node.grad)]
-        occurring = {
-            "orange: grad above 0": any(grad > 0.0 for grad in grads),
-            "blue: grad below 0": any(grad < 0.0 for grad in grads),
-            "red: nan or inf": any(map(_wrong, self.nodes)),
+    def _columns(self) -> dict[Value, int]:
+        """The column of each node, at least: a leaf stands right before its first use."""
+        columns: dict[Value, int] = {}
+        for node in self.nodes:
+            if node.op:
+                columns[node] = 1 + max([columns.get(x, 0) for x in node.parents])
+                for leaf in node.parents:
+                    if not leaf.op:
+                        columns.setdefault(leaf, columns[node] - 1)
+        return columns
+
+    def _begun(self) -> set[Value]:
+        """The nodes where a nan or an inf came up: nothing that they were computed from has one."""
+        begun = {
+            node
+            for node in self.nodes
+            if not math.isfinite(node.data) and all(math.isfinite(x.data) for x in node.parents)
         }
-        told = ", ".join(text for text, occurs in occurring.items() if occurs)
-        return [told] if told else []
+        passed = {x for node in self.nodes if not math.isfinite(node.grad) for x in node.parents}
+        return begun | {
+            node
+            for node in self.nodes
+            if not math.isfinite(node.grad) and math.isfinite(node.data) and node not in passed
+        }
+
+    def _inputs(self) -> dict[tuple[str, str, float], str]:
+        """Names for the plain numbers that meet a weight: x[0], and x[0]#2 for another number."""
+        names: dict[tuple[str, str, float], str] = {}
+        counts = Counter[tuple[str, str]]()
+        for edge in self.edges:
+            if isinstance(edge.operand, float) and (key := self._input(edge)) and key not in names:
+                counts[key[:2]] += 1
+                again = counts[key[:2]]
+                names[key] = key[1] + (f"#{again}" if again > 1 else "")
+        return names
 
     def _values(self, dot: graphviz.Digraph) -> None:
         """The boxes of Values, those of a neuron in a frame inside the frame of its layer."""
@@ -125,12 +167,12 @@ class Picture:
             self._label([self._title(node), data, f"grad {number(node.grad)}"]),
             id=f"v{i}",
             shape="record",
-            fillcolor=self._colour(node),
+            **self._look(node) | mark,
             **{"class": "value"},
-            **mark,
         )
         if node.op:
-            dot.node(f"o{i}", record(OPS[node.op].symbol), id=f"o{i}", **OPERATION, **mark)
+            look = OPERATION | (DOT if node.op == "mul" else {}) | mark
+            dot.node(f"o{i}", record(OPS[node.op].symbol), id=f"o{i}", **look)
             dot.edge(f"o{i}", f"v{i}", **mark)
 
     def _title(self, node: Value) -> str:
@@ -138,10 +180,13 @@ class Picture:
         name = self._name(node, node)
         if not node.op:
             return name
-        operands = [
-            self._input(node) or x if isinstance(x, float) else one_line(self._name(x, node))
-            for x in node.operands
-        ]
+        operands: list[str | float] = []
+        for i, x in enumerate(node.operands):
+            if isinstance(x, Value):
+                operands.append(one_line(self._name(x, node)))
+            else:
+                key = self._input(Edge(x, node, i))
+                operands.append(self.inputs[key] if key else rounded(x))
         return forward_formula(OPS[node.op], operands, name)
 
     def _name(self, node: Value, beside: Value) -> str:
@@ -154,14 +199,16 @@ class Picture:
             name = name.removeprefix(group.neuron + ".")
         return name
 
-    def _input(self, node: Value) -> str:
-        """A number that meets a weight of the model is an input: x[3] for the weight w.3."""
-        if node.op == "mul":
+    def _input(self, edge: Edge) -> tuple[str, str, float] | None:
+        """For a number that meets a weight of the model: the layer, x[3] for w.3, the number."""
+        node = edge.node
+        if node.op == "mul" and isinstance(edge.operand, float):
             for weight in node.parents:
                 index = self.parameters.get(weight, "").rpartition(".")[2]
                 if index.isdigit():
-                    return f"x[{index}]"
-        return ""
+                    layer = self.groups[node].layer if node in self.groups else ""
+                    return layer, f"x[{index}]", edge.operand
+        return None
 
     def _folded(self, dot: graphviz.Digraph) -> None:
         """The boxes that many nodes share, those of a layer one below the other in their order."""
@@ -173,21 +220,26 @@ class Picture:
         for title, key in self.boxes.items():
             members = inside[title]
             leaves = sum(not node.op for node in members)
-            counts = {"leaves": leaves, "operations": len(members) - leaves}
+            counts = {
+                ("leaf", "leaves"): leaves,
+                ("operation", "operations"): len(members) - leaves,
+            }
             steepest = max(members, key=lambda node: (node.grad != node.grad, abs(node.grad)))
             fields = [
                 title,
-                ", ".join(f"{n} {kind}" for kind, n in counts.items() if n),
+                ", ".join(
+                    f"{n} {one if n == 1 else many}" for (one, many), n in counts.items() if n
+                ),
                 f"largest |grad| {number(abs(steepest.grad))}",
             ]
             wrong = next(filter(_wrong, members), steepest)
+            begun = next(filter(self.begun.__contains__, members), wrong)
             dot.node(
                 key,
                 plain("\n".join(fields)),
                 id=key,
                 shape="box",  # a record can't stand in a column
-                fillcolor=self._colour(wrong),
-                penwidth="2",
+                **{"penwidth": "2"} | self._look(begun),
             )
             group = self.groups.get(members[0])
             layer = group.layer if group and group.neuron == title else title
@@ -200,40 +252,45 @@ class Picture:
 
     def _arrows(self, dot: graphviz.Digraph) -> None:
         uses = Counter[Value]()
-        inputs: dict[tuple[str, str, float], str] = {}
+        inputs: dict[tuple[str, str, float], str] = {}  # their boxes
         bundles: Counter[tuple[str, str]] = Counter()
         for k, edge in enumerate(self.edges):
             operand, node = edge.operand, edge.node
             shared = node in self.folded or operand in self.folded
             head = self.boxes.get(self.folded.get(node, ""), f"o{self.index[node]}")
             if isinstance(operand, float):
-                name = self._input(node)
-                if not self.options.constants or (node in self.folded and not name):
+                key = self._input(edge)
+                if not self.options.constants or (node in self.folded and not key):
                     continue
-                layer = self.groups[node].layer if node in self.groups else ""
-                tail = inputs.get((layer, name, operand)) if name else None
-                if tail is None:
+                if key is None:
                     tail = f"c{k}"
-                    if name:
-                        dot.node(tail, plain(f"{name} = {number(operand)}"), **INPUT)
-                    else:
-                        dot.node(tail, record(number(operand)), **BARE)
-                    inputs[layer, name, operand] = tail
+                    dot.node(tail, record(number(operand)), **BARE)
+                elif key in inputs:
+                    tail = inputs[key]
+                else:
+                    tail = inputs[key] = f"c{k}"
+                    dot.node(tail, plain(f"{self.inputs[key]} = {number(operand)}"), **INPUT)
             else:
                 uses[operand] += 1
                 tail = self.boxes.get(self.folded.get(operand, ""), f"v{self.index[operand]}")
-                if uses[operand] > MOST_ARROWS and not operand.op and not shared:
+                often = uses[operand] > MOST_ARROWS and not operand.op
+                far = self.many and self.columns[node] - self.columns[operand] > FAR
+                if (often or far) and not shared:
                     tail = f"n{k}"
                     dot.node(tail, record(one_line(self._name(operand, node))), **BARE)
             if shared:
                 bundles[tail, head] += tail != head
             else:
                 dot.edge(tail, head, self._slope(edge), id=f"e{k}", **self._mark(node))
-        for (tail, head), count in bundles.items():
+        if len(bundles) > MANY:
+            dot.attr(**DENSE)
+            tail, head = SIDES[self.options.rankdir]
+            dot.attr("edge", penwidth="0.5", arrowsize="0.5", tailport=tail, headport=head)
+        for (start, end), count in bundles.items():
             # The room that many labels take pulls the boxes of a dense layer far apart.
             label = f"×{count}" if count > 1 and len(bundles) <= MOST_LABELS else ""
             if count:
-                dot.edge(tail, head, label=label)
+                dot.edge(start, end, label=label)
 
     def _slope(self, edge: Edge) -> str:
         """The local derivative beside an arrow, where it is asked for."""
@@ -250,13 +307,18 @@ class Picture:
     def _mark(self, node: Value) -> dict[str, str]:
         return {"color": HIGHLIGHT, "penwidth": "3"} if node is self.options.highlight else {}
 
-    def _colour(self, node: Value) -> str:
-        """White at 0, towards the largest gradient orange, or blue for a negative one."""
+    def _look(self, node: Value) -> dict[str, str]:
+        """The ground of a box: white at 0, towards the largest gradient orange, or blue below 0."""
         if _wrong(node):
-            return WRONG
+            self.shown |= {BROKEN, BEGUN} if node in self.begun else {BROKEN}
+            thick = {"penwidth": "4"} if node in self.begun else {}
+            return {"fillcolor": WRONG, "style": "filled,dashed"} | thick
+        if node.grad:
+            self.shown.add(ABOVE if node.grad > 0.0 else BELOW)
         share = math.sqrt(abs(node.grad) / self.largest) if self.largest else 0.0
         strongest = (255, 170, 80) if node.grad > 0 else (110, 170, 255)
-        return "#" + "".join(f"{round(255 + share * (c - 255)):02x}" for c in strongest)
+        tint = "".join(f"{round(255 + share * (c - 255)):02x}" for c in strongest)
+        return {"fillcolor": f"#{tint}"}
 
 
 def _wrong(node: Value) -> bool:

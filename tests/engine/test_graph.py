@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
-from micrograd_like import MLP, Value
+from micrograd_like import MLP, Value, leaky_relu
 from micrograd_like.graph import Edge, distinct_names, edges_of, groups_of, names_of, nodes_of
 from micrograd_like.losses import mse_loss
+from micrograd_like.operation import OPS
 from tests.support.random_graphs import random_recipe
 
 
@@ -154,6 +156,20 @@ def test_the_loss_belongs_to_no_neuron() -> None:
     for node in nodes_of(loss):
         if node in groups and score in nodes_of(node):
             assert node is score
+
+
+@pytest.mark.parametrize(
+    "activation", ["linear", "relu", "tanh", "sigmoid", "softplus", OPS["sin"], leaky_relu, "gelu"]
+)
+def test_a_loss_of_the_output_alone_belongs_to_no_neuron(activation: Any) -> None:
+    """Unless a function follows the sum: then it is not known where that ends."""
+    model = MLP(2, [2, 1], output=activation, rng=random.Random(0))
+    score = model([1.0, 2.0])
+    assert score in groups_of(nodes_of(score), model) or activation in (leaky_relu, "gelu")
+    known = activation not in (leaky_relu, "gelu")
+    for loss in (-(score.sigmoid()).log(), score.softplus() + score.exp(), (score - 1.0) ** 2):
+        after = {*nodes_of(loss)} - {*nodes_of(score)}
+        assert not known or not after & {*groups_of(nodes_of(loss), model)}
 
 
 def test_a_network_of_ones_own_needs_named_parameters_only() -> None:

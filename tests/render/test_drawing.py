@@ -12,6 +12,7 @@ import pytest
 
 from micrograd_like import MLP, Module, Neuron, Value, draw
 from micrograd_like.graph import nodes_of
+from micrograd_like.render.images import png_size
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -100,6 +101,40 @@ def test_the_inputs_of_a_network_are_drawn_once_each_with_their_names() -> None:
     assert "x[" not in draw(output).source
 
 
+def test_the_inputs_of_two_examples_are_told_apart() -> None:
+    model = MLP(2, [1], rng=random.Random(0))
+    total = model([1.0, 2.0]) + model([3.0, 2.0])
+    source = draw(total, model=model).source
+    boxes = re.findall(r"x\[\d\]\S* = [\d.]+", source)
+    assert boxes == ["x[0] = 1.0", "x[1] = 2.0", "x[0]#2 = 3.0"]
+    products = [title.split(" = ")[1] for title in titles(source) if "·" in title]
+    assert products == ["w.0·x[0]", "w.1·x[1]", "w.0·x[0]#2", "w.1·x[1]"]
+
+
+def test_constants_are_as_short_in_titles_as_in_boxes() -> None:
+    source = draw(Value(2.0, "a") * (1 / 3) + 1e-12).source
+    assert titles(source) == ["a", "v1 = a·0.3333", "v2 = v1 + 1e−12"]
+
+
+def test_the_sign_of_a_product_is_large() -> None:
+    source = draw(Value(2.0) * 3 + 1).source
+    found = re.findall(r'o\d \[label="?(.)"?.* fontsize=(\d+)', source)
+    assert sorted(found) == [("+", "16"), ("·", "32")]
+
+
+@pytest.mark.parametrize("gradient", [False, True])
+def test_the_place_where_a_nan_began_stands_out(gradient: bool) -> None:
+    """Where the first number went wrong, of all that did: on the way forward, or back."""
+    a = Value(0.0, "a")
+    root = a.sqrt() * 2 if gradient else (a.log() * 0.5 + 1.0) * 2
+    root.backward()
+    source = draw(root).source
+    thick = re.findall(r'v\d \[label="([^|"]*)\|.*penwidth=4', source)
+    assert [x.replace("\\", "") for x in thick] == (["a"] if gradient else ["a", "v1 = ln(a)"])
+    dashed = re.findall(r'style="filled,dashed"', source)
+    assert len(dashed) == (1 if gradient else 5)
+
+
 def test_folded_neurons_stand_in_their_order() -> None:
     model = MLP(1, [12, 1], rng=random.Random(0))
     drawing = draw(model([Value(1.0)]), model=model, max_nodes=20)
@@ -115,14 +150,26 @@ def test_the_legend_names_the_colours_that_occur() -> None:
     assert "grad above" not in draw(c).source
     c.backward()
     assert texts(draw(c).svg)[0] == "orange: grad above 0, blue: grad below 0"
-    assert texts(draw(Value(float("inf")) + 1).svg)[0] == "red: nan or inf"
+    assert (
+        texts(draw(Value(float("inf")) + 1).svg)[0]
+        == "violet, dashed: nan or inf, thick: where that began"
+    )
+
+
+def test_the_legend_leaves_out_colours_that_are_folded_away() -> None:
+    model, loss = network(1)
+    model.layers[0].neurons[0].w[0].grad = -5.0
+    model.layers[0].neurons[0].w[1].grad = 0.5
+    source = draw(loss, model=model, max_nodes=10).source
+    assert "grad below" in source
+    assert "grad above" not in source
 
 
 @pytest.mark.parametrize("data", [float("nan"), float("inf")])
-def test_data_that_is_no_number_is_red_under_a_healthy_gradient(data: float) -> None:
+def test_data_that_is_no_number_is_violet_under_a_healthy_gradient(data: float) -> None:
     a = Value(data)
     a.backward()
-    assert re.findall(r"fillcolor=\"(#\w+)\"", draw(a).source) == ["#ff4d4d"]
+    assert re.findall(r"fillcolor=\"(#\w+)\"", draw(a).source) == ["#e9c4ff"]
 
 
 def test_no_tooltips_of_the_renderer() -> None:
@@ -244,7 +291,7 @@ def test_a_gradient_that_is_no_number_is_red_and_leaves_the_others_their_colours
     a, b = Value(1.0), Value(2.0)
     a.grad, b.grad = grad, 4.0
     assert re.findall(r"v\d+ \[.*fillcolor=\"(#\w+)\"", draw(a + b).source) == [
-        "#ff4d4d",
+        "#e9c4ff",
         "#ffaa50",
         "#ffffff",
     ]
@@ -261,8 +308,8 @@ def test_the_lines_of_a_box_stand_below_each_other(rankdir: str) -> None:
 def test_the_highlighted_value_stands_out() -> None:
     a = Value(1.0)
     b = a.tanh()
-    assert draw(b * 2, highlight=b).source.count("#d62728") == 4  # operation, value, both arrows
-    assert "#d62728" not in draw(b * 2).source
+    assert draw(b * 2, highlight=b).source.count("#b0135a") == 4  # operation, value, both arrows
+    assert "#b0135a" not in draw(b * 2).source
 
 
 def test_a_model_puts_frames_around_neurons_and_layers() -> None:
@@ -314,6 +361,56 @@ def test_large_graphs_fold(max_nodes: int, boxes: int) -> None:
     assert f"v{len(nodes_of(loss)) - 1} [" in source  # the root has a box of its own
 
 
+def test_a_web_of_arrows_folds_to_layers() -> None:
+    for size, boxes in ((16, 33), (40, 3)):
+        model = MLP(2, [size, size, 1], rng=random.Random(0))
+        source = draw(model([1.0, 2.0]), model=model).source
+        assert len(re.findall(r"label=\"layers\.[^\"]*\n", source)) == boxes
+
+
+def spread(rng: random.Random) -> Value:
+    """A graph of some 400 nodes whose operands come from anywhere before."""
+    nodes = [Value(rng.uniform(-1.0, 1.0)) for _ in range(80)]
+    while len(nodes) < 330:
+        a, b = rng.choice(nodes[-5:]), rng.choice(nodes)
+        nodes.append(a * b if rng.random() < 0.5 else a + b)
+    used = {parent for node in nodes for parent in node.parents}
+    return sum([node for node in nodes if node not in used], start=Value(0.0))
+
+
+def test_arrows_of_large_graphs_go_around_the_boxes() -> None:
+    """A far operand is a name at its use, and so the layout of any graph is quick."""
+    drawing = draw(spread(random.Random(2)))
+    assert "splines" not in drawing.source
+    picture = ElementTree.fromstring(drawing.svg)
+    boxes, paths = [], []
+    for group in picture.iter(f"{SVG}g"):
+        kind = group.attrib.get("class", "")
+        if kind == "node value":
+            numbers = re.findall(r"-?[\d.]+", next(group.iter(f"{SVG}polygon")).attrib["points"])
+            across, down = list(map(float, numbers[::2])), list(map(float, numbers[1::2]))
+            boxes.append((min(across) + 2, max(across) - 2, min(down) + 2, max(down) - 2))
+        elif kind == "edge":
+            numbers = re.findall(r"-?[\d.]+", next(group.iter(f"{SVG}path")).attrib["d"])
+            xs, ys = map(float, numbers[::2]), map(float, numbers[1::2])
+            paths.append(list(zip(xs, ys, strict=True)))
+    crossed = 0
+    for path in paths:
+        for k in range(0, len(path) - 3, 3):
+            for t in (0.0, 0.25, 0.5, 0.75, 1.0):
+                x, y = bezier(path[k : k + 4], t)
+                crossed += any(a < x < b and c < y < d for a, b, c, d in boxes)
+    assert len(boxes) > 300
+    assert crossed == 0
+
+
+def bezier(points: list[tuple[float, float]], t: float) -> tuple[float, float]:
+    s = 1.0 - t
+    weights = (s**3, 3 * s * s * t, 3 * s * t * t, t**3)
+    x, y = [sum(w * p[i] for w, p in zip(weights, points, strict=True)) for i in (0, 1)]
+    return x, y
+
+
 def test_arrows_between_folded_layers_are_counted() -> None:
     model, loss = network(1)
     root = nodes_of(loss)[-2]  # the network's output, which belongs to its last layer
@@ -329,7 +426,7 @@ def test_a_gradient_of_nan_is_not_lost_in_a_folded_box() -> None:
     model.layers[0].neurons[5].w[1].grad = float("nan")
     source = draw(loss, model=model, max_nodes=10).source
     assert re.findall(r"layers\.0\n.*\nlargest \|grad\| (\w+)", source) == ["nan"]
-    assert "#ff4d4d" in source
+    assert "#e9c4ff" in source
 
 
 def test_saves_every_format(tmp_path: Path) -> None:
@@ -338,6 +435,16 @@ def test_saves_every_format(tmp_path: Path) -> None:
     for form, start in starts.items():
         path = drawing.save(tmp_path / f"graph.{form}")
         assert path.read_bytes().startswith(start)
+
+
+def test_a_png_that_is_made_smaller_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("micrograd_like.render.images.MOST_PIXELS", 96)
+    monkeypatch.setattr("micrograd_like.render.drawing.MOST_PIXELS", 96)
+    with pytest.warns(UserWarning, match="a.png is smaller than drawn: .* more than 96 pixels"):
+        draw(Value(1.0) + 1).save(tmp_path / "a.png")
+    assert max(png_size((tmp_path / "a.png").read_bytes())) == 96
 
 
 @pytest.mark.parametrize("name", ["graph.jpeg", "graph", "graph.svg.zip"])
