@@ -323,13 +323,14 @@ def columns_of(roots: Iterable[Value]) -> Any:
     """The graph of `roots` as columns, operands before what is made of them, left to right.
 
     For each node itself, the name of its operation, and its first and its second operand: the
-    number of a node, a float, or None.
+    number of a node, a float, or None. Then the number of each node, and the labels by number.
     """
     numbers: dict[Any, Any] = {}
     nodes: list[Any] = []
     names: list[Any] = []
     first: list[Any] = []
     second: list[Any] = []
+    labels: dict[Any, Any] = {}
     todo: list[Any] = [*roots][::-1]
     while todo:
         node = todo.pop()
@@ -344,12 +345,14 @@ def columns_of(roots: Iterable[Value]) -> Any:
                     todo.append(node._a)
             continue
         node = todo.pop()
+        if node._label:
+            labels[len(nodes)] = node._label
         numbers[node] = len(nodes)
         nodes.append(node)
         names.append(node._made_by.name if node._made_by is not None else "")
         first.append(numbers[node._a] if isinstance(node._a, Value) else node._a)
         second.append(numbers[node._b] if isinstance(node._b, Value) else node._b)
-    return nodes, names, first, second
+    return nodes, names, first, second, numbers, labels
 
 
 # Derivatives of functions take the places of the function's own variables out of a finished graph.

@@ -381,8 +381,9 @@ class _Writer:
             check_root(output)
         tape, known, keys = self._tape, self._known, self._keys
         names, left, right, origins = tape.names, tape.left, tape.right, tape.origins
-        notes: dict[str, tuple[str, str]] = {}
-        self._nodes, self._made_by, first, second = columns_of(outputs)
+        notes = {"add": ("forward", "add"), "mul": ("forward", "mul")}
+        columns = columns_of(outputs)
+        self._nodes, self._made_by, first, second, self._numbers, labels = columns
         self._first, self._second = first, second
         for number, (name, x, y) in enumerate(zip(self._made_by, first, second, strict=True)):
             if type(x) is not int:
@@ -402,17 +403,15 @@ class _Writer:
                     names.append(name)
                     left.append(a)
                     right.append(b)
-                    origins.append(None)
+                    origins.append(notes[name])
             else:
                 line = self.add(OPS[name], a, b)
             keys.append(line)
-            if line >= 0:
-                if line >= size and (label := self._nodes[number].label):
-                    tape.labels[line] = label
-                if origins[line] is None and names[line]:
-                    origins[line] = notes.get(name) or notes.setdefault(name, ("forward", name))
+            if line >= size and number in labels:
+                tape.labels[line] = labels[number]
+            if line >= 0 and origins[line] is None and names[line]:
+                origins[line] = notes.get(name) or notes.setdefault(name, ("forward", name))
         tape.ops |= {name: OPS[name] for name in ("add", "mul") if known[name]}
-        self._numbers = {node: number for number, node in enumerate(self._nodes)}
         return [keys[self._numbers[output]] for output in outputs]
 
     def add(self, op: Op, *keys: int) -> int:
@@ -532,61 +531,70 @@ class _Writer:
             places[numbers[root]].append(ONE)
         notes: dict[str, tuple[str, str]] = {}
         products, sums = self._passed["mul"], self._known["add"]
+
+        def product(upstream: int, slope: int) -> int:
+            """The key of what a multiplication passes back, `_contribution` in a few steps."""
+            if upstream < 0 or slope < 0:
+                return self._contribution(ops.mul, upstream, slope, back_of_mul)
+            line = products.setdefault((upstream << 32) + slope, len(names))
+            if line == len(names):
+                names.append("mul")
+                left.append(upstream)
+                right.append(slope)
+                origins.append(back_of_mul)
+                tape.contributions.append(line)
+            return line
+
+        def give(operand: int, line: int) -> None:
+            """Add what is passed back to the upstream gradient of an operand."""
+            before = upstreams[operand]
+            if not made_by[operand]:
+                places[operand].append(line)
+            elif before == NONE:
+                upstreams[operand] = line
+            elif before >= 0 <= line:
+                total = sums.setdefault((before << 32) + line, len(names))
+                if total == len(names):
+                    names.append("add")
+                    left.append(before)
+                    right.append(line)
+                    origins.append(None)
+                upstreams[operand] = total
+            else:
+                upstreams[operand] = self.add(ops.add, before, line)
+
+        back_of_mul = "backward", "mul"
         for node in reversed(order):
             name, upstream = made_by[node], upstreams[node]
             if not name or upstream == NONE:
                 continue
             x, y = first[node], second[node]
+            to_x, to_y = x >= 0 and leads[x], y >= 0 and leads[y]
             # Of each operand the slope, and what is passed back; `NONE` where that is nothing.
-            slopes, passed = [ONE, ONE], [upstream, upstream]
-            if name != "add":
+            slope_x = slope_y = ONE
+            back_x = back_y = upstream
+            if name == "mul":
+                slope_x, slope_y = keys[y] if y >= 0 else y, keys[x] if x >= 0 else x
+                back_x = product(upstream, slope_x) if to_x else NONE
+                back_y = product(upstream, slope_y) if to_y else NONE
+            elif name != "add":
                 op, note = OPS[name], notes.get(name) or notes.setdefault(name, ("backward", name))
-                a, b = keys[x] if x >= 0 else x, keys[y] if y >= 0 else y
-                slopes, passed = [b, a], [NONE, NONE]
-                for side, operand in enumerate((x, y)):
-                    if operand < 0 or not leads[operand]:
-                        continue
-                    if name != "mul":
-                        out = keys[node]
-                        slopes[side] = self._slope(op, side, (a, out) if y == NONE else (a, b, out))
-                    slope = slopes[side]
-                    if name == "mul" and upstream >= 0 <= slope:
-                        line = products.setdefault((upstream << 32) + slope, len(names))
-                        if line == len(names):
-                            names.append("mul")
-                            left.append(upstream)
-                            right.append(slope)
-                            origins.append(note)
-                            tape.contributions.append(line)
-                    else:
-                        line = self._contribution(op, upstream, slope, note)
-                    passed[side] = line
-            for operand, line in (x, passed[0]), (y, passed[1]):
-                if operand < 0 or line == NONE or not leads[operand]:
-                    continue
-                before = upstreams[operand]
-                if not made_by[operand]:
-                    places[operand].append(line)
-                elif before == NONE:
-                    upstreams[operand] = line
-                elif before >= 0 <= line:
-                    total = sums.setdefault((before << 32) + line, len(names))
-                    if total == len(names):
-                        names.append("add")
-                        left.append(before)
-                        right.append(line)
-                        origins.append(None)
-                    upstreams[operand] = total
-                else:
-                    upstreams[operand] = self.add(ops.add, before, line)
+                taken = [keys[z] if z >= 0 else z for z in (x, y) if z != NONE]
+                taken.append(keys[node])
+                if to_x:
+                    slope_x = self._slope(op, 0, taken)
+                    back_x = self._contribution(op, upstream, slope_x, note)
+                if to_y:
+                    slope_y = self._slope(op, 1, taken)
+                    back_y = self._contribution(op, upstream, slope_y, note)
+            if to_x and back_x != NONE:
+                give(x, back_x)
+            if to_y and back_y != NONE:
+                give(y, back_y)
             if passages is not None:
-                sides = [z >= 0 and leads[z] for z in (x, y)]
                 passages[node] = (
                     upstream,
-                    [
-                        (slope, line) if leading else None
-                        for slope, line, leading in zip(slopes, passed, sides, strict=True)
-                    ],
+                    [(slope_x, back_x) if to_x else None, (slope_y, back_y) if to_y else None],
                 )
         tape.ops |= {name: OPS[name] for name in ("add", "mul", "gate") if name in names}
         return gradients
@@ -612,7 +620,7 @@ class _Writer:
             self._tape.origins[line] = note
         return line
 
-    def _slope(self, op: Op, side: int, keys: tuple[int, ...]) -> int:
+    def _slope(self, op: Op, side: int, keys: Sequence[int]) -> int:
         """The partial derivative of `op` by its operand number `side`, from operands and output."""
         name, partial = _partial_name(op.name, side), op.partials[side]
         slope = self._expand(name, partial, keys)

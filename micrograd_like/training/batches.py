@@ -154,7 +154,7 @@ class Trace:
     def _digest(self) -> str:
         leaves = (*self.parameters, *self.inputs)
         numbers = {leaf: number for number, leaf in enumerate(leaves)}
-        nodes, *columns = columns_of(self.roots)
+        nodes, *columns = columns_of(self.roots)[:4]
         given = [numbers.get(node, node.data) for node in nodes if not node.op]
         roots = [nodes.index(root) for root in self.roots]
         sizes = len(self.parameters), len(self.moved), len(leaves)
