@@ -31,7 +31,8 @@ cpdef object read_data(tuple values, double[::1] into)
 @cython.locals(value=Value, place=cython.Py_ssize_t)
 cpdef object add_gradients(tuple values, const double[::1] slopes)
 
-@cython.locals(node=Value, numbers=dict, nodes=list, names=list, first=list, second=list, labels=dict, todo=list)
+@cython.locals(node=Value, numbers=dict, nodes=list, names=list, first=list, second=list, labels=dict, todo=list,
+               entered=cython.longlong, done=cython.longlong)
 cpdef object columns_of(object roots)
 
 @cython.locals(node=Value)

@@ -44,7 +44,7 @@ class Value(Operators):
         self._a: Any = None  # the operands, None where there is none,
         self._b: Any = None
         self._da = self._db = 0.0  # and the local derivatives: ∂self/∂a, ∂self/∂b
-        self._mark = 0  # used by topological_order alone
+        self._mark = 0  # used by topological_order and columns_of alone
 
     # `data`, `grad` and `label` may be assigned; anything but a number, or a text, is refused.
 
@@ -211,7 +211,7 @@ class Value(Operators):
 _depth = 0
 _waiting: list[Any] = []
 
-_marks = count(1)  # for topological_order
+_marks = count(1)  # for topological_order and columns_of
 
 
 def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
@@ -331,23 +331,25 @@ def columns_of(roots: Iterable[Value]) -> Any:
     first: list[Any] = []
     second: list[Any] = []
     labels: dict[Any, Any] = {}
+    entered, done = next(_marks), next(_marks)
     todo: list[Any] = [*roots][::-1]
     while todo:
         node = todo.pop()
-        if node is not None:
-            if node not in numbers:
-                numbers[node] = None  # until its operands have theirs
-                todo.append(node)
-                todo.append(None)  # says that the node below it comes after its operands
-                if isinstance(node._b, Value):
-                    todo.append(node._b)
-                if isinstance(node._a, Value):
-                    todo.append(node._a)
+        if node._mark == done:
             continue
-        node = todo.pop()
+        if node._mark != entered:
+            node._mark = entered
+            todo.append(node)  # whose turn comes again after that of its operands
+            if isinstance(node._b, Value):
+                todo.append(node._b)
+            if isinstance(node._a, Value):
+                todo.append(node._a)
+            continue
+        node._mark = done
+        if numbers.setdefault(node, len(nodes)) != len(nodes):
+            continue  # another thread's walk has left its mark here
         if node._label:
             labels[len(nodes)] = node._label
-        numbers[node] = len(nodes)
         nodes.append(node)
         names.append(node._made_by.name if node._made_by is not None else "")
         first.append(numbers[node._a] if isinstance(node._a, Value) else node._a)
