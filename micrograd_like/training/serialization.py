@@ -70,7 +70,7 @@ def save(
     replaced. Of a Module of one's own the file has the names and numbers of its parameters, and
     `load(path, into=model)` reads it. Whatever is raised, the old file stays:
 
-    - TypeError: this is no Module.
+    - TypeError: this is no Module, or no optimiser, history or generator with a state.
     - ValueError: an activation is a function, a parameter is nan or inf, or `load_checkpoint` would
       refuse this state of a training, such as a metric that is no number.
     - OSError: the disk refuses, or what stands at `path` is no regular file but a folder, a pipe,
@@ -83,6 +83,12 @@ def save(
     >>> load(path).state_dict() == model.state_dict()
     True
     """
+    if optimizer is not None and not hasattr(optimizer, "state_dict"):
+        raise TypeError(f"optimizer is one such as Adam(...), or None, got {optimizer!r:.80}")
+    if history is not None and not isinstance(history, History):
+        raise TypeError(f"history is one that fit returned, or None, got {history!r:.80}")
+    if isinstance(rng, random.SystemRandom):
+        raise TypeError("rng is a random.SystemRandom, which has no state: use random.Random(seed)")
     training = {
         "optimizer": optimizer and _spelled(optimizer.state_dict()),
         "history": None if history is None else _from_history(history),

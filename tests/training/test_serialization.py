@@ -644,3 +644,17 @@ def test_a_seed_is_no_generator(tmp_path: Path) -> None:
         with pytest.raises(TypeError, match=rf"got int: {seed}; for a seed write random\.Random"):
             save(MLP(1, [1]), tmp_path / "m.json", rng=seed)  # type: ignore[arg-type]
     assert not (tmp_path / "m.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"optimizer": "adam"}, "optimizer is one such as Adam.*got 'adam'"),
+        ({"history": [{"epoch": 1}]}, "history is one that fit returned"),
+        ({"rng": random.SystemRandom()}, r"has no state: use random\.Random\(seed\)"),
+    ],
+)
+def test_a_state_of_another_kind_is_refused(state: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=message):
+        save(MLP(1, [1]), tmp_path / "m.json", **state)
+    assert not (tmp_path / "m.json").exists()
