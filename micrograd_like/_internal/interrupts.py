@@ -2,7 +2,8 @@
 
 A handler of the user's for another signal, a timeout say, may raise at any moment, also between
 redirecting Ctrl-C and the block that undoes it. So a redirection knows the frame that it is for:
-Ctrl-C that comes when this frame is gone is undone and goes where it went before.
+Ctrl-C that comes when this frame is gone is undone and goes where it went before. Where nothing may
+raise at all, in the compiler's hands, the other handlers wait too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from traceback import walk_tb
 from types import FrameType
@@ -26,41 +27,51 @@ class Interrupts:
     """
 
     _most: float = 1  # presses that may wait
+    _signals: Iterable[int] = (signal.SIGINT,)
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, Any]] = []
-        self._before: Handler | None = None
+        self._before: dict[int, Handler] = {}
         self._frame: FrameType | None = None
 
     def __enter__(self) -> Self:
-        handler = _living(signal.getsignal(signal.SIGINT))
-        if threading.current_thread() is threading.main_thread() and callable(handler):
-            self._frame, self._before = sys._getframe(1), handler
+        if threading.current_thread() is threading.main_thread():
+            self._frame = sys._getframe(1)
             try:
-                signal.signal(signal.SIGINT, self._handle)
+                for number in self._signals:
+                    handler = _living(number)
+                    if callable(handler):
+                        self._before[number] = handler
+                        signal.signal(number, self._handle)
             except BaseException:  # from another signal's handler
-                signal.signal(signal.SIGINT, handler)
+                self._undo()
                 raise
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._frame = None
+        self._undo()
+        try:
             self.look()
+        finally:
+            for number, _ in self._waiting:  # of another signal than the one that raised
+                signal.raise_signal(number)
+
+    def _undo(self) -> None:
+        self._frame = None  # from here on `_handle` undoes, too
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def look(self) -> None:
         """Hand on what came meanwhile: KeyboardInterrupt, unless there is another handler."""
-        waiting, self._waiting = self._waiting, []
-        for number, frame in waiting:
-            assert self._before is not None
-            self._before(number, frame)
+        while self._waiting:
+            number, frame = self._waiting[0]
+            self._waiting = [other for other in self._waiting if other[0] != number]
+            self._before[number](number, frame)
 
     def _handle(self, number: int, frame: Any) -> None:
         if not _holds(frame, self._frame):
-            assert self._before is not None
-            signal.signal(signal.SIGINT, self._before)
-            self._before(number, frame)
+            signal.signal(number, self._before[number])
+            self._before[number](number, frame)
             return
         self._waiting.append((number, frame))
         if len(self._waiting) > self._most:
@@ -71,6 +82,12 @@ class uninterrupted(Interrupts):  # reads as what it does to a block
     """A block that every Ctrl-C waits for; for short ones that must be done wholly."""
 
     _most = inf
+
+
+class undisturbed(uninterrupted):  # likewise
+    """A block that the handlers of all signals wait for, since none may raise in it."""
+
+    _signals = sorted(signal.valid_signals())
 
 
 def raised_by_a_handler(error: BaseException) -> bool:
@@ -89,12 +106,13 @@ def raised_by_a_handler(error: BaseException) -> bool:
     return any(frame.f_code in codes for frame, _ in walk_tb(error.__traceback__))
 
 
-def _living(handler: Any) -> Any:
-    """`handler`, or what it stands in for where the block that it was for is gone."""
+def _living(number: int) -> Any:
+    """The handler of a signal, or what it stands in for where the block it was for is gone."""
+    handler: Any = signal.getsignal(number)
     while isinstance(owner := getattr(handler, "__self__", None), Interrupts):
         if _holds(sys._getframe(), owner._frame):
             break
-        handler = owner._before
+        handler = owner._before[number]
     return handler
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from micrograd_like._internal.extras import load
-from micrograd_like._internal.interrupts import raised_by_a_handler, uninterrupted
+from micrograd_like._internal.interrupts import raised_by_a_handler, undisturbed, uninterrupted
 from micrograd_like.engine import Value, columns_of
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import anomaly_mode
@@ -139,6 +139,8 @@ class Trace:
         try:
             cost = loss([output], [target if many else target[0]])
         except TypeError as error:
+            if raised_by_a_handler(error):
+                raise
             raise TypeError(
                 "a program is made with Values in the place of an example's numbers, and a "
                 f"probability for each class in that of an index; the loss can't take them: {error}"
@@ -169,7 +171,7 @@ class AsProgram:
     """
 
     def __init__(self, on_values: OnValues, trace: Trace) -> None:
-        with uninterrupted():  # half an import stays half
+        with undisturbed():  # half an import stays half
             self._numpy = load("numpy", "llvm")
             load("llvmlite", "llvm")
         self._on_values = on_values

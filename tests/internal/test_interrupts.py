@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 
-from micrograd_like._internal.interrupts import Interrupts, raised_by_a_handler, uninterrupted
+from micrograd_like._internal.interrupts import (
+    Interrupts,
+    raised_by_a_handler,
+    undisturbed,
+    uninterrupted,
+)
 
 
 def press(times: int = 1) -> None:
@@ -78,7 +83,7 @@ def test_ctrl_c_that_nobody_looked_at_comes_at_the_end() -> None:
         press()
 
 
-@pytest.mark.parametrize("outer", [Interrupts, uninterrupted])
+@pytest.mark.parametrize("outer", [Interrupts, uninterrupted, undisturbed])
 def test_blocks_within_each_other(outer: type[Interrupts]) -> None:
     done: list[int] = []
 
@@ -129,7 +134,43 @@ def time_is_up(*_: Any) -> None:
     raise TimeIsUpError
 
 
-@pytest.mark.parametrize("kind", [Interrupts, uninterrupted])
+@pytest.fixture
+def timeouts() -> Iterator[None]:
+    """SIGTERM raises TimeIsUpError."""
+    before = signal.signal(signal.SIGTERM, time_is_up)
+    yield
+    assert signal.signal(signal.SIGTERM, before) is time_is_up
+
+
+@pytest.mark.usefixtures("timeouts")
+def test_the_handlers_of_all_signals_wait_and_each_has_its_turn() -> None:
+    done: list[int] = []
+
+    def block(*numbers: int) -> None:
+        with undisturbed():
+            for number in numbers:
+                signal.raise_signal(number)
+            done.append(1)
+        done.append(2)
+
+    with pytest.raises(TimeIsUpError):
+        block(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt) as last:
+        block(signal.SIGTERM, signal.SIGTERM, signal.SIGINT)
+    assert isinstance(last.value.__context__, TimeIsUpError)
+    with pytest.raises(TimeIsUpError) as last:
+        block(signal.SIGINT, signal.SIGTERM)
+    assert isinstance(last.value.__context__, KeyboardInterrupt)
+    assert done == [1, 1, 1]
+
+
+@pytest.mark.usefixtures("timeouts")
+def test_a_timeout_is_not_kept_waiting_where_ctrl_c_is() -> None:
+    with pytest.raises(TimeIsUpError), uninterrupted():
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("kind", [Interrupts, uninterrupted, undisturbed])
 def test_a_handler_that_raises_at_any_line_leaves_ctrl_c_alive(kind: type[Interrupts]) -> None:
     """A trace function raises where the handler of another signal could."""
 

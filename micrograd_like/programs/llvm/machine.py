@@ -12,7 +12,7 @@ from typing import Any
 
 from llvmlite import binding, ir
 
-from micrograd_like._internal.interrupts import uninterrupted
+from micrograd_like._internal.interrupts import undisturbed
 from micrograd_like._internal.locks import ForkSafe
 from micrograd_like.programs.llvm import kernels
 from micrograd_like.programs.llvm.assembly import DECLARATIONS, FUSED
@@ -38,7 +38,7 @@ class Code:
     """
 
     def __init__(self, text: str, names: Iterable[str], effort: int) -> None:
-        with uninterrupted():  # and what `_compiled` leaves behind is closed in here
+        with undisturbed():  # and what `_compiled` leaves behind is closed in here
             while _dropped:
                 _dropped.pop().close()
             self._engine = _compiled(text, effort)
@@ -83,7 +83,7 @@ class _Kernels:
 
     def get(self, wanted: Collection[Kernel]) -> dict[Kernel, tuple[int, Code]]:
         """The address of each kernel, and the code to be kept as long as it is used."""
-        with uninterrupted():
+        with undisturbed():
             features = binding.get_host_cpu_features()
         flat = features.flatten()
         blocks = WIDE if features.get("avx512f") else NARROW
