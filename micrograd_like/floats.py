@@ -86,10 +86,11 @@ def cosh(a: float) -> float:
 def erf_prime(x: Any, m: Any = math) -> Any:
     """2/√π·exp(−x²) for 0 ≤ x ≤ 30.
 
-    With z the x rounded to a multiple of 2⁻²⁰, x² = z² + (x − z)(x + z): z² has no rounding error,
-    and exp of the other, at most 3e-5, is a short sum.
+    With z the x rounded to 26 bits (Veltkamp 1968), x² = z² + (x − z)(x + z): z² has no rounding
+    error, and exp of the other, at most 3e-5, is a short sum.
     """
-    z = (x + 1.5 * 2.0**32) - 1.5 * 2.0**32
+    c = (2.0**27 + 1.0) * x
+    z = c - (c - x)
     d = (x - z) * (x + z)
     tail = ((d * (-1.0 / 6.0) + 0.5) * d - 1.0) * d + 1.0
     return m.exp(-(z * z)) * (2.0 / math.sqrt(math.pi)) * tail

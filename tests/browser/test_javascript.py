@@ -10,11 +10,19 @@ from collections.abc import Sequence
 import pytest
 from playwright.sync_api import Browser, Page
 
-from micrograd_like import Value
+from micrograd_like import Value, compile
 from micrograd_like.operation import Op
 from micrograd_like.programs.javascript import Script, elementary
 from tests.programs.test_masks import MASKED, Z, check, rows_of
-from tests.support.programs import SPECIAL, TABLE, U, compiled, expected
+from tests.support.programs import (
+    SPECIAL,
+    TABLE,
+    U,
+    assert_higher_derivatives,
+    compiled,
+    expected,
+    higher_derivatives_and_rows,
+)
 from tests.support.random_graphs import Recipe, random_recipe
 
 POINTS = (*SPECIAL, 3.0, 0.1, -0.3, 1e-8, 20.0, -20.0, 37.5, 710.0, 1e300, math.pi, -1e-320)
@@ -58,6 +66,16 @@ def test_every_row_of_the_table(page: Page, op: Op) -> None:
     for row, node, found in zip(rows, nodes, run(page, functions, script, rows), strict=True):
         for x, want in zip(found, (node.data, *node.local_grads), strict=True):
             assert near(x, want), (op, row, found, node.local_grads)
+
+
+def test_second_and_third_derivatives_of_every_row(page: Page) -> None:
+    inputs, outputs, rows = higher_derivatives_and_rows(3)
+    found = page.evaluate(
+        "([source, rows]) => { const module = {}; new Function('module', source)(module);"
+        "return module.exports.values([], rows); }",
+        [compile(outputs, inputs, params=[], backend="javascript").source, rows],
+    )
+    assert_higher_derivatives(found, rows)
 
 
 @pytest.mark.parametrize("name", MASKED)

@@ -16,9 +16,10 @@ from mpmath import mp, mpf
 
 from micrograd_like.calculus import hessian, value_and_grad
 from micrograd_like.engine import Value
-from micrograd_like.operation import LINE, OPS, Op, Operators, evaluate
+from micrograd_like.operation import OPS, Op, Operators, evaluate
 from tests.support import oracle
 from tests.support.oracle import FUNCTIONS, Jet, derivatives, error_in_ulps
+from tests.support.programs import moderate
 from tests.support.tame_graphs import gabs
 
 INF, NAN = math.inf, math.nan
@@ -168,18 +169,12 @@ def test_partials_are_right_as_formulas(op: Op) -> None:
             assert agree(read, slope), f"{op.name}{xs}: {read}, exactly {slope}"
 
 
-def moderate(low: float, high: float, rng: random.Random) -> float:
-    """A number of the domain, neither large nor next to where it ends or a kink is."""
-    return rng.uniform(max(low, -3.0), min(high, 3.0)) * 0.9 + 0.01
-
-
 @pytest.mark.parametrize("op", ROWS, ids=lambda op: op.name)
 def test_third_derivatives(op: Op) -> None:
     """Against the second ones of the partial, read on numbers of 50 digits, which is exact."""
     rng, function = random.Random(op.name), FUNCTIONS[op.name]
-    domain = op.domain or (LINE,) * len(op.partials)
     for _ in range(5):
-        xs = [moderate(low, high, rng) for low, high in domain]
+        xs = moderate(op, rng)
         jets = oracle.variables(xs)
         for i, partial in enumerate(op.partials):
             with mp.workdps(50):

@@ -13,7 +13,7 @@ import jax
 import mpmath
 import pytest
 
-from micrograd_like import Value, compile
+from micrograd_like import Value, compile, ops
 from tests.support.programs import assert_agrees, compiled, network, network_parameters, random_rows
 
 
@@ -23,6 +23,18 @@ def test_log1p_where_xlas_own_is_off_by_240_roundings() -> None:
     for [number], output in zip(rows, compile(x.log1p(), [x], backend="jax")(rows), strict=True):
         exact = float(mpmath.log1p(number))
         assert abs(output - exact) <= 2 * math.ulp(exact), number
+
+
+def test_the_slope_of_erf_where_the_square_has_been_rounded() -> None:
+    """XLA took (x + c) − c for x, and so the split of x² for none: that was 23 roundings off."""
+    x, zero = Value(0.5), Value(0.0)
+    program = compile(ops.erf(x + zero), [x], params=[zero], backend="jax")
+    for place in range(200):
+        number = -7.0 + place * 0.07
+        _, [slope] = program.value_and_grad([[number]])
+        with mpmath.workdps(50):
+            exact = 2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-(mpmath.mpf(number) ** 2))
+            assert abs(slope - exact) <= 4 * math.ulp(float(exact)), number
 
 
 def test_the_users_precision_stays_as_it_is() -> None:

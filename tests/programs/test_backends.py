@@ -16,9 +16,11 @@ from tests.support.programs import (
     TABLE,
     Numbers,
     assert_agrees,
+    assert_higher_derivatives,
     compiled,
     every_backend,
     expected,
+    higher_derivatives_and_rows,
     near,
     network,
     network_parameters,
@@ -72,6 +74,12 @@ def test_every_operation(op: Op, backend: str) -> None:
             assert near(mean, want.mean, scale), (row, mean, want)
             for slope, number in zip(gradient, want.gradient, strict=True):
                 assert near(slope, number, abs(number)), (row, gradient, want)
+
+
+@every_backend
+def test_second_and_third_derivatives_of_every_operation(backend: str) -> None:
+    inputs, outputs, rows = higher_derivatives_and_rows(9)
+    assert_higher_derivatives(compile(outputs, inputs, params=[], backend=backend)(rows), rows)
 
 
 def calm(rng: random.Random) -> Recipe:

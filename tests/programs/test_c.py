@@ -17,7 +17,15 @@ import pytest
 from micrograd_like import Op, Value, compile, register
 from micrograd_like.operation import OPS
 from micrograd_like.programs.c import HELPERS, Functions
-from tests.support.programs import SPECIAL, TABLE, U, compiled, expected
+from tests.support.programs import (
+    SPECIAL,
+    TABLE,
+    U,
+    assert_higher_derivatives,
+    compiled,
+    expected,
+    higher_derivatives_and_rows,
+)
 from tests.support.random_graphs import Recipe, random_recipe
 from tests.support.sources import COMPILER, SHARED, built, called, library_of, needs_compiler
 
@@ -56,6 +64,16 @@ def test_every_row_of_the_table(tmp_path: Path) -> None:
                 arguments = [*xs, node.data] if place else xs
                 found = function(*map(ctypes.c_double, arguments))
                 assert near(found, want), (op.name, place, xs, found, want)
+
+
+@needs_compiler
+def test_second_and_third_derivatives_of_every_row(tmp_path: Path) -> None:
+    inputs, outputs, rows = higher_derivatives_and_rows(3)
+    library = library_of([compile(outputs, inputs, params=[], backend="c").source], tmp_path)
+    count = len(outputs)
+    _, flat = called(library, "values_0", [], rows, len(rows) * count)
+    found = [flat[start : start + count] for start in range(0, len(flat), count)]
+    assert_higher_derivatives(found, rows)
 
 
 @needs_compiler

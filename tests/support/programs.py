@@ -14,8 +14,9 @@ import pytest
 
 from micrograd_like import losses, ops
 from micrograd_like._internal.extras import installed
+from micrograd_like.calculus import hessian, value_and_grad
 from micrograd_like.engine import Value
-from micrograd_like.operation import OPS, Op
+from micrograd_like.operation import LINE, OPS, Op
 from micrograd_like.programs import Program, compile
 from tests.support import oracle
 from tests.support.random_graphs import Recipe, bits
@@ -139,6 +140,40 @@ def operation(op: Op) -> Build:
         return [op(*[x + p for p, x in zip(parameters, inputs, strict=True)])]
 
     return build
+
+
+def moderate(op: Op, rng: random.Random) -> list[float]:
+    """Numbers of the domain, neither large nor next to where it ends or a kink is."""
+    domain = op.domain or (LINE,) * len(op.partials)
+    return [rng.uniform(max(low, -3.0), min(high, 3.0)) * 0.9 + 0.01 for low, high in domain]
+
+
+def higher_derivatives(inputs: list[Value]) -> list[Value]:
+    """All second and third derivatives of every row, each row of inputs of its own."""
+    left, found = iter(inputs), list[Value]()
+    for op in TABLE:
+        xs = [*itertools.islice(left, len(op.partials))]
+        functions = [lambda v, op=op: op(*v)]
+        functions += [
+            lambda v, op=op, i=i: value_and_grad(lambda w: op(*w), v)[1][i] for i in range(len(xs))
+        ]
+        for function in functions:
+            found += itertools.chain(*hessian(function, xs))
+    return found
+
+
+def higher_derivatives_and_rows(count: int) -> tuple[list[Value], list[Value], list[list[float]]]:
+    """Inputs, those derivatives as outputs, and rows to run them on."""
+    rng = random.Random(3)
+    rows = [[x for op in TABLE for x in moderate(op, rng)] for _ in range(count)]
+    inputs = [Value(x) for x in rows[0]]
+    return inputs, higher_derivatives(inputs), rows
+
+
+def assert_higher_derivatives(found: Sequence[Numbers], rows: Sequence[Numbers]) -> None:
+    for numbers, row in zip(found, rows, strict=True):
+        want = [value.data for value in higher_derivatives([Value(x) for x in row])]
+        assert numbers == pytest.approx(want, rel=1e-9, abs=1e-9)
 
 
 def recipe_build(recipes: Sequence[Recipe], inputs: Sequence[int]) -> Build:
