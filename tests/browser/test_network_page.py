@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -28,7 +29,7 @@ from micrograd_like import (
 )
 from micrograd_like._internal.text import number
 from tests.browser.conftest import Opener
-from tests.support.pages import wait_until
+from tests.support.pages import OUT_OF_REACH, tab_through, wait_until
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&@svg@@title@ $style"
 
@@ -343,6 +344,41 @@ def test_all_can_be_reached_by_the_keyboard(opened: Opener) -> None:
     page.keyboard.press("Enter")
     wait_until(page, "loaded")
     assert page.evaluate("document.activeElement.id") == "unit_title"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "close"
+
+
+def test_nothing_of_a_page_of_images_is_out_of_reach(opened: Opener) -> None:
+    page = opened(images_page())
+    tab_through(page)
+    assert page.evaluate(OUT_OF_REACH) == []
+
+
+def images_page() -> str:
+    rng = random.Random(6)
+    X = [[rng.choice((0.0, 1.0)) for _ in range(64)] for _ in range(30)]
+    model = MLP(64, [4, 10], rng=rng)
+    return explore(model, X, [i % 10 for i in range(30)], loss=cross_entropy).html
+
+
+def classes_page() -> str:
+    X, y = blobs(30, rng=random.Random(4))
+    model = MLP(2, [5, 3], activation="tanh", rng=random.Random(3))
+    return explore(model, X, y, loss=cross_entropy).html
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("make", [images_page, classes_page])
+def test_axe_finds_nothing_in_images_and_classes(
+    opened: Opener, make: Callable[[], str], width: int, scheme: str
+) -> None:
+    page = opened(make(), viewport={"width": width, "height": 800}, color_scheme=scheme)
+    found = Axe().run(page).response["violations"]
+    train(page, 20)
+    found += Axe().run(page).response["violations"]
+    assert [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_rate_that_is_too_large_stops_and_says_so(opened: Opener) -> None:

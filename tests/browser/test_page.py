@@ -16,7 +16,7 @@ from micrograd_like import MLP, Op, Value, explore, logsumexp, register
 from micrograd_like._internal.text import number
 from micrograd_like.operation import OPS
 from tests.browser.conftest import Opener
-from tests.support.pages import wait_until
+from tests.support.pages import OUT_OF_REACH, tab_through, wait_until
 
 HOSTILE = '</script><script>document.title="owned"</script> { | } < > " \\ & ∂ ${x} {0} {o} $pass'
 NAMES = ("w1", "x1", "w2", "x2", "b")
@@ -300,6 +300,8 @@ def test_a_leaf_alone(opened: Opener) -> None:
 def test_hostile_names_stay_text(opened: Opener) -> None:
     a, b = Value(2.0, label=HOSTILE), Value(3.0, label=HOSTILE)
     root = a * b
+    page = opened(explore(Value(2.0, label="</h1></title><b>").tanh(), names={}).html)
+    assert page.title() == page.inner_text("h1") == "Backprop through tanh(</h1></title><b>)"
     page = opened(explore(root, names={HOSTILE + "r": root}).html)
     page.click("#last")
     page.click("#copy")
@@ -389,13 +391,22 @@ def chain(count: int) -> Value:
     return total
 
 
+def bush(count: int) -> Value:
+    """A graph of that many nodes, as wide as it can be."""
+    row = [Value(0.1 * i, f"x{i}") for i in range((count + 1) // 2)]
+    while len(row) > 1:
+        row = [a + b for a, b in itertools.pairwise(row)][::2] + row[len(row) // 2 * 2 :]
+    return row[0] if count % 2 else row[0].tanh()
+
+
 @pytest.mark.parametrize("width", [390, 1280, 1920])
 @pytest.mark.parametrize("count", [30, 137, 500])
+@pytest.mark.parametrize("build", [chain, bush])
 def test_every_step_is_inside_the_frame_and_the_window(
-    opened: Opener, count: int, width: int
+    opened: Opener, build: Callable[[int], Value], count: int, width: int
 ) -> None:
     height = 844 if width == 390 else 800
-    page = opened(explore(chain(count)).html, viewport={"width": width, "height": height})
+    page = opened(explore(build(count)).html, viewport={"width": width, "height": height})
     hidden = page.evaluate(
         """async () => {
           const hidden = [];
@@ -413,6 +424,18 @@ def test_every_step_is_inside_the_frame_and_the_window(
     )
     assert hidden == [count, 0, []]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("quiz", [True, False])
+def test_all_can_be_reached_by_the_keyboard(opened: Opener, quiz: bool) -> None:
+    L, names = graph()
+    page = opened(explore(L, names=names).html)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    if quiz:
+        page.click("#start_quiz")  # which asks in a field of its own
+    assert page.evaluate(OUT_OF_REACH)
+    tab_through(page)
+    assert page.evaluate(OUT_OF_REACH) == []
 
 
 def test_zoom_and_fit(opened: Opener) -> None:

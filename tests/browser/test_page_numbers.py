@@ -16,9 +16,9 @@ from playwright.sync_api import Page
 from micrograd_like import MLP, Value, explore
 from micrograd_like._internal.text import number
 from micrograd_like.graph import nodes_of
-from micrograd_like.operation import Op
+from micrograd_like.operation import LINE, Op
 from tests.browser.conftest import Opener
-from tests.support.pages import wait_until
+from tests.support.pages import again_in, wait_until
 from tests.support.programs import TABLE
 from tests.support.random_graphs import random_recipe
 from tests.support.tame_graphs import gabs
@@ -58,15 +58,18 @@ def near(found: float, want: float, scale: float = 0.0) -> bool:
     return abs(found - want) <= 1e-12 * max(abs(want), scale) + 2.0**-1070
 
 
-def test_random_graphs_by_slider_and_field(opened: Opener) -> None:
-    rng = random.Random(140)
-    for _ in range(40):
+@pytest.mark.parametrize("seed", range(10))
+def test_random_graphs_by_slider_and_field(opened: Opener, seed: int) -> None:
+    """Two hundred graphs, twenty a seed."""
+    rng = random.Random(140 + seed)
+    page = opened("")
+    for _ in range(20):
         recipe = random_recipe(rng, 20)
         leaves = [Value(x, f"x{i}") for i, x in enumerate(recipe.leaves)]
         root = recipe.grow(leaves)[-1]
         used = [node for node in nodes_of(root) if not node.op]
-        page = opened(explore(root).html)
-        for how in "slide", "type", "slide", "type", "type":
+        again_in(page, explore(root).html)
+        for how in "slide", "type", "slide":
             numbers = [rng.uniform(-1.0, 1.0) for _ in used]
             if how == "slide":
                 data, grads, numbers = page.evaluate(SLIDE, [numbers])
@@ -79,6 +82,27 @@ def test_random_graphs_by_slider_and_field(opened: Opener) -> None:
             for node, x, grad in zip(nodes_of(again), data, grads, strict=True):
                 assert near(x, node.data), recipe
                 assert near(grad, node.grad, scales.get(node, 0.0)), recipe
+
+
+@pytest.mark.parametrize("op", TABLE, ids=lambda op: op.name)
+def test_every_row_over_its_domain(opened: Opener, op: Op) -> None:
+    """By field anywhere in it, by slider wherever that reaches."""
+    rng = random.Random(op.name)
+    bounds = [*op.domain, LINE, LINE][: len(op.partials)]
+    domain = [(max(low, -30.0), min(high, 30.0)) for low, high in bounds]
+    page = opened(explore(op(*[Value(0.5) for _ in op.partials])).html)
+    for k in range(40):
+        numbers = [rng.uniform(*inside) if k % 4 else rng.choice(inside) for inside in domain]
+        if k % 2:
+            data, grads = page.evaluate(TYPE, [list(map(repr, numbers))])
+        else:
+            data, grads, numbers = page.evaluate(SLIDE, [numbers])
+        leaves = list(map(Value, numbers))
+        root = op(*leaves)
+        root.backward()
+        assert near(data[-1], root.data), (numbers, data[-1], root)
+        for found, leaf in zip(grads, leaves, strict=False):
+            assert near(found, leaf.grad), (numbers, grads, leaves)
 
 
 @pytest.mark.parametrize("op", TABLE, ids=lambda op: op.name)
