@@ -153,13 +153,21 @@ def higher_derivatives(inputs: list[Value]) -> list[Value]:
     left, found = iter(inputs), list[Value]()
     for op in TABLE:
         xs = [*itertools.islice(left, len(op.partials))]
-        functions = [lambda v, op=op: op(*v)]
-        functions += [
-            lambda v, op=op, i=i: value_and_grad(lambda w: op(*w), v)[1][i] for i in range(len(xs))
-        ]
-        for function in functions:
-            found += itertools.chain(*hessian(function, xs))
+        found += itertools.chain(*hessian(_derivative(op, None), xs))
+        for i in range(len(xs)):
+            found += itertools.chain(*hessian(_derivative(op, i), xs))
     return found
+
+
+def _derivative(op: Op, index: int | None) -> Callable[[list[Value]], Value]:
+    """The operation as a function of a list, or its derivative by the operand `index`."""
+
+    def function(v: list[Value]) -> Value:
+        value, gradient = value_and_grad(lambda w: op(*w), v)
+        result: Value = value if index is None else gradient[index]
+        return result
+
+    return function
 
 
 def higher_derivatives_and_rows(count: int) -> tuple[list[Value], list[Value], list[list[float]]]:
