@@ -22,7 +22,7 @@ from typing import Any
 
 from micrograd_like._internal.arguments import NO_SEQUENCE, generator, number, switch, whole
 from micrograd_like._internal.cuts import cut
-from micrograd_like._internal.text import Text, aligned, html_table, listed
+from micrograd_like._internal.text import Text, aligned, html_table, listed, one_line
 from micrograd_like.engine import Value
 from micrograd_like.functions import elu, gelu, leaky_relu, silu
 from micrograd_like.operation import OPS, Op, Operators, is_truth, real
@@ -209,6 +209,7 @@ class Module:
         """
         heading = ("layer", "shape", "activation", "parameters")
         rows = [*self._summary_rows(""), ("total", "", "", str(len(self.parameters())))]
+        rows = [(one_line(path), *rest) for path, *rest in rows]
         lines = aligned([heading, *rows], "<  <  <  >")
         return Text("\n".join(lines), html_table(rows, heading))
 

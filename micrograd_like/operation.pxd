@@ -12,8 +12,7 @@ cdef class IeeeFloat(Operators):
 
 cdef class AnomalyMode:
     cdef readonly bint on
-    cdef int _blocks
-    cdef object _changing
+    cdef object _inside, _changing
 
 cpdef double evaluate(object expression, object operands) except? -1
 cpdef double real(object x) except? -1

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import RLock
+from threading import RLock, get_ident
 from typing import Any, Final, Self
 
 Interval = tuple[float, float]
@@ -443,17 +444,31 @@ class AnomalyMode:
 
     def __init__(self) -> None:
         self.on = False
-        self._blocks = 0  # threads may leave theirs in another order than they entered them
+        self._inside: list[int] = []  # a thread's number for each block that is being run
         self._changing = RLock()
 
-    def change(self, blocks: int) -> None:
-        """Count `blocks` more, or fewer, that are being run."""
+    def enter(self, thread: int) -> None:
+        """Count a block that this thread enters."""
         with self._changing:
-            self._blocks += blocks
-            self.on = self._blocks > 0
+            self._inside.append(thread)
+            self.on = True
+
+    def leave(self, thread: int) -> None:
+        """Count it no more; threads may leave in another order than they entered."""
+        with self._changing:
+            self._inside.remove(thread)
+            self.on = bool(self._inside)
+
+    def after_fork(self) -> None:
+        """Forget the blocks of other threads, which the child of a process does not have."""
+        self._changing = RLock()
+        self._inside = [thread for thread in self._inside if thread == get_ident()]
+        self.on = bool(self._inside)
 
 
 anomaly_mode: Final = AnomalyMode()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=anomaly_mode.after_fork)
 
 
 @contextmanager
@@ -470,8 +485,9 @@ def detect_anomaly() -> Iterator[None]:
     Traceback (most recent call last):
     micrograd_like.operation.AnomalyError: forward: log of (Value(data=0.0, grad=0.0),) gives -inf
     """
-    anomaly_mode.change(+1)
+    thread = get_ident()
+    anomaly_mode.enter(thread)
     try:
         yield
     finally:
-        anomaly_mode.change(-1)
+        anomaly_mode.leave(thread)

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from micrograd_like import ops
-from micrograd_like._internal.text import rounded
+from micrograd_like._internal.text import one_line, rounded
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.graph import Model, changes_of, distinct_names, groups_of, known_names, nodes_of
 from micrograd_like.operation import OPS, Op, Operators
@@ -234,7 +234,7 @@ def _leaves(
         {
             "node": index[node],
             "data": plain_number(node.data),
-            "group": groups[node].neuron if node in groups else "",
+            "group": one_line(groups[node].neuron) if node in groups else "",
             "fixed": model is not None and node not in parameters,
         }
         for node in nodes

@@ -226,7 +226,8 @@ class Prompt(Cmd):
     def do_forward(self, _: str) -> None:
         names, changes = self.stepper.names, self.stepper.changes
         steps = [forward_step(node, names, node.data, changes) for node in names if node.op]
-        self._say(*table(steps))
+        root = self.stepper.root
+        self._say(*(table(steps) if steps else [f"{names[root]} = {number(root.data)}"]))
 
     def do_set(self, setting: str) -> None:
         name, _, data = setting.replace("=", " ").strip().rpartition(" ")

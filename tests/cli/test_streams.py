@@ -75,6 +75,14 @@ def test_a_minus_sign_before_a_name_alone_is_explained() -> None:
     assert "goes in parentheses, as in '(-a)'" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("expression", "line"), [("1/3", "v1 = 0.3333"), ("a=-2", "a = −2.0"), ("7", "v1 = 7.0")]
+)
+def test_an_expression_without_a_step_is_shown_with_its_value(expression: str, line: str) -> None:
+    result = run(["-m", "micrograd_like", "step", expression])
+    assert result.stdout.splitlines()[0] == line
+
+
 def test_numbers_given_in_the_expression_are_leaves() -> None:
     result = run(["-m", "micrograd_like", "step", "a=2; b=−3; a*b"])
     assert result.stdout.endswith("a.grad = −3.0\nb.grad =  2.0\n")

@@ -155,12 +155,12 @@ def test_the_handlers_of_all_signals_wait_and_each_has_its_turn() -> None:
 
     with pytest.raises(TimeIsUpError):
         block(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt) as last:
+    with pytest.raises(KeyboardInterrupt) as pressed:
         block(signal.SIGTERM, signal.SIGTERM, signal.SIGINT)
-    assert isinstance(last.value.__context__, TimeIsUpError)
-    with pytest.raises(TimeIsUpError) as last:
+    assert isinstance(pressed.value.__context__, TimeIsUpError)
+    with pytest.raises(TimeIsUpError) as late:
         block(signal.SIGINT, signal.SIGTERM)
-    assert isinstance(last.value.__context__, KeyboardInterrupt)
+    assert isinstance(late.value.__context__, KeyboardInterrupt)
     assert done == [1, 1, 1]
 
 

@@ -179,6 +179,15 @@ def test_the_summary_lists_layers_and_counts_shared_parameters_once() -> None:
     ]
 
 
+def test_a_name_with_control_characters_is_written_out_in_the_summary() -> None:
+    module = Module()
+    setattr(module, "a\x1b[31m\n", Neuron(1))
+    module.parts = {"\ud800\t": Neuron(1)}  # type: ignore[attr-defined]
+    lines = module.summary().splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == [r"a\x1b[31m\n", r"parts.\ud800\t"]
+    module.summary().encode()
+
+
 def test_the_summary_of_a_single_layer_or_neuron_carries_its_class_name() -> None:
     assert Layer(2, 3).summary().splitlines()[1].split() == ["Layer", "2", "→", "3", "relu", "9"]
     assert Neuron(2).summary().splitlines()[1].split() == ["Neuron", "2", "→", "1", "relu", "3"]

@@ -322,3 +322,54 @@ def test_a_program_in_use_does_not_hang_a_child(backend: str, tmp_path: Path) ->
         command, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
     )
     assert (run.stdout, run.stderr) == ("4.0 [7.0]\n", "")
+
+
+FORK_INSIDE = """
+import os, threading
+from micrograd_like import AnomalyError, Value, detect_anomaly
+
+inside, go_on = threading.Event(), threading.Event()
+
+def watch():
+    with detect_anomaly():
+        inside.set()
+        go_on.wait()
+
+def watched():
+    try:
+        Value(0.0).log()
+    except AnomalyError:
+        return True
+    return False
+
+thread = threading.Thread(target=watch)
+thread.start()
+inside.wait()
+for block in (False, True):
+    if block:
+        mine = detect_anomaly()
+        mine.__enter__()
+    child = os.fork()
+    if child == 0:
+        found = [watched()]
+        if block:
+            mine.__exit__(None, None, None)
+            found.append(watched())
+        print(found, flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+mine.__exit__(None, None, None)
+print(watched())
+go_on.set()
+thread.join()
+print(watched())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_child_does_not_watch_for_a_thread_that_it_has_not(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORK_INSIDE]
+    run = subprocess.run(
+        command, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (run.stdout, run.stderr) == ("[False]\n[True, False]\nTrue\nFalse\n", "")
