@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print()
     for kind, costs in curves.items():
         line = History([{"loss": C} for C in costs]).sparkline()
-        print(f"{kind}  {line}  half its start at epoch {half_life(costs)}")
+        print(f"{kind}  {line}\n{'':{len(kind)}}  half its start at epoch {half_life(costs)}")
     slow, fast = map(half_life, curves.values())
     print(f"cross-entropy is there {slow / fast:.1f} times sooner")
 

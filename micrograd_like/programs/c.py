@@ -94,7 +94,7 @@ class CRunner(SourceRunner):
         tape = self._tape
         counts = f"parameters: {tape.parameters}, inputs of a row: {tape.inputs}, outputs of a row"
         parts = [
-            f"/* {counts}: {len(tape.outputs)}; C99, not to be compiled with -ffast-math */",
+            f"/* {counts}: {len(tape.outputs)};\n   C99, not to be compiled with -ffast-math */",
             "#include <math.h>\n#include <stddef.h>",
             *helpers,
             *script.functions,

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 import micrograd_like as ml
+from micrograd_like._internal.text import width_of
 from micrograd_like.operation import OPS
 from tests.support import docs_runner
 
@@ -58,6 +59,15 @@ def test_code_prints_what_the_document_shows(document: Path) -> None:
     found = list(docs_runner.blocks(document.read_text(encoding="utf-8")))
     assert {block.language for block in found} <= RUN | SHOWN
     assert docs_runner.run(document) == sum(block.language in RUN for block in found)
+
+
+@by_name
+def test_sessions_fit_a_terminal_of_80_columns(document: Path) -> None:
+    """All but the lines that are quoted from the source."""
+    for block in docs_runner.blocks(document.read_text(encoding="utf-8")):
+        if block.language not in ("engine", "ops"):
+            wide = [line for line in block.text.splitlines() if width_of(line) > 80]
+            assert wide == [], f"{document.name}, line {block.line}"
 
 
 @by_name

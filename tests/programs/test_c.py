@@ -126,7 +126,7 @@ def test_the_source_says_what_is_computed() -> None:
     source = compile(score.tanh(), [x], backend="c").source
     assert "    const double v2 = p0 * x0; /* score * / / * \\ */\n" in source
     assert "    const double v3 = tanh(v2);\n" in source
-    assert source.startswith("/* parameters: 1, inputs of a row: 1, outputs of a row: 1; C99")
+    assert source.startswith("/* parameters: 1, inputs of a row: 1, outputs of a row: 1;\n")
     assert "value_and_grad" not in compile([score, x], [x], backend="c").source
     assert "softplus" not in source  # no function that is not used
 
