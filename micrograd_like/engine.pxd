@@ -11,6 +11,8 @@ cdef Op _ADD, _MUL
 cdef AnomalyMode anomaly_mode
 cdef int _depth
 cdef list _waiting
+cdef long long _freed
+cdef list _kept
 
 @cython.final
 cdef class Value(Operators):
