@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
-from itertools import chain
 from math import fsum
 from operator import is_
 from time import perf_counter
@@ -40,8 +39,10 @@ class Way(Protocol):
     - `before`: their numbers before the last step; none where all that it computed was finite.
     """
 
-    parameters: list[Value]
     before: Sequence[float]
+
+    @property
+    def parameters(self) -> list[Value]: ...
 
     def read(self, examples: Examples) -> Any:
         """The examples in the form that this way works on."""
@@ -65,8 +66,12 @@ class OnValues:
 
     def __init__(self, model: Any, loss: Loss, optimizer: Any) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.parameters = _leaves_of(model, optimizer)
         self.before: Sequence[float] = ()
+
+    @cached_property
+    def parameters(self) -> list[Value]:
+        """See `Way`; to find them takes as long as the graphs of a few examples."""
+        return _leaves_of(self.model, self.optimizer)
 
     def read(self, examples: Examples) -> Examples:
         """The examples as they are."""
@@ -246,9 +251,10 @@ class AsProgram:
         most = min(most, self._most(size) // steps)
         if not self._ahead or most < 1:
             return None
-        starts = range(0, most * count, count)
-        begins = [start + i for start in starts for i in range(0, count, size)] + [most * count]
-        descended = self._descend(data, [*order] * most, begins)
+        end, numpy = most * count, self._numpy
+        starts = numpy.arange(0, end, count)[:, None] + numpy.arange(0, count, size)
+        begins = numpy.append(starts, end)
+        descended = self._descend(data, numpy.tile(order, most), begins)
         if descended is None or len(descended.losses) < most * steps:
             self._ahead = False  # there are steps that only `_step` can do
             return None
@@ -259,7 +265,7 @@ class AsProgram:
         """Steps to be done at one go, at most."""
         return max(1, min(int(PIECE / self._pace), MOST_ROWS // size))
 
-    def _descend(self, data: _Table, order: Sequence[int], begins: list[int]) -> Any:
+    def _descend(self, data: _Table, order: Sequence[int], begins: Sequence[int]) -> Any:
         """The steps on some batches in machine code, as they would be; None if that can't be."""
         now, began = self._now(), perf_counter()
         if anomaly_mode.on or not self._by_update:
@@ -270,17 +276,22 @@ class AsProgram:
             self._by_update = self._updates is not None
             return self._descend(data, order, begins)
         updates, constants = zip(*self._updates, strict=True)
-        array, integers = self._numpy.array, self._numpy.int64
+        array, integers, steps = self._numpy.array, self._numpy.int64, len(found)
+        columns = [
+            x
+            for numbers, same in zip(zip(*found, strict=True), constants, strict=True)
+            for x in (array(numbers), self._numpy.tile(array(same, dtype=float), (steps, 1)))
+        ]
         batches = (
-            array(order[: begins[len(found)]], dtype=integers),
-            array(begins[: len(found) + 1], dtype=integers),
-            array([[*chain(*chain(*zip(x, constants, strict=True)))] for x in found]),
+            array(order[: begins[steps]], dtype=integers),
+            array(begins[: steps + 1], dtype=integers),
+            self._numpy.hstack(columns),
         )
         parts = array([0, *(places.stop for _, places in self._parts)], dtype=integers)
         descended = self._runner.descend(
             updates, parts, now.parameters, now.buffers, data.array, batches
         )
-        self._pace = (perf_counter() - began) / len(found)
+        self._pace = (perf_counter() - began) / steps
         return descended
 
     def _adopt(self, descended: Any) -> tuple[list[float], Outputs]:

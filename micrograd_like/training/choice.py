@@ -32,9 +32,9 @@ NODE = 0.13e-6 if _NATIVE else 1.3e-6
 """A node of a graph, built and differentiated; half of it is the building."""
 PARAMETER = 1.2e-6
 """A parameter in a step of an optimiser that works on Values."""
-STEP = 40e-6
+STEP = 10e-6
 """A step of a program, beside its arithmetic."""
-COMPILED_NODE = 5e-10
+COMPILED_NODE = 2e-10
 """A node for one example in machine code, with its derivatives."""
 IMPORT, PROGRAM, LINE = 0.25, 0.1, 15e-6
 """To import the compiler, to compile any program, and what each of its nodes adds to that."""

@@ -243,6 +243,7 @@ class Training:
             return
         order, size = range(len(targets)), self._size
         shares = _shares(len(order), size)
+        unseen = _of_validation(dict.fromkeys(["loss", *measures]))
         while isinstance(self._run, AsProgram):
             to_check = self._between_checks - (self._epoch - self._chosen) % self._between_checks
             most = min(to_check, self._last - self._epoch) - 1
@@ -258,8 +259,7 @@ class Training:
                     costs = losses[k * len(shares) : (k + 1) * len(shares)]
                     row = {"epoch": self._epoch + k + 1, "loss": _total(costs, shares)}
                     row |= zip(measures, [score[k] for score in scores], strict=True)
-                    row |= _of_validation(dict.fromkeys(["loss", *measures]))
-                    rows.append(row | {"seconds": seconds})
+                    rows.append(row | unseen | {"seconds": seconds})
                 self.history.rows += rows
                 self._epoch += len(rows)
                 self.history.since = self._epoch
