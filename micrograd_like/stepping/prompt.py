@@ -200,10 +200,10 @@ class Prompt(Cmd):
 
     def do_graph(self, name: str) -> None:
         stepper = self.stepper
-        top = stepper.find(name) if name else stepper.root
-        if not name and len(stepper) > _MOST_LINES and stepper.upcoming:
-            top = stepper.upcoming
-        self._say(*tree(stepper, top))
+        lines = tree(stepper, stepper.find(name) if name else stepper.root)
+        if not name and stepper.upcoming and not any(line.startswith("->") for line in lines):
+            lines = tree(stepper, stepper.upcoming)
+        self._say(*lines)
 
     def do_print(self, names: str) -> None:
         known = self.stepper.names.values()

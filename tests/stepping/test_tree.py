@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from micrograd_like import Value
+from micrograd_like import MLP, Module, Neuron, Value
+from micrograd_like.graph import nodes_of
 from micrograd_like.stepping.stepper import Stepper
 from micrograd_like.stepping.tree import tree
 
@@ -23,6 +26,60 @@ def test_the_tree_of_a_graph_in_the_middle_of_a_pass() -> None:
         "      │     └─ b               data −2.0      grad  0.0      waits for c",
         "      └─ c = a·b (see above)   data −1.0      grad −0.7616   waits for v1",
     ]
+
+
+def test_a_neuron_is_a_line_until_it_is_looked_into() -> None:
+    model = MLP(2, [3, 1], rng=random.Random(1))
+    x = [Value(1.0, "x1"), Value(2.0, "x2")]
+    out = model(x)
+    L = (out - 1.0) ** 2
+    stepper = Stepper(L, names={"L": L, "out": out}, model=model)
+
+    def shown(top: Value) -> list[str]:
+        return [line.split("   data")[0].rstrip() for line in tree(stepper, top)]
+
+    h = [stepper.names[neuron_(model, i, out)] for i in range(3)]
+    assert shown(L) == [
+        "-> L = v21²",
+        "   └─ v21 = out − 1",
+        f"      └─ out = layers.1.neurons.0({', '.join(h)})",
+        f"         ├─ {h[0]} = layers.0.neurons.0(x1, x2)",
+        "         │  ├─ x1",
+        "         │  └─ x2",
+        f"         ├─ {h[1]} = layers.0.neurons.1(x1, x2)",
+        f"         └─ {h[2]} = layers.0.neurons.2(x1, x2)",
+    ]
+    for _ in range(4):
+        stepper.next()
+    [marked] = [line for line in shown(L) if line.startswith("->")]
+    assert " out = layers.1.neurons.0(" in marked
+    inside = shown(out)
+    assert inside[0].startswith("   out = v")
+    assert any("layers.1.neurons.0.w.0" in line for line in inside)
+    assert sum("layers.0.neurons.0(x1, x2)" in line for line in inside) == 1
+
+
+def neuron_(model: MLP, i: int, out: Value) -> Value:
+    """The output of neuron i of the first layer: the only relu above its bias."""
+    bias = model.layers[0].neurons[i].b
+    return next(node for node in nodes_of(out) if node.op == "relu" and bias in nodes_of(node))
+
+
+def test_a_neuron_that_is_used_again_and_again_is_a_line_for_each_use() -> None:
+    neuron = Neuron(1, activation="tanh", rng=random.Random(1))
+    first = neuron([Value(0.5, "x")])
+    last = neuron([neuron([first])])
+    root = last * 2
+    lines = tree(Stepper(root, names={"first": first}, model=Holder(neuron)), root)
+    assert [line.split("   data")[0].strip() for line in lines][-1] == "└─ x"
+    assert sum("= neuron(" in line for line in lines) == 3
+
+
+class Holder(Module):
+    """A model with one neuron."""
+
+    def __init__(self, neuron: Neuron) -> None:
+        self.neuron = neuron
 
 
 def test_an_operand_used_twice_by_one_node_is_one_branch() -> None:
