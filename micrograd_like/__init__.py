@@ -5,8 +5,8 @@ Questions about backprop, and what answers them, for a root `L = a * b` and a le
 ================================================  ===========================
 the order of the steps, each with its numbers     Stepper(L), debug(L)
 why a gradient is what it is, is negative, is 0   explain(a, L)
-how the uses of one value add up                  explain(a, L, paths=True)
-what is left of an earlier pass, not zeroed       explain(a, L)
+how the uses of one value add up, by +=           explain(a, L, paths=True)
+what is left of a pass before, without zero_grad  explain(a, L)
 the local derivative of an operation              print(ops.tanh)
 what really happens to L if a moves               nudge(a, L)
 a.data was changed, and nothing follows           explain(a, L)
