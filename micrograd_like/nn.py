@@ -208,8 +208,8 @@ class Module:
         REPL, and as a table in a notebook.
         """
         heading = ("layer", "shape", "activation", "parameters")
-        rows = [*self._summary_rows(""), ("total", "", "", str(len(self.parameters())))]
-        rows = [(one_line(path), *rest) for path, *rest in rows]
+        found = [*self._summary_rows(""), ("total", "", "", str(len(self.parameters())))]
+        rows = [(one_line(path), *rest) for path, *rest in found]
         lines = aligned([heading, *rows], "<  <  <  >")
         return Text("\n".join(lines), html_table(rows, heading))
 
