@@ -2,8 +2,8 @@
 
 A handler of the user's for another signal, a timeout say, may raise at any moment, also between
 redirecting Ctrl-C and the block that undoes it. So a redirection knows the frame that it is for:
-Ctrl-C that comes when this frame is gone is undone and goes where it went before. The other handlers
-wait too where nothing may raise at all, in the compiler's hands.
+Ctrl-C that comes when this frame is gone is undone and goes where it went before. In the compiler's
+hands, where nothing may raise at all, the other handlers wait too.
 """
 
 from __future__ import annotations
