@@ -36,8 +36,10 @@ STEP = 10e-6
 """A step of a program, beside its arithmetic."""
 COMPILED_NODE = 2e-10
 """A node for one example in machine code, with its derivatives."""
-IMPORT, PROGRAM, LINE = 0.25, 0.1, 15e-6
+IMPORT, PROGRAM, LINE = 0.25, 0.1, 8e-6
 """To import the compiler, to compile any program, and what each of its nodes adds to that."""
+TRACED = 1.2e-6 if _NATIVE else 6e-6
+"""A node of a graph that is compared with another, where their numbers differ too much."""
 
 CHECKED_NODES = 2_000_000
 """A program is compared with Values on every example, until their graphs have so many nodes."""
@@ -67,9 +69,9 @@ def on_values_seconds(work: Work, nodes: int, parameters: int) -> float:
 def as_program_seconds(work: Work, nodes: int, kept: bool) -> float:
     """An estimate of the time that `work` takes as a program, compiled first unless it is kept."""
     each = len(work.examples.rows) + len(work.held_out.rows)
-    checked = min(each * nodes, CHECKED_NODES) + len(MOVES) * nodes
+    checked = min(each * nodes, CHECKED_NODES) * NODE / 2 + len(MOVES) * nodes * TRACED
     run = work.epochs * each * nodes * COMPILED_NODE + work.steps * STEP
-    return (0.0 if kept else compiling_seconds(nodes)) + checked * NODE / 2 + run
+    return (0.0 if kept else compiling_seconds(nodes)) + checked + run
 
 
 def epochs_between_checks(work: Work, nodes: int, parameters: int) -> int:
@@ -111,6 +113,7 @@ def choose(
         if compile == "auto" and as_program_seconds(work, nodes, kept) > most:
             return on_values
         if not kept:
+            _require_mean(on_values, work)
             tell(nodes, compiling_seconds(nodes))
         program = AsProgram(on_values, trace)
         require_same(program, on_values, work)
@@ -154,6 +157,29 @@ def require_same_here(
         for i in _spread(range(len(examples.rows)), most):
             if not _same_example(program, on_values, examples, i, (costs[i], outputs[i]), rounding):
                 raise ValueError(_decided(i))
+
+
+def _require_mean(on_values: OnValues, work: Work) -> None:
+    """Raise ValueError, before anything is compiled, unless a batch's loss is the mean in it.
+
+    The batch is of the size of the others, and of a few examples.
+    """
+    few = _spread(range(len(work.examples.rows)), _FEW)
+    part = Examples([work.examples.rows[i] for i in few], [work.examples.targets[i] for i in few])
+    try:
+        pairs = [on_values.evaluate(part, [i]) for i in range(len(few))]
+    except (ArithmeticError, ValueError) as error:
+        if raised_by_a_handler(error):
+            raise
+        return  # it comes up again when its turn comes
+    computed = [cost for cost, _ in pairs], [output for _, [output] in pairs]
+    size = min(work.size, len(work.examples.rows))
+    wrong = _no_mean(on_values, part, [i % len(few) for i in range(size)], computed, gradient=True)
+    if wrong:
+        raise ValueError(wrong)
+
+
+_FEW = 8
 
 
 def same_for_a_few(program: AsProgram, on_values: OnValues, examples: Examples, i: int) -> bool:

@@ -159,8 +159,19 @@ def test_a_loss_that_can_not_be_read_on_values_is_refused_or_runs_on_numbers() -
 
 def test_a_loss_that_is_a_mean_for_whole_batches_alone_is_refused() -> None:
     loss = OTHERS["sum over the wanted size"]
-    with pytest.raises(ValueError, match="the loss of 3 examples is"):
+    with pytest.raises(ValueError, match="the loss of 4 examples is"):
         regression(True, loss)  # 11 examples in batches of 4
+
+
+@pytest.mark.parametrize("loss", OTHERS.values(), ids=OTHERS)
+def test_a_loss_that_is_no_mean_is_not_compiled_to_find_that_out(
+    loss: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(choice, "AsProgram", made.append)
+    with pytest.raises(ValueError, match="means over examples only"):
+        regression(True, loss)
+    assert made == []
 
 
 @pytest.mark.parametrize("compile", [False, "auto", True])
