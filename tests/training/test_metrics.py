@@ -88,6 +88,11 @@ def test_a_loss_that_prefers_neither_threshold_gives_none_rather_than_a_wrong_nu
 
     assert accuracy(lopsided, 0.1, [0, 1])([0.3], [1]) is None
 
+    def blind(logits: list[Any], targets: list[int]) -> Any:
+        return logits[0] * 0.0 + targets[0]
+
+    assert accuracy(blind, 0.1, [0, 1])([0.3], [1]) is None
+
     def needs_two(logits: list[Any], targets: list[int]) -> Any:
         return mse_loss(logits, targets) / (len(logits) - 1)
 
