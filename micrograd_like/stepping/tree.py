@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from micrograd_like._internal.text import aligned, listed, number
+from micrograd_like._internal.text import COLUMNS, aligned, listed, number, width_of
 from micrograd_like.engine import Value
 from micrograd_like.graph import Group, groups_of, nodes_of
 from micrograd_like.stepping.stepper import Stepper
@@ -19,7 +19,8 @@ def tree(stepper: Stepper, top: Value) -> list[str]:
     Every line has the node's data, its gradient so far and what is still to come. A node that is
     used twice is followed down once. Of a large graph only the upper part is shown. A neuron of the
     stepper's model is one line, its output as a function of its inputs, unless `top` is in it;
-    what feeds several neurons stands below the first of them.
+    what feeds several neurons stands below the first of them. A line that is wider than 80 columns
+    breaks between its parts.
 
     >>> a = Value(1.0, "a")
     >>> c = a * 2; c.label = "c"
@@ -28,6 +29,7 @@ def tree(stepper: Stepper, top: Value) -> list[str]:
        └─ a      data 1.0   grad 0.0   waits for c
     """
     rows: list[list[str]] = []
+    margins: list[str] = []  # what stands on the left where a row takes a second line
     changes = stepper.changes
     groups = groups_of(nodes_of(stepper.root), stepper.model) if stepper.model else {}
     opened = groups.get(top)
@@ -48,19 +50,39 @@ def tree(stepper: Stepper, top: Value) -> list[str]:
         again = " (see above)" if node in followed else ""
         numbers = ["data", changes.text(node), "grad", number(node.grad)]
         rows.append([arrow, f"{branch}{title}{again}", *numbers, stepper.state(node)])
+        margins.append(f"   {below}")
         shown.add(node)
         if not operands or again:
             continue
         followed.add(node)
         if len(below) >= 3 * _DEEPEST:
             rows.append(["", f"{below}└─ …", "", "", "", "", ""])
+            margins.append("")
             continue
         *others, last = dict.fromkeys(operands)
         stack.append((last, f"{below}└─ ", f"{below}   "))
         stack += [(x, f"{below}├─ ", f"{below}│  ") for x in reversed(others)]
     if stack:
         rows.append(["", "…", "", "", "", "", ""])
-    return aligned(rows, "< <   < .   < .   <")
+        margins.append("")
+    lines = aligned(rows, "< <   < .   < .   <")
+    if max(map(width_of, lines)) <= COLUMNS:
+        return lines
+    return [
+        line for row, margin in zip(rows, margins, strict=True) for line in _broken(row, margin)
+    ]
+
+
+def _broken(row: list[str], margin: str) -> list[str]:
+    """A row on lines that end within 80 columns wherever a cell does, `margin` before the next."""
+    arrow, title, _, data, _, grad, state = row
+    lines = [f"{arrow or '  '} {title}"]
+    for cell in (f"data {data}", f"grad {grad}", state) if data else ():
+        if width_of(lines[-1]) + 3 + width_of(cell) <= COLUMNS:
+            lines[-1] += f"   {cell}"
+        else:
+            lines.append(f"{margin}   {cell}")
+    return lines
 
 
 def _neuron(output: Value, groups: Mapping[Value, Group]) -> tuple[set[Value], list[Value]]:

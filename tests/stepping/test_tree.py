@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
 from micrograd_like import MLP, Module, Neuron, Value
+from micrograd_like._internal.text import number, width_of
 from micrograd_like.graph import nodes_of
 from micrograd_like.stepping.stepper import Stepper
 from micrograd_like.stepping.tree import tree
@@ -36,7 +38,7 @@ def test_a_neuron_is_a_line_until_it_is_looked_into() -> None:
     stepper = Stepper(L, names={"L": L, "out": out}, model=model)
 
     def shown(top: Value) -> list[str]:
-        return [line.split("   data")[0].rstrip() for line in tree(stepper, top)]
+        return [line.split("   data")[0].rstrip() for line in tree(stepper, top) if "data" in line]
 
     h = [stepper.names[neuron_(model, i, out)] for i in range(3)]
     assert shown(L) == [
@@ -63,6 +65,22 @@ def neuron_(model: MLP, i: int, out: Value) -> Value:
     """The output of neuron i of the first layer: the only relu above its bias."""
     bias = model.layers[0].neurons[i].b
     return next(node for node in nodes_of(out) if node.op == "relu" and bias in nodes_of(node))
+
+
+def test_lines_break_between_their_parts() -> None:
+    model = MLP(2, [16, 16, 1], rng=random.Random(1))
+    x = [Value(1.0, "x1"), Value(2.0, "x2")]
+    L = (model(x) - 1.0) ** 2
+    stepper = Stepper(L, names={"L": L}, model=model)
+    for top in (L, stepper.find("v113")):
+        lines = tree(stepper, top)
+        assert max(map(width_of, lines)) <= 80
+        told = re.sub(r"\n[ │]*", "   ", "\n".join(lines))
+        for node in (top, *top.parents):
+            assert (
+                f"data {number(node.data)}   grad {number(node.grad)}   {stepper.state(node)}"
+                in told
+            )
 
 
 def test_a_neuron_that_is_used_again_and_again_is_a_line_for_each_use() -> None:
