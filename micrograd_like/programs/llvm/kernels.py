@@ -494,8 +494,8 @@ def _run(blocks: Blocks) -> str:
         code.do(f"br i1 {inside}, label %{fine}, label %{wrong}")
         code.here(fine)
     wrong_place = loop.counter
-    with code.loop(0, "%sums_size") as loop:
-        code.store("0.0", code.at("%sums", loop.counter, "double"), "double")
+    with code.loop(0, "%sums_size", LANES) as loop:  # one by one, a third of a run on few rows
+        code.store(ZEROS, code.at("%sums", loop.counter, "double"))
     vectors = code.let(f"sdiv i64 {code.let(f'add i64 %count, {LANES - 1}')}, {LANES}")
     tiles = code.let(f"add i64 {vectors}, {code.let('sub i64 %tile, 1')}")
     tiles = code.let(f"sdiv i64 {tiles}, %tile")
