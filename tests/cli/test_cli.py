@@ -133,7 +133,7 @@ def test_digits_are_learned(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_digits_are_learned_by_values(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
-    done = run(program("train", "digits", "--no-compile", "--quiet"), tmp_path)
+    done = run(program("train", "digits", "--no-compile", "--quiet", "--epochs", "2"), tmp_path)
     assert accuracy_in(done.stdout) >= 0.90
 
 
@@ -177,7 +177,7 @@ def test_a_network_that_has_come_to_nan_makes_up_nothing(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_names_are_spelled_by_values(tmp_path: Path) -> None:
     pytest.importorskip("names")
-    done = run(program("train", "names", "--no-compile", "--quiet"), tmp_path)
+    done = run(program("train", "names", "--no-compile", "--quiet", "--epochs", "1"), tmp_path)
     assert done.stdout.count("\n") == 1
     assert accuracy_in(done.stdout) > pairs_of_letters(random.Random(0))
 

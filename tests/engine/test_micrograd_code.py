@@ -176,9 +176,11 @@ def train(package: str, points: int, steps: int) -> tuple[list[float], list[floa
     return history, [p.data for p in model.parameters()], plane
 
 
-@pytest.mark.parametrize("points", [10, pytest.param(100, marks=pytest.mark.slow)])
-def test_moons_train_as_they_do_there(points: int) -> None:
-    ours, theirs = (train(package, points, steps=15) for package in ("micrograd_like", "micrograd"))
+@pytest.mark.parametrize(
+    ("points", "steps"), [(10, 15), pytest.param(100, 5, marks=pytest.mark.slow)]
+)
+def test_moons_train_as_they_do_there(points: int, steps: int) -> None:
+    ours, theirs = (train(package, points, steps) for package in ("micrograd_like", "micrograd"))
     for mine, yours in zip(ours, theirs, strict=True):
         assert mine == pytest.approx(yours, rel=0.0, abs=1e-9)
     assert ours[0][-1] < 0.5 * ours[0][0]
