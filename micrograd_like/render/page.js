@@ -78,9 +78,10 @@ function words() {
   if (position === 0) {
     if (!middle) return ["The root is a leaf."];
     const root = name(graph.root);
+    const of = graph.of ?? root;
     return [
       "The leaves have their numbers. ▶ goes on, a node at a time:",
-      `first forwards, to the value of ${root}, then backwards, to the gradient of ${root} by everything before it.`,
+      `first forwards, to the value of ${root}, then backwards, to the gradient of ${of} by everything before it.`,
     ];
   }
   if (position <= middle) {

@@ -292,6 +292,18 @@ def test_a_neuron_opens_to_its_scalars(opened: Opener) -> None:
     assert page.evaluate("document.activeElement === cells[3].cell")
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_controls_do_not_cover_an_opened_neuron(opened: Opener, width: int) -> None:
+    X, y = data()
+    html = explore(network(8, 8), X, y, loss=mse_loss).html
+    page = opened(html, viewport={"width": width, "height": 844})
+    opened_frame(page, 9)
+    title, controls = [page.locator(x).bounding_box() for x in ("#unit_title", "#controls")]
+    assert title
+    assert controls
+    assert title["y"] >= controls["y"] + controls["height"]
+
+
 # The page
 
 
