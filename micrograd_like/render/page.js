@@ -58,7 +58,7 @@ function slope_text(i, side) {
 }
 function backward_text(i, grads) {
   const before = Float64Array.from(grads);
-  const rows = [`${made_by(i)},   ${name(i)}.grad = ${number(grads[i])}`];
+  const rows = [`${made_by(i)},   ${as_part(i)}.grad = ${number(grads[i])}`];
   nodes[i].from.forEach((x, side) => {
     if (typeof x !== "number") return;
     const added = contribution(i, side, grads[i], now.slopes);
@@ -67,7 +67,7 @@ function backward_text(i, grads) {
     const after = before[x] + added;
     rows.push([
       slope_text(i, side),
-      `${name(x)}.grad += ${product} = ${number(added)}`,
+      `${as_part(x)}.grad += ${product} = ${number(added)}`,
       `${number(before[x])} → ${number(after)}`,
     ].join("   "));
     before[x] = after;

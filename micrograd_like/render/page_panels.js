@@ -139,7 +139,7 @@ function nudge() {
     `${leaf} + ${h}:   ${root} = ${up.toPrecision(10).replace("-", "−")}`,
     `${leaf} − ${h}:   ${root} = ${down.toPrecision(10).replace("-", "−")}`,
     `difference / ${2 * h} = ${number((up - down) / (2 * h))}`,
-    `∂${root}/∂${leaf}, by backprop = ${number(backward(now.slopes, graph.order.length, 1)[graph.leaves[k].node])}`,
+    `∂${as_part(graph.root)}/∂${as_part(graph.leaves[k].node)}, by backprop = ${number(backward(now.slopes, graph.order.length, 1)[graph.leaves[k].node])}`,
   ]) element("p", at("nudge"), text);
 }
 
@@ -164,7 +164,7 @@ function ask() {
   }
   const { i, sides } = question();
   const side = sides[quiz.side];
-  at("question").textContent = `${made_by(i)}, and ${name(i)}.grad = ${number(backward_now()[i])}. What does it add to ${name(nodes[i].from[side])}.grad${nodes[i].from[0] === nodes[i].from[1] ? ` as its ${["1st", "2nd"][side]} operand` : ""}?`;
+  at("question").textContent = `${made_by(i)}, and ${as_part(i)}.grad = ${number(backward_now()[i])}. What does it add to ${as_part(nodes[i].from[side])}.grad${nodes[i].from[0] === nodes[i].from[1] ? ` as its ${["1st", "2nd"][side]} operand` : ""}?`;
 }
 function check(event) {
   event.preventDefault();

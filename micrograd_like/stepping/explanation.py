@@ -31,7 +31,7 @@ from micrograd_like.graph import (
     same,
 )
 from micrograd_like.operation import OPS, Op
-from micrograd_like.stepping.formulas import Symbol, jump, latex_name
+from micrograd_like.stepping.formulas import Symbol, held, jump, latex_name
 from micrograd_like.stepping.steps import (
     Operation,
     contributions_of,
@@ -170,19 +170,19 @@ class Explainer:
             return [told], []
         name, total = self.names[value], self.sums.get(value, 0.0)
         if value is self.root:
-            lines = [f"{name}.grad = {number(value.grad)}: {self._start()}"]
+            lines = [f"{held(name)}.grad = {number(value.grad)}: {self._start()}"]
             if not math.isfinite(value.data):
                 lines += map(folded, self._first_not_finite())
             return lines, []
         uses = [use for use in self._flow() if use.parent is value]
         coming = [self.names[node] for node in self.coming if value in node.parents]
         if not uses and not coming:
-            return [f"{name}.grad = 0: {reason}" for reason in self._cuts(value)], []
+            return [f"{held(name)}.grad = 0: {reason}" for reason in self._cuts(value)], []
         first, shown = "", value.grad
         if coming:
-            first = f"{name}.grad is not complete: {listed(coming, _MOST_TERMS)} to come\n"
+            first = f"{held(name)}.grad is not complete: {listed(coming, _MOST_TERMS)} to come\n"
         elif not self.ran or (value.grad == 0.0 and total != 0.0):
-            now = f"{name}.grad is {number(value.grad)}"
+            now = f"{held(name)}.grad is {number(value.grad)}"
             first = f"{now}: backward has not run from {root}, or was cleared since; it gives\n"
             shown = total
         head, rows = self._sum(name, uses, shown, total)
@@ -230,7 +230,7 @@ class Explainer:
         if not self.ran:
             return f"backward has not run from {name}, or was cleared since; it starts here with 1"
         if self.seed == 1.0:
-            return f"the pass starts here, since ∂{name}/∂{name} = 1"
+            return f"the pass starts here, since ∂{held(name)}/∂{held(name)} = 1"
         return "the pass started here, with a seed"
 
     def _slope(self, use: _Use) -> str:
@@ -241,12 +241,13 @@ class Explainer:
         self, name: str, uses: list[_Use], shown: float, total: float
     ) -> tuple[str, list[list[str]]]:
         """The sum in symbols and in numbers, as text, and a row for each use."""
-        start = f"{name}.grad = {number(shown)}"
+        start = f"{held(name)}.grad = {number(shown)}"
         rest = [] if same(shown, total) else [factor(shown - total)]
         if 0 < len(uses) <= _MOST_TERMS:
-            nodes = [self.names[use.node] for use in uses]
             terms = [
-                f"(via {n}) {self._slope(u)} · {n}.grad" for n, u in zip(nodes, uses, strict=True)
+                f"(via {n}) {self._slope(use)} · {held(n)}.grad"
+                for use in uses
+                for n in [self.names[use.node]]
             ]
             factors = [f"{factor(use.local)} · {factor(use.upstream)}" for use in uses]
             text = _wrapped(start, [*terms, "(elsewhere)"] if rest else terms)
@@ -263,7 +264,7 @@ class Explainer:
         for use in uses:
             operation, node = self._operation(use.node), self.names[use.node]
             slope = slope_cells(operation, positions_of(use.node)[use.which], use.local)
-            upstream = [f"{node}.grad =", number(use.upstream)]
+            upstream = [f"{held(node)}.grad =", number(use.upstream)]
             amount = ["contributes", number(use.amount)]
             rows.append([f"via {node}", str(operation), *slope, *upstream, *amount])
         return text, rows
@@ -316,7 +317,7 @@ class Explainer:
             node = stack.pop()
             uses = self._uses[node]
             if any(use.amount for use in uses):
-                reasons.append(f"the contributions to {self.names[node]}.grad cancel")
+                reasons.append(f"the contributions to {held(self.names[node])}.grad cancel")
                 continue
             for use in uses:
                 if use.local == 0.0:
@@ -372,7 +373,7 @@ class Explainer:
             return lines
         for use in self._flow():
             if not math.isfinite(use.amount):
-                made = f"{self._slope(use)} · {self.names[use.node]}.grad"
+                made = f"{self._slope(use)} · {held(self.names[use.node])}.grad"
                 numbers = f"{factor(use.local)} · {factor(use.upstream)} = {number(use.amount)}"
                 return [f"the first {_kind(use.amount)} of the backward pass: {made} = {numbers}"]
         return ["the contributions are finite, their sum is not"]

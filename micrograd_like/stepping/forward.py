@@ -8,6 +8,7 @@ from typing import NamedTuple
 from micrograd_like._internal.text import Text, folded, number
 from micrograd_like.engine import Value, contribution, topological_order
 from micrograd_like.graph import Model, distinct_names, given_names, nodes_of, require_root
+from micrograd_like.stepping.formulas import held
 from micrograd_like.stepping.steps import operation_of, positions_of, slope_cells, table
 
 
@@ -70,7 +71,7 @@ def forward_mode(
         steps.append(_Summed(rows))
     here, there = called[value], called[root]
     told = (
-        f"∂{there}/∂{here} = {number(tangents.get(root, 0.0))}, by a pass for {here} alone; a "
-        f"backward pass gives the derivatives of {there} by every leaf"
+        f"∂{held(there)}/∂{held(here)} = {number(tangents.get(root, 0.0))}, by a pass for {here} "
+        f"alone; a backward pass gives the derivatives of {there} by every leaf"
     )
     return Text("\n".join([f"{here}.tangent = 1.0", *table(steps), folded(told)]))

@@ -16,6 +16,7 @@ from micrograd_like._internal.text import aligned, encodable, number, quoted
 from micrograd_like.engine import Value
 from micrograd_like.graph import Model, given_names
 from micrograd_like.operation import AnomalyError
+from micrograd_like.stepping.formulas import held
 from micrograd_like.stepping.forward import forward_mode
 from micrograd_like.stepping.questions import descended, nudged
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
@@ -78,7 +79,7 @@ class Prompt(Cmd):
         name, steps = self.stepper.names[self.stepper.root], len(self.stepper)
         if steps <= _MOST_LINES:
             self.do_forward("")
-        self._say(f"{steps} steps back, from {name}.grad = 1; h lists the verbs")
+        self._say(f"{steps} steps back, from {held(name)}.grad = 1; h lists the verbs")
         self._say(*self.stepper.notes())
         self._line_up()
         while True:
@@ -191,7 +192,7 @@ class Prompt(Cmd):
         progress = f"{done} of {len(self.stepper)} steps done"
         if upcoming:
             title, name = self.stepper.title(upcoming), self.stepper.names[upcoming]
-            progress += f"; next {title}, with {name}.grad = {number(upcoming.grad)}"
+            progress += f"; next {title}, with {held(name)}.grad = {number(upcoming.grad)}"
         self._say(progress)
 
     def do_list(self, _: str) -> None:
@@ -280,7 +281,7 @@ class Prompt(Cmd):
     def _end(self) -> None:
         if self.stepper.upcoming is None:
             leaves = [node for node in self.stepper.names if not node.op]
-            rows = [[f"{self.stepper.names[x]}.grad", "=", number(x.grad)] for x in leaves]
+            rows = [[f"{held(self.stepper.names[x])}.grad", "=", number(x.grad)] for x in leaves]
             self._say("all steps are done:", *aligned(rows[:_MOST_LINES], "< < ."))
             if len(rows) > _MOST_LINES:
                 self._say(f"and {len(rows) - _MOST_LINES} more leaves")
@@ -295,12 +296,12 @@ class Prompt(Cmd):
         """
         names, changes = self.stepper.names, self.stepper.changes
         made = forward_step(step.node, names, step.node.data, changes)
-        self._say(f"{made}, {step.name}.grad = {number(step.upstream)}")
+        self._say(f"{made}, {held(step.name)}.grad = {number(step.upstream)}")
         position = self.stepper.position
         self.open = True
         try:
             for i, c in enumerate(step.contributions):
-                question = f"{c.operation.slope(c.position)} · {step.name}.grad = "
+                question = f"{c.operation.slope(c.position)} · {held(step.name)}.grad = "
                 while self.asking and (answer := input(encodable(question, self.stdout)).strip()):
                     if self._guess(answer, i):
                         break

@@ -11,6 +11,7 @@ from micrograd_like.engine import Value
 from micrograd_like.graph import Model, given_names, require_root
 from micrograd_like.operation import real
 from micrograd_like.stepping.explanation import Explainer
+from micrograd_like.stepping.formulas import held
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
 from micrograd_like.stepping.steps import forward_step, table
 
@@ -194,16 +195,16 @@ def exercise(
         answers.append(f"{len(questions) - 1}. {step}")
     for back in stepper:
         to = [f"{c.operation.operands[c.position]}" for c in back.contributions]
-        start = f"{back.name}.grad = 1. " if back.node is root else ""
+        start = f"{held(back.name)}.grad = 1. " if back.node is root else ""
         asked = f"{start}Through {back.operation}, what comes back to {', and to '.join(to)}?"
         questions.append(folded(f"{len(questions)}. {asked}"))
         first, *rest = table([back])
         answers.append("\n   ".join([f"{len(questions) - 1}. {first}", *rest]))
     reached = [x for x in leaves if x in stepper.before]
     if reached:
-        asked = ", ".join(f"{called[x]}.grad" for x in reached)
+        asked = ", ".join(f"{held(called[x])}.grad" for x in reached)
         questions.append(folded(f"{len(questions)}. Give {asked}."))
-        told = ", ".join(f"{called[x]}.grad = {number(x.grad)}" for x in reached)
+        told = ", ".join(f"{held(called[x])}.grad = {number(x.grad)}" for x in reached)
         answers.append(folded(f"{len(questions) - 1}. {told}"))
     stepper.restore()
     return Exercise(questions, answers)

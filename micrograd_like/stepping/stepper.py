@@ -35,6 +35,7 @@ from micrograd_like.graph import (
 )
 from micrograd_like.operation import OPS, real
 from micrograd_like.stepping.explanation import Explainer, explain
+from micrograd_like.stepping.formulas import held
 from micrograd_like.stepping.steps import (
     Contribution,
     ForwardStep,
@@ -263,12 +264,12 @@ class Stepper(_Walk[Step]):
         return "\n".join([super()._heading(), *self.notes()])
 
     def _note(self, node: Value) -> str:
-        return f"{self.names[node]}.grad = {number(node.grad)}"
+        return f"{held(self.names[node])}.grad = {number(node.grad)}"
 
     def notes(self) -> list[str]:
         """The notes before the first step: old gradients put aside, leaves changed."""
         leaves = [node for node, grad in self.before.items() if grad and not node.op]
-        shown = [f"{self.names[x]}.grad = {number(self.before[x])}" for x in leaves]
+        shown = [f"{held(self.names[x])}.grad = {number(self.before[x])}" for x in leaves]
         earlier = folded(
             f"an earlier pass left {listed(shown)}; this one starts from 0, and restore "
             "puts these back"

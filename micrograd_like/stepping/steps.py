@@ -160,7 +160,7 @@ class Step:
             taken = "" if c.amount or math.isfinite(self.upstream) else " (branch not taken)"
             product = [number(self.upstream), "·", number(c.local) + taken]
             change = [number(c.before), "→", number(c.after)]
-            rows.append([head, *slope, f"{c.name}.grad +=", *product, *change])
+            rows.append([head, *slope, f"{held(c.name)}.grad +=", *product, *change])
         return rows
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 from micrograd_like import Value, ops
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
 from micrograd_like.stepping.steps import Operation, positions_of, table
@@ -46,3 +48,17 @@ def test_a_step_lines_up_with_steps_beside_it() -> None:
 def test_forward_numbers_are_as_long_as_they_are_elsewhere() -> None:
     a = Value(1 / 3, "a")
     assert str(ForwardStepper(a * 1e-9 - 1.0).run()) == "v2 = v1 − 1 = 3.3333e−10 − 1 = −1.0000"
+
+
+def test_names_that_read_like_formulas_stand_in_parentheses() -> None:
+    a, x = Value(2.0, "a + b"), Value(3.0, "x²")
+    L = a * x
+    L.label = "my L"
+    stepper = Stepper(L)
+    text = re.sub(" +", " ", repr(stepper.next()))
+    assert "my L = (a + b)·(x²)" in text
+    assert "∂(my L)/∂(a + b) = x² = 3.0" in text
+    assert "(a + b).grad += 1.0 · 3.0" in text
+    assert stepper.explain(a).startswith(
+        "(a + b).grad = 3.0 = (via my L) ∂(my L)/∂(a + b) · (my L).grad\n"
+    )
