@@ -85,5 +85,5 @@ def run_on_terminal(command: Sequence[str], folder: Path, hidden: Sequence[str] 
     finally:
         os.close(screen)
         process.kill() if process.poll() is None and not seen else None
-    assert process.wait(60) == 0, seen.decode()
+    assert process.wait(300) == 0, seen.decode()
     return seen.decode()
