@@ -104,14 +104,17 @@ class Picture:
         return str(dot.source)
 
     def _columns(self) -> dict[Value, int]:
-        """The column of each node, at least: a leaf stands right before its first use."""
+        """About the columns that the layout will choose: as late as that shortens the arrows."""
         columns: dict[Value, int] = {}
+        users: dict[Value, list[Value]] = {node: [] for node in self.nodes}
         for node in self.nodes:
-            if node.op:
-                columns[node] = 1 + max([columns.get(x, 0) for x in node.parents])
-                for leaf in node.parents:
-                    if not leaf.op:
-                        columns.setdefault(leaf, columns[node] - 1)
+            columns[node] = max([columns[x] + 1 for x in node.parents], default=0)
+            for x in {*node.parents}:
+                users[x].append(node)
+        for node in reversed(self.nodes):
+            stay = sum(bool(x.op) and len(users[x]) > 1 for x in {*node.parents})
+            if users[node] and stay <= len(users[node]):
+                columns[node] = min(columns[user] for user in users[node]) - 1
         return columns
 
     def _begun(self) -> set[Value]:

@@ -404,6 +404,14 @@ def test_arrows_of_large_graphs_go_around_the_boxes() -> None:
     assert crossed == 0
 
 
+@pytest.mark.parametrize("activation", ["linear", "tanh"])
+def test_long_sums_keep_their_arrows(activation: str) -> None:
+    """A product stands beside the sum that takes it, however far that is from the first one."""
+    neuron = Neuron(60, activation=activation)
+    source = draw(neuron([Value(float(i)) for i in range(60)])).source
+    assert re.findall(r"^\t+n\d+ ", source, re.MULTILINE) == []
+
+
 def bezier(points: list[tuple[float, float]], t: float) -> tuple[float, float]:
     s = 1.0 - t
     weights = (s**3, 3 * s * s * t, 3 * s * t * t, t**3)
