@@ -58,7 +58,7 @@ def find_dots(part: Part) -> tuple[list[Dot], list[bool]]:
     The second has a truth for each number: it is the result of a dot, or on the way to one.
     """
     columns = part.columns
-    uses, held = part.uses()
+    uses, held = part.uses
     varies = numpy.array(part.varies)
     once = ((uses == 1) & (held == 0) & varies).tolist()
     names = columns.names

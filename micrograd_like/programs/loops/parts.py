@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy
@@ -105,6 +106,7 @@ class Part:
         left, right = self.columns.left[line], self.columns.right[line]
         return (left,) if right == NONE else (left, right)
 
+    @cached_property
     def uses(self) -> tuple[Array, Array]:
         """For each number, how many operands of the part's lines it is, and how often a result."""
         size = len(self.varies)

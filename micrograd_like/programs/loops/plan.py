@@ -106,7 +106,7 @@ class Plan:
         pairs, products = factors_of(part)
         for x in products:
             absorbed[x] = True
-        uses, held = part.uses()
+        uses, held = part.uses
         single = ((uses == 1) & (held == 0)).tolist()
         names = part.columns.names
         maps = [

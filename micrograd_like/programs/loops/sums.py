@@ -53,7 +53,7 @@ def factors_of(part: Part) -> tuple[list[tuple[int, Factors]], set[int]]:
     """
     names, left, right = part.columns.names, part.columns.left, part.columns.right
     varies = part.varies
-    uses, held = part.uses()
+    uses, held = part.uses
     only = ((uses == 0) & (held == 1)).tolist()
     found, absorbed = list[tuple[int, Factors]](), set[int]()
     for place, terms in enumerate(part.sums):
