@@ -57,14 +57,16 @@ def factors_of(part: Part) -> tuple[list[tuple[int, Factors]], set[int]]:
     only = ((uses == 0) & (held == 1)).tolist()
     found, absorbed = list[tuple[int, Factors]](), set[int]()
     for place, terms in enumerate(part.sums):
+        if not terms:
+            continue
         products, others = list[int](), list[int]()
         for x in terms:
             product = only[x] and names[x] == "mul" and varies[left[x]] and varies[right[x]]
             (products if product else others).append(x)
         absorbed.update(products)
         if products:
-            lefts, rights = ([side[x] for x in products] for side in (left, right))
-            found.append((place, (tuple(lefts), tuple(rights))))
+            lefts, rights = tuple([left[x] for x in products]), tuple([right[x] for x in products])
+            found.append((place, (lefts, rights)))
         if others:
             found.append((place, (tuple(others), (ONES,) * len(others))))
     return found, absorbed
