@@ -136,16 +136,22 @@ def _require_same_graph(
     `output` is the first one, as numbers.
     """
     count = len(examples.rows)
-    for i in {k * (count - 1) // _COMPARED for k in range(1, _COMPARED + 1)}:
-        if Trace(model, loss, optimizer, examples, i).digest != trace.digest:
+    chosen = list(dict.fromkeys(k * (count - 1) // _COMPARED for k in range(_COMPARED + 1)))
+    few, outputs = [], []
+    for i in chosen:
+        other = Trace(model, loss, optimizer, examples, i)
+        if other.digest != trace.digest:
             raise ValueError(
                 f"example {i} is computed in another way than example 0: model or loss decides "
                 "something in Python, which a page can't"
             )
+        cost, *found = [root.data for root in other.roots]
+        few.append(cost)
+        outputs.append(leaves(found[0] if other.single else found))
     given = leaves(output)
-    costs = [float(loss([given], [target])) for target in examples.targets]  # or it says why not
-    few = costs[:3]
-    mean = float(loss([given] * len(few), examples.targets[:3]))
+    for target in examples.targets:
+        float(loss([given], [target]))  # or it says why not
+    mean = float(loss(outputs, [examples.targets[i] for i in chosen]))
     if isfinite(mean) and not isclose(mean, sum(few) / len(few), rel_tol=1e-9, abs_tol=1e-12):
         raise ValueError(
             f"the loss of {len(few)} examples is {mean!r} and the mean of their losses "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -97,6 +98,15 @@ def test_bad_arguments_are_named(
     with pytest.raises(error, match=says) as raised:
         explore(*arguments, **choices)
     assert "\n" not in str(raised.value)
+
+
+def test_a_loss_of_whole_batches_is_refused_where_the_first_targets_are_alike() -> None:
+    def greatest(outputs: list[Value], targets: list[float]) -> Value:
+        return reduce(maximum, [(o - t) ** 2 for o, t in zip(outputs, targets, strict=True)])
+
+    rows = [[k / 9, 1.0] for k in range(9)]
+    with pytest.raises(ValueError, match="a page computes means over examples only"):
+        explore(MLP(2, [1], rng=random.Random(0)), rows, [0] * 9, loss=greatest)
 
 
 def test_a_model_that_decides_by_its_data_is_refused() -> None:
