@@ -1,9 +1,10 @@
-"""A scalar autograd engine to read in one sitting, step through, draw, and train with.
+r"""A scalar autograd engine to read in one sitting, step through, draw, and train with.
 
 Questions about backprop, and what answers them, for a root `L = a * b` and a leaf `a`:
 
-================================================  ===========================
-the order of the steps, each with its numbers     Stepper(L), debug(L)
+================================================  ============================
+the order of the steps, each with its numbers     print(*Stepper(L), sep="\n")
+the same at a prompt, step by step                debug(L)
 why a gradient is what it is, is negative, is 0   explain(a, L)
 how the uses of one value add up, by +=           explain(a, L, paths=True)
 what is left of a pass before, without zero_grad  explain(a, L)
@@ -12,12 +13,15 @@ what really happens to L if a moves               nudge(a, L)
 a.data was changed, and nothing follows           explain(a, L)
 where a nan or an inf comes from                  explain(L, L)
 what a step of gradient descent does              descend(L)
-second derivatives                                grad(grad(f))(x)
+a second derivative, and how it comes about       explain(x, grad(f)(x))
+the second derivative alone                       grad(grad(f))(x)
 forward mode, beside the backward pass            forward_mode(a, L)
 a picture, and a page that computes               draw(L), explore(L)
 a sheet of questions, the answers apart           exercise(L)
-================================================  ===========================
+================================================  ============================
 
+`Stepper`, `debug` and `descend` set the gradients back to 0 and start a pass of their own, the
+others leave all as it is.
 All of it is imported from here: from micrograd_like import Value, ops, explain.
 """
 

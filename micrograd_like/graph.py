@@ -80,10 +80,12 @@ def require_root(call: str, root: Value | None) -> Value:
 
 
 def given_names(names: Mapping[str, object] | None, depth: int = 2) -> Mapping[str, object]:
-    """`names`, or where that is None the variables of whoever called the function that asks."""
+    """`names`, or where that is None the variables that whoever called the asking function sees."""
     if names is not None:
         return names
-    variables = sys._getframe(depth).f_locals
+    frame = sys._getframe(depth)
+    seen = frame.f_locals
+    variables = {**seen, **{n: x for n, x in frame.f_globals.items() if n not in seen}}
     # No more is kept than can give names, and nothing that the interpreter put there.
     return {n: x for n, x in variables.items() if isinstance(x, _NAMED) and n.isidentifier()}
 

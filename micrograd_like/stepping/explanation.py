@@ -171,7 +171,7 @@ class Explainer:
         name, total = self.names[value], self.sums.get(value, 0.0)
         if value is self.root:
             lines = [f"{held(name)}.grad = {number(value.grad)}: {self._start()}"]
-            if not math.isfinite(value.data):
+            if not all(map(math.isfinite, (value.data, *self.sums.values()))):
                 lines += map(folded, self._first_not_finite())
             return lines, []
         uses = [use for use in self._flow() if use.parent is value]
@@ -183,16 +183,24 @@ class Explainer:
             first = f"{held(name)}.grad is not complete: {listed(coming, _MOST_TERMS)} to come\n"
         elif not self.ran or (value.grad == 0.0 and total != 0.0):
             now = f"{held(name)}.grad is {number(value.grad)}"
-            first = f"{now}: backward has not run from {root}, or was cleared since; it gives\n"
+            first = (
+                f"{now}: backward has not run from {root}, or was cleared since; it would give\n"
+            )
             shown = total
         head, rows = self._sum(name, uses, shown, total)
         lines = [first + head]
         if not same(shown, total):
-            lines.append(f"elsewhere: an earlier pass, or ways that do not lead through {root}")
+            lines.append(
+                folded(
+                    f"elsewhere: {number(shown - total)} was in {held(name)}.grad from passes "
+                    "before, not set back to 0 in between, or is from another root"
+                )
+            )
         if not coming:
             reasons = self._reasons(value) if total == 0.0 else self._nearly_flat(value)
             lines += [folded(f"because {reason}") for reason in reasons]
             lines += [folded(f"not counted: {cut}") for cut in self._cuts(value) if total != 0.0]
+            lines += map(folded, self._minus(value))
         if not math.isfinite(total) or not math.isfinite(self.root.data):
             lines += map(folded, self._first_not_finite())
         return (lines + self._paths(value) if paths else lines), rows
@@ -296,6 +304,18 @@ class Explainer:
         slopes = [partial(*names) for partial in op.partials]
         return not any(x.head if isinstance(x, Symbol) else x for x in slopes)
 
+    def _minus(self, value: Value) -> list[str]:
+        """The factor that makes the gradient negative, where it is further up, on the only way."""
+        node = value
+        while len(uses := self._uses.get(node, [])) == 1 and uses[0].amount < 0.0:
+            [use] = uses
+            if use.local < 0.0:
+                slope = f"{self._slope(use)} = {number(use.local)}"
+                made = self._operation(use.node)
+                return [] if node is value else [f"the minus is that of {slope}, in {made}"]
+            node = use.node
+        return []
+
     def _nearly_flat(self, value: Value) -> list[str]:
         """The place where the gradient got tiny on its way to `value`: one operand's saturation."""
         reasons: dict[str, None] = {}
@@ -371,12 +391,24 @@ class Explainer:
                 made = forward_step(node, self.names, node.data, self.changes) if node.op else leaf
                 lines.append(f"the first {_kind(node.data)} of the forward pass: {made}")
             return lines
+        found: dict[str, str] = {}
+        for kind, made in self._not_finite_backward():
+            found.setdefault(kind, made)
+        return [f"the first {kind} of the backward pass: {made}" for kind, made in found.items()]
+
+    def _not_finite_backward(self) -> Iterator[tuple[str, str]]:
+        """Each inf and nan of the backward pass that is a product, or first came up in a sum."""
+        sums = dict.fromkeys(self.sums, 0.0)
         for use in self._flow():
+            grad, before = f"{held(self.names[use.parent])}.grad", sums[use.parent]
+            sums[use.parent] = after = before + use.amount
             if not math.isfinite(use.amount):
                 made = f"{self._slope(use)} · {held(self.names[use.node])}.grad"
                 numbers = f"{factor(use.local)} · {factor(use.upstream)} = {number(use.amount)}"
-                return [f"the first {_kind(use.amount)} of the backward pass: {made} = {numbers}"]
-        return ["the contributions are finite, their sum is not"]
+                yield _kind(use.amount), f"{made} = {numbers}"
+            if not math.isfinite(after) and not math.isnan(before) and not same(after, use.amount):
+                numbers = f"{number(before)} + {factor(use.amount)} = {number(after)}"
+                yield _kind(after), f"{grad} = {numbers}"
 
     # Paths.
 

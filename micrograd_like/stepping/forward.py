@@ -7,7 +7,14 @@ from typing import NamedTuple
 
 from micrograd_like._internal.text import Text, folded, number
 from micrograd_like.engine import Value, contribution, topological_order
-from micrograd_like.graph import Model, distinct_names, given_names, nodes_of, require_root
+from micrograd_like.graph import (
+    Model,
+    changes_of,
+    distinct_names,
+    given_names,
+    nodes_of,
+    require_root,
+)
 from micrograd_like.stepping.formulas import held
 from micrograd_like.stepping.steps import operation_of, positions_of, slope_cells, table
 
@@ -46,7 +53,8 @@ def forward_mode(
       v1 by every leaf
     """
     root = require_root("forward_mode", root)
-    called = distinct_names(nodes_of(root), given_names(names), model)
+    nodes = nodes_of(root)
+    called, changes = distinct_names(nodes, given_names(names), model), changes_of(nodes)
     order = topological_order(root)
     if value not in order:
         raise ValueError(f"{called[root]} is not made of {value!r:.80}")
@@ -55,7 +63,7 @@ def forward_mode(
     for node in order:
         if node is value or tangents.keys().isdisjoint(node.parents):
             continue
-        operation, rows, total = operation_of(node, called), list[list[str]](), 0.0
+        operation, rows, total = operation_of(node, called, changes), list[list[str]](), 0.0
         parts = zip(node.parents, positions_of(node), node.local_grads, strict=True)
         for parent, position, slope in parts:
             if parent in tangents:
@@ -74,4 +82,5 @@ def forward_mode(
         f"∂{held(there)}/∂{held(here)} = {number(tangents.get(root, 0.0))}, by a pass for {here} "
         f"alone; a backward pass gives the derivatives of {there} by every leaf"
     )
-    return Text("\n".join([f"{here}.tangent = 1.0", *table(steps), folded(told)]))
+    lines = [f"{here}.tangent = 1.0", *table(steps), folded(told), *changes.lines(called)]
+    return Text("\n".join(lines))

@@ -8,7 +8,7 @@ from typing import Any
 
 from micrograd_like._internal.text import Text, aligned, folded, html_table, number, on_screen
 from micrograd_like.engine import Value
-from micrograd_like.graph import Model, given_names, require_root
+from micrograd_like.graph import Model, changes_of, given_names, require_root, same
 from micrograd_like.operation import real
 from micrograd_like.stepping.explanation import Explainer
 from micrograd_like.stepping.formulas import held
@@ -51,6 +51,7 @@ def nudged(forward: ForwardStepper, leaf: Value | str, by: Any) -> Text:
     moved = start + by
     if not math.isfinite(moved - start) or moved == start:
         raise ValueError(f"by={by} does not move {here} = {start}: choose another number")
+    changes = changes_of(list(forward.names))
     try:
         forward.goto(len(forward))
         before, slope = root.data, Explainer(root, forward.names).slope(leaf)
@@ -67,8 +68,14 @@ def nudged(forward: ForwardStepper, leaf: Value | str, by: Any) -> Text:
     lines = [
         f"{here} {_long(start)} → {_long(moved)} ({sign}{number(by)})",
         f"{there} {_long(before)} → {_long(after)}",
+        *aligned(rows, "<  ."),
     ]
-    return Text("\n".join([*lines, *aligned(rows, "<  .")]))
+    if changes:
+        told = (
+            "leaves have changed since the graph was made; here all is computed with what they are"
+        )
+        lines.append(folded(told))
+    return Text("\n".join(lines))
 
 
 def _long(x: float) -> str:
@@ -88,9 +95,9 @@ def descend(
 
     The backward pass starts from 0, `optimizer` takes its step (else each leaf, or each parameter
     of `model`, goes `rate` · gradient down), and the graph is computed again. The table has a row
-    for each parameter: gradient, rate · gradient, the number before and after, and the optimiser's
-    buffers, such as Adam's two moments; below it stands `root` before and after. Parameter groups
-    go by their own rates.
+    for each parameter: gradient, rate · gradient, or the change where that is something else, the
+    number before and after, and what the optimiser keeps, such as Adam's two moments; below it
+    stands `root` before and after. Parameter groups go by their own rates.
 
     >>> w = Value(3.0, "w")
     >>> C = (w - 1) ** 2
@@ -116,6 +123,11 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
             kept = {parameter for _, parameter in stepper.model.named_parameters()}
             params = [node for node in params if node in kept]
         rates = [rate] * len(params)
+    elif not hasattr(optimizer, "params") or isinstance(optimizer, type):
+        raise TypeError(
+            f"descend takes an optimiser made for the parameters, as Adam([a, b], lr=0.1), got "
+            f"{optimizer!r:.80}"
+        )
     else:
         params = list(optimizer.params)
         rates = [0.0] * len(params)
@@ -134,14 +146,21 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
     else:
         optimizer.step()
     ForwardStepper(root, names={}).goto(len(forward))
-    buffers = zip(*optimizer.buffers, strict=True) if optimizer and optimizer.buffers else None
-    extra = list(buffers) if buffers else [()] * len(params)
+    kept = zip(optimizer.buffer_names, optimizer.buffers, strict=True) if optimizer else ()
+    moving = any(grad for _, grad in before)  # and a buffer of zeros is one that is not used
+    buffers = [(name, buffer) for name, buffer in kept if any(buffer) or not moving]
     one = number(rates[0]) if len(set(rates)) == 1 else "rate"
-    heading = ["parameter", "gradient", f"{one}·gradient", "before", "after"]
-    heading += optimizer.buffer_names if optimizer else ()
+    down = [rate * grad for rate, (_, grad) in zip(rates, before, strict=True)]
+    after = [x.data for x in params]
+    plain = all(same(data - d, x) for d, (data, _), x in zip(down, before, after, strict=True))
+    steps = down if plain else [x - data for (data, _), x in zip(before, after, strict=True)]
+    heading = ["parameter", "gradient", f"{one}·gradient" if plain else "change", "before", "after"]
+    heading += [name for name, _ in buffers]
+    columns = [[grad for _, grad in before], steps, [data for data, _ in before], after]
+    columns += [buffer for _, buffer in buffers]
     rows = [
-        [called[x], *map(number, (grad, rate * grad, data, x.data, *more))]
-        for x, rate, (data, grad), more in zip(params, rates, before, extra, strict=True)
+        [called[x], *map(number, numbers)]
+        for x, *numbers in zip(params, *columns, strict=True)
         if x in called
     ]
     told = f"{called[root]} {number(value)} → {number(root.data)}"
