@@ -146,9 +146,9 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
     else:
         optimizer.step()
     ForwardStepper(root, names={}).goto(len(forward))
-    kept = zip(optimizer.buffer_names, optimizer.buffers, strict=True) if optimizer else ()
+    stored = zip(optimizer.buffer_names, optimizer.buffers, strict=True) if optimizer else ()
     moving = any(grad for _, grad in before)  # and a buffer of zeros is one that is not used
-    buffers = [(name, buffer) for name, buffer in kept if any(buffer) or not moving]
+    buffers = [(name, buffer) for name, buffer in stored if any(buffer) or not moving]
     one = number(rates[0]) if len(set(rates)) == 1 else "rate"
     down = [rate * grad for rate, (_, grad) in zip(rates, before, strict=True)]
     after = [x.data for x in params]
