@@ -150,7 +150,7 @@ def atan2(a: Jet, b: Jet) -> Jet:
     if abs(a.value) > abs(b.value):
         found: Jet = -atan(b / a) + mp.sign(a.value) * mp.pi / 2
     else:
-        found = atan(a / b) + (0 if b.value > 0 else mp.sign(a.value) * mp.pi)
+        found = atan(a / b) + (0 if b.value > 0 else mp.pi if a.value >= 0 else -mp.pi)
     return found
 
 

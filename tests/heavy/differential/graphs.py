@@ -174,6 +174,11 @@ def _unfit(name: str, sources: list[Node]) -> str:
         gap = abs(a - b) if len(sources) == 2 else abs(a)
         if gap <= 1000 * sum(source.error for source in sources):
             return "a kink, or a tie, within 1000 times the error"
+    close = [abs(source.value) <= 1000 * source.error for source in sources]
+    if name in ("hypot", "atan2_slope") and all(close):
+        return "a point that can't be told from (0, 0)"
+    if name == "atan2" and close[0] and (b <= 0 or close[1]):
+        return "a point that can't be told from the cut of the angle"
     if name == "div" and b == 0:
         return "a division by 0"
     if (name in ("exp", "expm1", "sinh", "cosh") and abs(a) > 200) or (
