@@ -9,6 +9,7 @@ let point = []; // its coordinates
 let borders = []; // of the classes on the plane
 let outputs = []; // of every row
 let losses = []; // [step, loss of its batch]
+let latest = 0; // of them, which need not be kept
 let shares = []; // [step, share that is right]
 
 // Colours, as numbers: the style says them.
@@ -376,8 +377,7 @@ function* painting() {
   outputs = found;
   const right = net.answer ? net.rows.filter((_, i) => !is_wrong(i)).length : null;
   cost /= net.rows.length;
-  if (shares.at(-1)?.[0] !== when) shares.push([when, right / net.rows.length]);
-  shares = thinned(shares);
+  shares = extended(shares, when, right / net.rows.length);
   const accuracy = right === null ? "" : `, ${right} of ${net.rows.length} right`;
   at("where").textContent = `step ${when}: loss ${number(cost)}${accuracy}`;
   show_curves(when, cost);
@@ -391,7 +391,15 @@ function* painting() {
 function show() {
   for (const _ of painting());
 }
-const thinned = (points) => (points.length > 800 ? points.filter((_, k) => k % 2 === 0) : points);
+// A curve keeps its whole history evenly: one point for so many steps, and for twice as many when full.
+const FULL = 800;
+function extended(points, step, y) {
+  const stride = 2 ** Math.max(0, Math.ceil(Math.log2((step + 1) / FULL)));
+  const slot = (k) => (k < 0 ? -1 : Math.floor(points[k][0] / stride));
+  if (slot(points.length - 1) === Math.floor(step / stride)) return points;
+  points.push([step, y]);
+  return points.length > FULL ? points.filter((_, k) => slot(k) !== slot(k - 1)) : points;
+}
 function show_curves(until, cost) {
   const high = Math.max(0, cost, ...losses.map(([, y]) => y).filter(Number.isFinite));
   const line = (points) => points
@@ -414,15 +422,14 @@ let work = null; // painting that is going on
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 let rate = net.rules[0].rate;
 function advance() {
-  const cost = step(rate);
-  losses.push([steps - 1, cost]);
-  losses = thinned(losses);
+  latest = step(rate);
+  losses = extended(losses, steps - 1, latest);
 }
 function say(text) { if (at("said").textContent !== text) at("said").textContent = text; }
 function is_sound() {
   if (parameters.every(Number.isFinite)) return true;
   halt();
-  say(`The numbers left all bounds: the loss is ${number(losses.at(-1)[1])}. Reset, and try a smaller rate.`);
+  say(`The numbers left all bounds: the loss is ${number(latest)}. Reset, and try a smaller rate.`);
   return false;
 }
 function frame() {

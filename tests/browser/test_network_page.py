@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import pytest
@@ -249,6 +249,27 @@ def test_the_ends_of_the_curve_stand_beside_it(opened: Opener, width: int) -> No
         box = page.locator(end).bounding_box()
         assert box
         assert box["x"] + box["width"] <= curve["x"]
+
+
+def test_a_long_curve_keeps_its_whole_history(opened: Opener) -> None:
+    X, y = data(4)
+    page = opened(explore(MLP(2, [1]), X, y, loss=mse_loss).html)
+    seen = page.evaluate(
+        "(() => { let [points, paints] = [[], []]; for (let s = 0; s < 5001; s++) { "
+        "points = extended(points, s, s); if (s % 7 < 2) paints = extended(paints, s, s); } "
+        "return [points, paints]; })()"
+    )
+    for points, gap in zip(seen, (8, 16), strict=True):
+        steps = [step for step, _ in points]
+        assert len(steps) <= 800
+        assert steps[0] == 0
+        assert steps[-1] > 4980
+        assert max(b - a for a, b in pairwise(steps)) <= gap
+    train(page, 3000)
+    drawn = page.evaluate(
+        "at('losses').getAttribute('points').split(' ').map((xy) => Number(xy.split(',')[0]))"
+    )
+    assert max(b - a for a, b in pairwise(drawn)) < 2  # of 298
 
 
 def test_a_neuron_opens_to_its_scalars(opened: Opener) -> None:
