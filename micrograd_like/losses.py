@@ -185,6 +185,8 @@ def _mean_over(
         weights = _entries("weight", weight)
         if len(weights) != len(pairs):
             raise ValueError(f"weight has {len(weights)} number(s) for {len(pairs)} example(s)")
+        if None in weights:
+            _weight(None)  # which says that it is no number
     return _mean([_mean_over(loss, p, t, w) for (p, t), w in zip(pairs, weights, strict=True)])
 
 
@@ -277,12 +279,10 @@ def _cross_entropy(logits: list[Any], target: Any, weights: Sequence[Any] | None
     after: list[Any] = list(accumulate(reversed(z), ops.logaddexp.__call__))[::-1]
     terms = []
     for i, t in enumerate(_probabilities(target, len(z))):
-        if weights:
-            t = t * weights[i]
         if isinstance(t, Operators) or t > 0.0:
             others = logsumexp([*before[i - 1 : i], *after[i + 1 : i + 2]])
-            terms.append(ops.gate(ops.softplus(others - z[i]), t))
-    return reduce(operator.add, terms, *([] if terms else [0.0]))
+            terms.append(ops.gate(ops.softplus(others - z[i]), t * weights[i] if weights else t))
+    return reduce(operator.add, terms)
 
 
 def _class_index(target: Any, count: int) -> int:

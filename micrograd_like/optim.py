@@ -122,31 +122,31 @@ class Optimizer:
         self.steps = 0
         self.buffers = [[0.0] * len(self.params) for _ in self.buffer_names]
         self._buffered = list(self.params)  # those that the buffers are of, in their order
-        self.groups = [self._group(i, group, ["lr", *settings]) for i, group in enumerate(groups)]
+        self._settings = ("lr", *settings)
+        self.groups = groups
+        for place, group in enumerate(groups):
+            own = self._of_group(place)
+            group.update({name: getattr(own, name) for name in group if name != "params"})
 
     def _check(self) -> None:
         """Raise ValueError or TypeError where a setting is none, and store numbers as floats."""
         if not callable(self.lr):
             self.learning_rate(0)
 
-    def _group(self, place: int, given: Mapping[str, Any], known: list[str]) -> dict[str, Any]:
-        """A group with its settings checked."""
-        differs = {name: setting for name, setting in given.items() if name != "params"}
-        if unknown := [name for name in differs if name not in known]:
+    def _of_group(self, place: int) -> Self:
+        """An optimiser with the settings of the group at this place, which are checked."""
+        differs = {name: x for name, x in self.groups[place].items() if name != "params"}
+        if unknown := [name for name in differs if name not in self._settings]:
             raise ValueError(
                 f"params at position {place}: {type(self).__name__} has no setting "
-                f"{unknown[0]!r:.80}: a group has params and any of {', '.join(known)}"
+                f"{unknown[0]!r:.80}: a group has params and any of {', '.join(self._settings)}"
             )
-        own = self._with(differs)
+        own = copy(self)
+        vars(own).update(differs)
         try:
             own._check()
         except (ValueError, TypeError) as error:
             raise type(error)(f"params at position {place}: {error}") from None
-        return {"params": given["params"]} | {name: getattr(own, name) for name in differs}
-
-    def _with(self, settings: Mapping[str, Any]) -> Self:
-        own = copy(self)
-        vars(own).update(settings)
         return own
 
     def parts(self) -> list[tuple[Self, slice]]:
@@ -157,10 +157,7 @@ class Optimizer:
         if not self.groups:
             return [(self, slice(0, len(self.params)))]
         of = {parameter: i for i, group in enumerate(self.groups) for parameter in group["params"]}
-        own = [
-            self._with({name: setting for name, setting in group.items() if name != "params"})
-            for group in self.groups
-        ]
+        own = [self._of_group(place) for place in range(len(self.groups))]
         found, start = [], 0
         for i, run in groupby(self.params, lambda parameter: of.get(parameter, -1)):
             end = start + len(list(run))

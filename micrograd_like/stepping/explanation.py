@@ -239,7 +239,7 @@ class Explainer:
             return f"backward has not run from {name}, or was cleared since; it starts here with 1"
         if self.seed == 1.0:
             return f"the pass starts here, since ∂{held(name)}/∂{held(name)} = 1"
-        return "the pass started here, with a seed"
+        return f"a pass came here with that, from a seed or from what is made of {name}"
 
     def _slope(self, use: _Use) -> str:
         operation = self._operation(use.node)

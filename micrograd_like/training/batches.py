@@ -181,7 +181,7 @@ class AsProgram:
             load("llvmlite", "llvm")
         self._on_values = on_values
         self._optimizer = optimizer = on_values.optimizer
-        self._by_rule = isinstance(optimizer, Optimizer)
+        self._by_rule = getattr(optimizer.step, "__func__", None) is Optimizer.step
         self._single, self._target = trace.single, trace.target
         self.digest, self._moved, self.nodes = trace.digest, trace.moved, len(trace.nodes)
         self.parameters: list[Value] = trace.parameters
@@ -379,6 +379,12 @@ class AsProgram:
         """The loss and the output of every example of `data`."""
         outputs = self._runner.batch(self._now().parameters, data.array)[2]
         return outputs[:, 0].tolist(), (outputs[:, 1] if self._single else outputs[:, 1:]).tolist()
+
+    def gradient(self, examples: Examples, i: int) -> list[float]:
+        """The gradient of the loss of one example by all parameters."""
+        one = self.read(Examples([examples.rows[i]], [examples.targets[i]]))
+        found: list[float] = self._runner.batch(self._now().parameters, one.array)[1].tolist()
+        return found
 
     def forget(self) -> None:
         """Read parameters and optimiser anew, whatever has been done; nothing is written."""

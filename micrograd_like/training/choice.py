@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from math import ceil, isclose, sin
+from math import ceil, isclose, isfinite, sin
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -43,6 +43,9 @@ TRACED = 1.2e-6 if _NATIVE else 6e-6
 
 CHECKED_NODES = 2_000_000
 """A program is compared with Values on every example, until their graphs have so many nodes."""
+GRADIENTS = 16
+"""Examples of which the gradients too are compared if the program is kept; else a quarter of all
+that are compared."""
 CHECKED_BATCHES = 4096
 """Examples in the batches for which the loss is compared with the mean of its examples."""
 
@@ -70,6 +73,7 @@ def as_program_seconds(work: Work, nodes: int, kept: bool) -> float:
     """An estimate of the time that `work` takes as a program, compiled first unless it is kept."""
     each = len(work.examples.rows) + len(work.held_out.rows)
     checked = min(each * nodes, CHECKED_NODES) * NODE / 2 + len(MOVES) * nodes * TRACED
+    checked += min(each, GRADIENTS if kept else CHECKED_NODES / 4 / nodes) * nodes * NODE
     run = work.epochs * each * nodes * COMPILED_NODE + work.steps * STEP
     return (0.0 if kept else compiling_seconds(nodes)) + checked + run
 
@@ -116,7 +120,7 @@ def choose(
             _require_mean(on_values, work)
             tell(nodes, compiling_seconds(nodes))
         program = AsProgram(on_values, trace)
-        require_same(program, on_values, work)
+        require_same(program, on_values, work, kept)
     except Exception as error:
         if compile != "auto" or raised_by_a_handler(error):
             raise
@@ -126,9 +130,18 @@ def choose(
     return program
 
 
-def require_same(program: AsProgram, on_values: OnValues, work: Work) -> None:
-    """Raise ValueError unless `program` computes what Values do, here and with other parameters."""
+def require_same(program: AsProgram, on_values: OnValues, work: Work, kept: bool = False) -> None:
+    """Raise ValueError unless `program` computes what Values do, here and with other parameters.
+
+    Gradients are compared on as many examples as losses, up to a number of nodes, or on few if the
+    program is kept from a call before, in which they were.
+    """
     require_same_here(program, on_values, work, 1e-10)
+    most = GRADIENTS if kept else max(GRADIENTS, CHECKED_NODES // 4 // program.nodes)
+    for examples in (work.examples, work.held_out):
+        for i in _spread(range(len(examples.rows)), most):
+            if not _same_gradient(program, on_values, examples, i):
+                raise ValueError(_decided(i))
     _require_same_elsewhere(program, on_values, work.examples)
 
 
@@ -265,6 +278,43 @@ def _same_example(
     return program.is_of(other) and all(
         _close(a, b, max(1e-9 * abs(a), most)) for a, b in zip(expected, traced, strict=True)
     )
+
+
+def _same_gradient(program: AsProgram, on_values: OnValues, examples: Examples, i: int) -> bool:
+    """True if the gradient of example `i` by the parameters is the same in both ways.
+
+    It is not where Python cuts the graph, as by Value(x.data), for some examples only. If the
+    numbers differ by what may be rounding, the gradient of the example's own graph decides.
+    """
+    parameters = program.parameters
+    try:
+        expected = _gradient(on_values.graph(examples, [i])[0], parameters)
+        if _alike(expected, program.gradient(examples, i)):
+            return True
+        other = Trace(on_values.model, on_values.loss, on_values.optimizer, examples, i)
+        return program.is_of(other) and _alike(expected, _gradient(other.roots[0], parameters))
+    except (ArithmeticError, ValueError) as error:
+        if raised_by_a_handler(error):
+            raise
+        return True  # it comes up again when its turn comes
+
+
+def _gradient(cost: Value, parameters: Sequence[Value]) -> list[float]:
+    kept = [parameter.grad for parameter in parameters]
+    try:
+        for parameter in parameters:
+            parameter.grad = 0.0
+        cost.backward()
+        return [parameter.grad for parameter in parameters]
+    finally:
+        for parameter, grad in zip(parameters, kept, strict=True):
+            parameter.grad = grad
+
+
+def _alike(expected: Sequence[float], found: Sequence[float]) -> bool:
+    finite = [x for x in expected if isfinite(x)]
+    most = 1e-9 * max(map(abs, finite), default=0.0)
+    return all(_close(a, b, most) for a, b in zip(expected, found, strict=True) if isfinite(a))
 
 
 def _no_mean(

@@ -505,3 +505,15 @@ def test_weights_that_are_none(
 ) -> None:
     with pytest.raises(error, match=message):
         loss(prediction, target, weight=weight)
+
+
+def test_a_weight_of_none_is_no_number() -> None:
+    with pytest.raises(TypeError, match="None"):
+        binary_cross_entropy([0.5, 0.5], [1, 0], weight=[2.0, None])
+
+
+def test_a_class_of_weight_zero_leaves_a_value() -> None:
+    z = [Value(1.0), Value(2.0)]
+    cost = cross_entropy(z, [1.0, 0.0], weight=[0.0, 1.0])
+    cost.backward()
+    assert (cost.data, z[0].grad, z[1].grad) == (0.0, 0.0, 0.0)

@@ -553,3 +553,18 @@ def test_adam_finds_the_bottom_of_a_narrow_valley() -> None:
         ((x - 1.0) * (x - 1.0) + 100.0 * (y - 2.0) * (y - 2.0)).backward()
         optimizer.step()
     assert math.hypot(x.data - 1.0, y.data - 2.0) < 1e-4
+
+
+def test_settings_of_groups_that_are_assigned_are_checked() -> None:
+    w = Value(1.0)
+    optimizer = SGD([{"params": [w], "lr": 0.5}], lr=0.1)
+    for name, setting, says in [
+        ("weight_decy", 0.5, "no setting 'weight_decy'"),
+        ("weight_decay", -3, "weight_decay"),
+        ("momentum", "x", "momentum"),
+    ]:
+        optimizer.groups[0][name] = setting
+        with pytest.raises((ValueError, TypeError), match=says):
+            optimizer.step()
+        del optimizer.groups[0][name]
+    assert w.data == 1.0

@@ -111,7 +111,9 @@ def test_the_root() -> None:
     L.backward()
     assert explain(L, L) == "L.grad = 1.0: the pass starts here, since ∂L/∂L = 1"
     L.backward(2.5)
-    assert explain(L, L) == "L.grad = 2.5: the pass started here, with a seed"
+    assert explain(L, L) == (
+        "L.grad = 2.5: a pass came here with that, from a seed or from what is made of L"
+    )
 
 
 def test_a_seed_goes_through() -> None:

@@ -20,9 +20,11 @@ from micrograd_like import (
     MLP,
     SGD,
     Adam,
+    Module,
     Value,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    clip_grad_norm,
     cross_entropy,
     fit,
     maximum,
@@ -833,3 +835,49 @@ def test_examples_are_compared_as_often_where_epochs_go_at_one_go(
     )
     assert len(history.rows) == 18
     assert compared == [5, 10, 15, 18]
+
+
+class Clipped(SGD):
+    calls = 0
+
+    def step(self) -> None:
+        self.calls += 1
+        clip_grad_norm(self.params, 0.1)
+        super().step()
+
+
+def test_a_step_of_the_users_own_is_taken() -> None:
+    """As a clipped one is, in a class derived from ours; a program would step past it."""
+    found = []
+    for compile in (False, True):
+        model = MLP(1, [3, 1], activation="tanh", rng=random.Random(1))
+        optimizer = Clipped(model.parameters(), lr=0.01)
+        X = [[i / 10] for i in range(-10, 10)]
+        y = [50.0 * x + 1.0 for [x] in X]
+        options: dict[str, Any] = {"optimizer": optimizer, "loss": mse_loss, "compile": compile}
+        fit(model, X, y, epochs=20, shuffle=False, progress=False, **options)
+        assert (optimizer.calls, optimizer.steps) == (20, 20)
+        found.append([parameter.data for parameter in model.parameters()])
+    assert found[1] == pytest.approx(found[0], rel=1e-9)
+
+
+class CutForOne(Module):
+    """The numbers are those of w·x + b, and one row gives w no gradient."""
+
+    def __init__(self, row: int) -> None:
+        self.w, self.b, self.row = Value(0.1), Value(0.0), row
+
+    def __call__(self, x: Any) -> Value:
+        own = not isinstance(x[0], Value) and x[0] == float(self.row)
+        w = Value(self.w.data) if own else self.w
+        out: Value = w * x[0] + self.b
+        return out
+
+
+@pytest.mark.parametrize("row", [1, 7, 19])
+def test_a_gradient_that_is_cut_for_one_row_is_seen(row: int) -> None:
+    X = [[float(i)] for i in range(20)]
+    model = CutForOne(row)
+    optimizer = SGD(model.parameters(), lr=0.0)
+    with pytest.raises(ValueError, match=f"example {row} is computed in another way"):
+        fit(model, X, [1.0] * 20, loss=mse_loss, optimizer=optimizer, epochs=1, compile=True)
