@@ -537,6 +537,12 @@ document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
   const { tagName } = event.target;
   if (["INPUT", "SELECT"].includes(tagName)) return;
+  const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (by && at("opened").contains(event.target)) { // whose pass it is then
+    event.preventDefault();
+    if (loaded) at("unit").contentWindow.postMessage({ by }, "*");
+    return;
+  }
   if (event.key === "ArrowRight") { event.preventDefault(); one(); }
   else if (event.key === " " && tagName !== "BUTTON") { event.preventDefault(); train(); }
 });

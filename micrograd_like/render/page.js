@@ -208,7 +208,7 @@ function show_picture(grads, ready, passed, step) {
 }
 
 function show_table(grads, ready, passed, step) {
-  const waiting = new Set();
+  const waiting = new Set(position < middle ? [graph.root] : []);
   const backs = Math.max(0, position - middle);
   for (const i of graph.order.slice(backs)) for (const x of nodes[i].from) waiting.add(x);
   nodes.forEach((node, i) => {

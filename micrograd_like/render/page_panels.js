@@ -1,11 +1,15 @@
 // The panels: leaves, descent, nudge, quiz, and what can be taken away.
 const root = name(graph.root);
 
-// A number as it is typed: inf, nan and both kinds of minus too.
+// A number as it is typed: inf, nan, a decimal comma and both kinds of minus too.
 function typed(text) {
-  const plain = text.trim().replaceAll("−", "-").replace(/^([+-]?)inf(inity)?$/i, "$1Infinity");
+  const plain = text.trim().replace(/^([^.,]*),([^.,]*)$/, "$1.$2").replaceAll("−", "-").replace(/^([+-]?)inf(inity)?$/i, "$1Infinity");
   if (/^[+-]?nan$/i.test(plain)) return NaN;
   return plain === "" || Number.isNaN(Number(plain)) ? null : Number(plain);
+}
+function judge(field, said, wrong) {
+  field.setAttribute("aria-invalid", String(wrong));
+  said.textContent = wrong ? "a number, such as 0.75" : "";
 }
 // The number with all its digits, as Python writes it.
 function exact(x) {
@@ -31,16 +35,17 @@ const controls = graph.leaves.map((leaf, k) => {
     id: `number${k}`, type: "text", inputmode: "decimal", autocomplete: "off",
     "aria-label": `${name(leaf.node)}, as a number`,
   });
+  const said = element("div", row, "", { class: "hint", role: "status" });
   fixed.checked = leaf.fixed;
   const change = (x) => set(leaves.map((old, other) => (other === k ? x : old)));
   slider.oninput = () => change(Number(slider.value));
   field.oninput = () => {
     const x = typed(field.value);
-    field.setAttribute("aria-invalid", String(x === null));
+    judge(field, said, x === null);
     if (x !== null) change(x);
   };
-  field.onblur = () => { field.setAttribute("aria-invalid", "false"); controls[k].drawn = ""; show_leaves(backward_now()); };
-  return { row, label, slider, field, grad, fixed, most: -1, drawn: "" };
+  field.onblur = () => { judge(field, said, false); controls[k].drawn = ""; show_leaves(backward_now()); };
+  return { row, label, slider, field, said, grad, fixed, most: -1, drawn: "" };
 });
 function backward_now() {
   return position < middle ? new Float64Array(nodes.length) : backward(now.slopes, Math.max(0, position - middle));
@@ -102,7 +107,7 @@ function show_curve() {
   });
   at("curve").querySelector("polyline").setAttribute("points", seen.length > 1 ? points.join(" ") : "");
   const steps = Math.max(0, losses.length - 1);
-  const text = steps ? `${root} after ${steps} step${steps > 1 ? "s" : ""}: ${number(now.data[graph.root])}` : `${root} = ${number(now.data[graph.root])}`;
+  const text = steps ? `${root} after ${steps} step${steps > 1 ? "s" : ""}: ${number(now.data[graph.root])}` : `${root} = ${position < middle ? "?" : number(now.data[graph.root])}`;
   at("descended").textContent = text;
   at("curve").setAttribute("aria-label", steps ? `Curve of ${root}: from ${number(losses[0])} to ${number(losses[steps])}, between ${number(low)} and ${number(high)}` : `Curve of ${root}: no step yet`);
   at("high").textContent = steps ? number(high) : "";
@@ -122,7 +127,7 @@ function run() {
 function reset() {
   halt();
   losses = [];
-  controls.forEach((control) => { control.most = -1; control.drawn = ""; control.field.setAttribute("aria-invalid", "false"); });
+  controls.forEach((control) => { control.most = -1; control.drawn = ""; judge(control.field, control.said, false); });
   set(graph.leaves.map((leaf) => real(leaf.data)));
   show_curve();
 }
@@ -134,10 +139,11 @@ function nudge() {
   const h = Number(at("by").value);
   const [up, down] = [h, -h].map((d) => forward(leaves.map((x, other) => (other === k ? x + d : x))).data[graph.root]);
   const leaf = name(graph.leaves[k].node);
+  const digits = h < 1e-6 ? 17 : 10;
   at("nudge").replaceChildren();
   for (const text of [
-    `${leaf} + ${h}:   ${root} = ${up.toPrecision(10).replace("-", "−")}`,
-    `${leaf} − ${h}:   ${root} = ${down.toPrecision(10).replace("-", "−")}`,
+    `${leaf} + ${h}:   ${root} = ${up.toPrecision(digits).replace("-", "−")}`,
+    `${leaf} − ${h}:   ${root} = ${down.toPrecision(digits).replace("-", "−")}`,
     `difference / ${2 * h} = ${number((up - down) / (2 * h))}`,
     `∂${as_part(graph.root)}/∂${as_part(graph.leaves[k].node)}, by backprop = ${number(backward(now.slopes, graph.order.length, 1)[graph.leaves[k].node])}`,
   ]) element("p", at("nudge"), text);
@@ -169,8 +175,8 @@ function ask() {
 function check(event) {
   event.preventDefault();
   const answer = typed(at("answer").value);
-  if (answer === null) { at("answer").setAttribute("aria-invalid", "true"); return; }
-  at("answer").setAttribute("aria-invalid", "false");
+  judge(at("answer"), at("score"), answer === null);
+  if (answer === null) return;
   const { i, sides } = question();
   const side = sides[quiz.side];
   const upstream = backward_now()[i];
@@ -274,17 +280,23 @@ if (graph.live) {
   at("reset").onclick = reset;
   graph.leaves.forEach((leaf, k) => element("option", at("nudged"), name(leaf.node), { value: k }));
   at("nudged").onchange = at("by").onchange = at("nudge_panel").ontoggle = nudge;
-  shown.push(show_leaves, nudge);
-  show_curve();
+  shown.push(show_leaves, nudge, () => { if (!losses.length) show_curve(); });
 } else {
   for (const id of ["leaf_panel", "descent_panel", "nudge_panel"]) at(id).remove();
 }
 if (is_part && graph.live) {
   at("descent_panel").hidden = true;
+  const alone = element("p", null, "", { role: "status" });
+  at("leaves").before(alone);
+  shown.push(() => {
+    const moved = graph.leaves.some((leaf, k) => !Object.is(leaves[k], real(leaf.data)));
+    alone.textContent = moved ? `Tried out in this neuron alone: the network does not follow, and ∂${graph.of}/∂${root} stays at ${number(seed)}, its value there. Reset, or a step of the network, goes back to its numbers.` : "";
+  });
   controls.forEach(({ fixed }) => fixed.parentElement.remove());
   // The page around this one has other numbers.
   window.addEventListener("message", ({ source, data }) => {
     if (source !== window.parent) return;
+    if (data.by) { go(position + data.by); return; }
     seed = real(data.seed);
     graph.of = data.of;
     graph.leaves.forEach((leaf, k) => { leaf.data = data.leaves[k]; });

@@ -251,6 +251,25 @@ def test_the_ends_of_the_curve_stand_beside_it(opened: Opener, width: int) -> No
         assert box["x"] + box["width"] <= curve["x"]
 
 
+def test_an_opened_neuron_has_the_keys_and_says_what_is_tried_out_in_it(opened: Opener) -> None:
+    X, y = data()
+    page = opened(explore(network(3, 2), X, y, loss=mse_loss).html)
+    frame = opened_frame(page, 3)
+    for key, step in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1)):
+        page.keyboard.press(key)
+        wait_until(frame, f"position === {step}")
+    assert page.evaluate("steps") == 0
+    note = frame.locator("#leaf_panel p[role=status]")
+    expect(note).to_have_text("")
+    held = frame.evaluate("number(seed)")
+    frame.fill("#number0", "2.5")
+    expect(note).to_contain_text("the network does not follow")
+    expect(note).to_contain_text(f"∂loss/∂out stays at {held}")
+    page.click("#one")
+    expect(note).to_have_text("")
+    assert page.evaluate("steps") == 1
+
+
 def test_a_long_curve_keeps_its_whole_history(opened: Opener) -> None:
     X, y = data(4)
     page = opened(explore(MLP(2, [1]), X, y, loss=mse_loss).html)

@@ -121,8 +121,12 @@ def test_values_come_first_and_gradients_then(opened: Opener) -> None:
     assert column(page, 1) == {"a": "2.0", "b": "−3.0"} | dict.fromkeys(
         ["c", "d", "v1", "v2", "v3", "L"], "?"
     )
+    assert set(column(page, 3).values()) == {"pending"}
+    assert page.inner_text("#descended") == "L = ?"
     page.fill("#slider", str(STEPS))
     assert "?" not in column(page, 1).values()
+    assert column(page, 3)["L"] == "complete"
+    assert page.inner_text("#descended") == f"L = {number(names['L'].data)}"
     assert column(page, 2)["L"] == "1.0"
     page.click("#last")
     L.backward()

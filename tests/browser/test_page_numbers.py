@@ -165,6 +165,7 @@ def test_held_leaves_stay_and_reset_brings_all_back(opened: Opener) -> None:
     assert a == 3.0
     assert b == pytest.approx(-2.0 + 10**-1.5 * 9.0)
     assert page.evaluate("at('curve').querySelector('polyline').points.length") == 2
+    page.click("#last")
     page.click("#reset")
     assert numbers_of(page) == [3.0, -2.0]
     assert page.inner_text("#descended") == f"L = {number(4.0 + 6.75)}"
@@ -209,16 +210,39 @@ def test_leaves_of_a_network_are_folded_by_neuron(opened: Opener) -> None:
     assert page.locator("#leaves details input[type=checkbox]:checked").count() == 0
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1e", "--2", "1,5"])
+@pytest.mark.parametrize("text", ["", "abc", "1e", "--2", "3/4", "1,500.0", "1,2,3"])
 def test_what_is_no_number_changes_nothing(opened: Opener, text: str) -> None:
     L, _, _ = parabola()
     page = opened(explore(L).html)
     page.fill("#number0", text)
     assert page.get_attribute("#number0", "aria-invalid") == "true"
+    assert page.inner_text("#leaves .hint >> nth=0") == "a number, such as 0.75"
     assert numbers_of(page) == [3.0, -2.0]
     page.focus("#next")
+    assert page.inner_text("#leaves").count("such as") == 0
     assert page.input_value("#number0") == "3"
     assert page.get_attribute("#number0", "aria-invalid") == "false"
+
+
+def test_a_decimal_comma_is_a_point(opened: Opener) -> None:
+    L, _, _ = parabola()
+    page = opened(explore(L).html)
+    page.fill("#number0", "−1,5")
+    assert numbers_of(page) == [-1.5, -2.0]
+
+
+def test_a_nudge_that_is_too_small_shows_its_rounding(opened: Opener) -> None:
+    L, _, _ = parabola()
+    page = opened(explore(L).html)
+    page.click("#nudge_panel summary")
+    page.select_option("#nudged", "1")
+    errors = []
+    for step in ("0.000001", "1e-15"):
+        page.select_option("#by", step)
+        shown = [line for line in page.inner_text("#nudge").split("\n") if line]
+        errors.append(abs(float(shown[2].split(" = ")[1].replace("−", "-")) + 9.0))
+    assert errors[0] < 1e-3 < 1e-2 < errors[1]
+    assert shown[0].split(" = ")[1] != shown[1].split(" = ")[1]  # with its last digits
 
 
 def test_a_nudge_stands_beside_the_gradient(opened: Opener) -> None:
@@ -249,6 +273,9 @@ def test_the_quiz_keeps_a_score(opened: Opener) -> None:
     ]
     for asked, answer, said in answers:
         assert asked in page.inner_text("#question")
+        page.fill("#answer", "3/4")
+        page.keyboard.press("Enter")
+        assert page.inner_text("#score") == "a number, such as 0.75"
         page.fill("#answer", answer)
         page.keyboard.press("Enter")
         assert page.inner_text("#score").startswith(said)
