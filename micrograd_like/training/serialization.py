@@ -310,9 +310,18 @@ _BIASES = {"biases": _list(_list(_kind("true or false", lambda x: isinstance(x, 
 _OWN = _dict(type=_STRING, names=_list(_STRING), parameters=_list(_FINITE))
 _BEST = _tuple(_whole(1), _FLOAT, _list(_FLOAT))
 _ROW = _dict(_optional(_NUMBER), epoch=_whole(1))
+
+
+def _optimizer(data: Any, where: str) -> dict[str, Any]:
+    """The state of an optimiser: buffers of floats, and sizes of groups where there are any."""
+    groups = {"groups": _list(_whole(0))} if isinstance(data, dict) and "groups" in data else {}
+    check = _dict(_list(_FLOAT), optimizer=_STRING, steps=_whole(0), **groups)
+    return check(data, where)  # type: ignore[no-any-return]
+
+
 _RNG = _tuple(_whole(3, 3), _list(_whole(0, 2**32 - 1)), _optional(_FINITE))  # random.getstate's
 _TRAINING = _dict(
-    optimizer=_optional(_dict(_list(_NUMBER), optimizer=_STRING, steps=_whole(0))),
+    optimizer=_optional(_optimizer),
     history=_optional(
         _dict(rows=_list(_ROW), stopped=_STRING, best=_optional(_BEST), since=_whole(0))
     ),

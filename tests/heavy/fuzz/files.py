@@ -66,17 +66,7 @@ def use_again(checkpoint: Checkpoint, data: bytes, again: Path) -> None:
 
 
 def in_order(data: bytes) -> str:
-    found = content(data)
-    found["training"]["optimizer"] = in_floats(found["training"]["optimizer"])
-    return json.dumps(found, sort_keys=True)
-
-
-def in_floats(state: dict[str, Any] | None) -> dict[str, Any] | None:
-    """An optimiser's state with floats in its buffers, as it has them once it is taken in."""
-    return state and {
-        name: list(map(float, x)) if isinstance(x, list) and name != "groups" else x
-        for name, x in state.items()
-    }
+    return json.dumps(content(data), sort_keys=True)
 
 
 def described(checkpoint: Checkpoint) -> list[str]:
@@ -85,7 +75,7 @@ def described(checkpoint: Checkpoint) -> list[str]:
     return [
         repr(checkpoint.model),
         repr(checkpoint.model.state_dict()),
-        repr(in_floats(checkpoint.optimizer)),
+        repr(checkpoint.optimizer),
         repr(vars(history) if history else None),
         repr(rng.getstate() if rng else None),
     ]
