@@ -164,7 +164,7 @@ erf_prime: Op = row("erf_prime", "erf′", "DLMF 7.2.1; a² is rounded, and exp 
     notation="2/√π·exp(−{}²)",
     branchless=lambda m, a: floats.erf_prime(m.where(abs(a) > 30.0, 30.0, abs(a)), m))
 atan2_slope: Op = row("atan2_slope", "atan2_slope",
-    "a/(a² + b²), DLMF 4.24.9; scaled where a square would be no float", floats.atan2_slope,
+    "slope of atan2, DLMF 4.24.9; scaled where a square would be no float", floats.atan2_slope,
     lambda a, b, out:
         (b - a) / hypot(a, b) * ((b + a) / hypot(a, b)) / hypot(a, b) / hypot(a, b),
     lambda a, b, out: -2.0 * out * atan2_slope(b, a),
