@@ -99,6 +99,7 @@ class Optimizer:
       are added to `params` later are in none.
     - `lr`: the learning rate, a number or a function of the step number 0, 1, 2, …; assignable.
     - `steps`: how many steps have been taken.
+    - `number_names`: what a table of a step calls the numbers that `update` takes.
     - `buffers`: for each of `buffer_names` one number per parameter, 0 at the start; those that
       are also `not_negative` hold means of squares.
 
@@ -110,6 +111,7 @@ class Optimizer:
     (0.95, 0.0)
     """
 
+    number_names: ClassVar[tuple[str, ...]] = ("lr",)
     buffer_names: ClassVar[tuple[str, ...]] = ()
     not_negative: ClassVar[tuple[str, ...]] = ()
 
@@ -363,6 +365,7 @@ class Adam(Optimizer):
     0.75
     """
 
+    number_names = ("lr", "lr/(1 − β₁ᵗ)", "√(1 − β₂ᵗ)")
     buffer_names = ("exp_avg", "exp_avg_sq")
     not_negative = ("exp_avg_sq",)
 

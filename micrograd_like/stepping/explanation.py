@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
@@ -26,6 +26,7 @@ from micrograd_like.graph import (
     changes_of,
     distinct_names,
     given_names,
+    known_names,
     nodes_of,
     require_root,
     same,
@@ -43,6 +44,7 @@ from micrograd_like.stepping.steps import (
 
 _MOST_TERMS = 4  # of a sum written in one line
 _MOST_USES = 10
+_MOST_IN_FULL = 100  # nodes of an expression that one line may hold
 _MOST_PATHS = 20
 _MOST_REASONS = 3
 _LONGEST_PATH = 8
@@ -68,6 +70,7 @@ def explain(
     give, and the text says so. It also says why a gradient is zero or tiny, which way a `detach`
     has cut, and names the first node that became nan or inf. If a leaf was given other `data`
     since the graph was made, it says which, and keeps to the numbers that the graph was made with.
+    A root without a name, such as a derivative, is written out first.
     `paths=True` adds the sum over the paths that lead from the root to `value`, each with the
     product of its local derivatives: all of them, or the first twenty.
 
@@ -85,8 +88,10 @@ def explain(
       via c   c = a·b     ∂c/∂a = b = −3.0   c.grad = 1.0   contributes −3.0
     """
     root = require_root("explain", root)
-    called = distinct_names(nodes_of(root), given_names(names), model)
-    return Explainer(root, called).text(value, paths)
+    nodes, given = nodes_of(root), given_names(names)
+    explainer = Explainer(root, distinct_names(nodes, given, model))
+    known = known_names(nodes, given, model)
+    return explainer.text(value, paths, () if root in known else explainer.in_full(known))
 
 
 class _Use(NamedTuple):
@@ -132,14 +137,26 @@ class Explainer:
         """∂root/∂value, whatever the seed of the last pass was."""
         return Explainer(self.root, self.names, seed=1.0).sums.get(value, 0.0)
 
-    def text(self, value: Value, paths: bool = False) -> Text:
-        """The text that `explain` returns."""
+    def in_full(self, known: Container[Value]) -> list[str]:
+        """The root as an expression of leaves and `known` nodes, where a line holds it."""
+        if not self.root.op or len(self.names) > _MOST_IN_FULL:
+            return []
+        symbols: dict[Value, Symbol] = {}
+        for node, name in self.names.items():  # operands before results
+            operands = [symbols[x] if isinstance(x, Value) else Symbol(x) for x in node.operands]
+            inner = node.op and node not in known
+            symbols[node] = Symbol(OPS[node.op], tuple(operands)) if inner else Symbol(name)
+        line = f"{self.names[self.root]} = {symbols[self.root]}"
+        return [line] if width_of(line) <= COLUMNS and "…" not in line else []
+
+    def text(self, value: Value, paths: bool = False, before: Sequence[str] = ()) -> Text:
+        """The text that `explain` returns, with the lines `before` it."""
         if not isinstance(value, Value):
             raise TypeError(f"explain takes a Value, got {type(value).__name__}: {value!r:.80}")
         lines, rows = self._lines(value, paths)
-        lines += self.changes.lines(self.names)
-        marked = Text("\n".join(lines))._repr_html_() + (html_table(rows) if rows else "")
-        shown = [lines[0], *self._use_lines(rows), *lines[1:]] if rows else lines
+        warned = [*before, *self.changes.lines(self.names)]
+        marked = Text("\n".join(warned + lines))._repr_html_() + (html_table(rows) if rows else "")
+        shown = [*warned, lines[0], *(self._use_lines(rows) if rows else ()), *lines[1:]]
         return Text("\n".join(shown), marked, self._latex(value))
 
     def _latex(self, value: Value) -> str:
@@ -305,16 +322,26 @@ class Explainer:
         return not any(x.head if isinstance(x, Symbol) else x for x in slopes)
 
     def _minus(self, value: Value) -> list[str]:
-        """The factor that makes the gradient negative, where it is further up, on the only way."""
-        node = value
-        while len(uses := self._uses.get(node, [])) == 1 and uses[0].amount < 0.0:
+        """The factor that makes the upstream gradient negative, where there is only one way."""
+        uses = self._uses.get(value, [])
+        if len(uses) != 1 or not uses[0].upstream < 0.0 or not uses[0].amount:
+            return []
+        first, node, minuses = uses[0], uses[0].node, []
+        while len(uses := self._uses.get(node, [])) == 1:
             [use] = uses
             if use.local < 0.0:
-                slope = f"{self._slope(use)} = {number(use.local)}"
-                made = self._operation(use.node)
-                return [] if node is value else [f"the minus is that of {slope}, in {made}"]
+                minuses.append(self._with_number(use) + f", in {self._operation(use.node)}")
             node = use.node
-        return []
+        if self.sums[node] < 0.0:
+            minuses.append(f"{held(self.names[node])}.grad = {number(self.sums[node])}")
+        of = listed(minuses, _MOST_REASONS)
+        what = f"that of {of}" if len(minuses) == 1 else f"what is left of {len(minuses)}: {of}"
+        if first.local < 0.0:
+            return [f"two minuses cancel: that of {self._with_number(first)}, and {what}"]
+        return [f"the minus is {what}"]
+
+    def _with_number(self, use: _Use) -> str:
+        return f"{self._slope(use)} = {number(use.local)}"
 
     def _nearly_flat(self, value: Value) -> list[str]:
         """The place where the gradient got tiny on its way to `value`: one operand's saturation."""
@@ -381,20 +408,17 @@ class Explainer:
         return jump(OPS[node.op], position, known) if len(known) == len(operands) else None
 
     def _first_not_finite(self) -> list[str]:
-        """A line on the first inf or nan, and one on the first nan where an inf came before it."""
-        wrong = [node for node in self.names if not math.isfinite(node.data)]
-        first_nan = [node for node in wrong if math.isnan(node.data)][:1]
-        if wrong:
-            lines = []
-            for node in dict.fromkeys([wrong[0], *first_nan]):
+        """A line on the first inf, and one on the first nan, of either pass."""
+        lines: dict[str, str] = {}
+        for node in self.names:
+            if not math.isfinite(node.data) and "nan" not in lines:
                 leaf = f"{self.names[node]} = {number(node.data)}, a leaf"
                 made = forward_step(node, self.names, node.data, self.changes) if node.op else leaf
-                lines.append(f"the first {_kind(node.data)} of the forward pass: {made}")
-            return lines
-        found: dict[str, str] = {}
-        for kind, made in self._not_finite_backward():
-            found.setdefault(kind, made)
-        return [f"the first {kind} of the backward pass: {made}" for kind, made in found.items()]
+                lines.setdefault(_kind(node.data), f"of the forward pass: {made}")
+        if "nan" not in lines:
+            for kind, told in self._not_finite_backward():
+                lines.setdefault(kind, f"of the backward pass: {told}")
+        return [f"the first {kind} {told}" for kind, told in lines.items()]
 
     def _not_finite_backward(self) -> Iterator[tuple[str, str]]:
         """Each inf and nan of the backward pass that is a product, or first came up in a sum."""
@@ -405,7 +429,7 @@ class Explainer:
             if not math.isfinite(use.amount):
                 made = f"{self._slope(use)} · {held(self.names[use.node])}.grad"
                 numbers = f"{factor(use.local)} · {factor(use.upstream)} = {number(use.amount)}"
-                yield _kind(use.amount), f"{made} = {numbers}"
+                yield _kind(use.amount), f"{made} = {numbers}, in {self._operation(use.node)}"
             if not math.isfinite(after) and not math.isnan(before) and not same(after, use.amount):
                 numbers = f"{number(before)} + {factor(use.amount)} = {number(after)}"
                 yield _kind(after), f"{grad} = {numbers}"

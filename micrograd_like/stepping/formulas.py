@@ -83,6 +83,16 @@ class Symbol(Operators):
                 results[symbol] = head if isinstance(head, float) else things[head]
         return results[self]
 
+    def replaced(self, parts: Mapping[Symbol, Symbol]) -> Symbol:
+        """The expression with others in the place of some parts, its numbers to fifteen digits."""
+        found: dict[Symbol, Symbol] = {}
+        for symbol in _operands_first(self):
+            head = symbol.head
+            head = float(f"{head:.15g}") if isinstance(head, float) else head
+            operands = tuple([found[x] for x in symbol.operands])
+            found[symbol] = parts.get(symbol) or Symbol(head, operands)
+        return found[self]
+
 
 def local_derivative(
     op: Op,

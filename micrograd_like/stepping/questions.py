@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
+from micrograd_like._internal.interrupts import raised_by_a_handler
 from micrograd_like._internal.text import Text, aligned, folded, html_table, number, on_screen
 from micrograd_like.engine import Value
 from micrograd_like.graph import Model, changes_of, given_names, require_root, same
 from micrograd_like.operation import real
 from micrograd_like.stepping.explanation import Explainer
-from micrograd_like.stepping.formulas import held
+from micrograd_like.stepping.formulas import Symbol, held
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
 from micrograd_like.stepping.steps import forward_step, table
 
@@ -97,7 +99,8 @@ def descend(
     of `model`, goes `rate` · gradient down), and the graph is computed again. The table has a row
     for each parameter: gradient, rate · gradient, or the change where that is something else, the
     number before and after, and what the optimiser keeps, such as Adam's two moments; below it
-    stands `root` before and after. Parameter groups go by their own rates.
+    stand the rule of such a change, and `root` before and after. Parameter groups go by their own
+    rates.
 
     >>> w = Value(3.0, "w")
     >>> C = (w - 1) ** 2
@@ -163,10 +166,39 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
         for x, *numbers in zip(params, *columns, strict=True)
         if x in called
     ]
-    told = f"{called[root]} {number(value)} → {number(root.data)}"
-    lines = [*aligned([heading, *rows], "  ".join("<" * len(heading))), told]
+    told = [] if plain else _rule(optimizer)
+    told.append(f"{called[root]} {number(value)} → {number(root.data)}")
+    lines = [*aligned([heading, *rows], "  ".join("<" * len(heading))), *map(folded, told)]
     stepper.reset()
-    return Text("\n".join(lines), html_table(rows, heading) + f"<p>{told}</p>")
+    marked = "".join([f"<p>{escape(line)}</p>" for line in told])
+    return Text("\n".join(lines), html_table(rows, heading) + marked)
+
+
+def _rule(optimizer: Any) -> list[str]:
+    """The rule of the step just taken, read on names: new buffers, then the new parameter.
+
+    Nothing where groups go by several, or where the rule can only be read on numbers.
+    """
+    [(part, _), *more] = optimizer.parts()
+    if more:
+        return []
+    numbers = part.numbers(optimizer.steps - 1)
+    buffers = [Symbol(name) for name in part.buffer_names]
+    try:
+        names = dict(zip(part.number_names, numbers, strict=True))
+        found = part.update(
+            tuple(Symbol(name) for name in names), Symbol("before"), Symbol("gradient"), *buffers
+        )
+        after, *new = [x if isinstance(x, Symbol) else Symbol(x) for x in found]
+    except Exception as error:  # the rule is somebody's own
+        if raised_by_a_handler(error):
+            raise
+        return []
+    kept = [(x, old) for x, old in zip(new, buffers, strict=True) if x is not old]
+    lines = [f"{old} ← {x.replaced({})}" for x, old in kept]
+    lines.append(f"after = {after.replaced(dict(kept))}")
+    values = ", ".join(f"{name} = {number(x)}" for name, x in names.items())
+    return [*lines, f"in this step, t = {optimizer.steps}: {values}"]
 
 
 class Exercise:

@@ -15,6 +15,7 @@ from micrograd_like import (
     AdamW,
     Exercise,
     Neuron,
+    RMSprop,
     Value,
     descend,
     exercise,
@@ -116,7 +117,8 @@ def test_a_descent_step_is_the_step_of_the_optimizer(
         data = [x.data for x in neuron.parameters()]
         assert bits(data) == bits([x.data for x in twin.parameters()])
         assert loss.data == mse_loss(twin([0.5, -1.0]) * 2 + 1, 3.0).data
-        heading, *rows, told = text.splitlines()
+        heading, *rest, told = text.splitlines()
+        rows = rest[:3]
         assert heading.split()[:2] == ["parameter", "gradient"]
         moved = any(x.grad for x in twin.parameters())
         shown = [x for x in optimizer.buffer_names if x not in unused or not moved]
@@ -132,11 +134,57 @@ def test_a_descent_step_is_the_step_of_the_optimizer(
 
 def test_a_change_that_is_not_the_gradient_is_called_one() -> None:
     w = Value(3.0, "w")
-    heading, row, _ = descend((w - 1) ** 2, Adam([w], lr=0.25)).splitlines()
+    heading, row, *_ = descend((w - 1) ** 2, Adam([w], lr=0.25)).splitlines()
     assert heading.split()[:5] == ["parameter", "gradient", "change", "before", "after"]
     assert row.split()[:5] == ["w", "4.0", "−0.2500", "3.0", "2.7500"]  # Adam starts with the rate
     with pytest.raises(TypeError, match=r"made for the parameters, as Adam\(\[a, b\]"):
         descend((w - 1) ** 2, Adam)
+
+
+def rules(optimizer: Any, w: Value) -> dict[str, str]:
+    """The right side of each line of the second step's rule, by its left side."""
+    descend((w - 1) ** 2, optimizer)
+    text = descend((w - 1) ** 2, optimizer).replace("\n  ", " ")
+    return dict(re.findall(r"^(\w+) [←=] (.*)$", text, re.MULTILINE))
+
+
+class Signs(Optimizer):
+    """A rule with a branch, which names can't take."""
+
+    def update(self, numbers: tuple[Any, ...], p: Any, g: Any, *buffers: Any) -> tuple[Any, ...]:
+        return (p - 0.5 if g.__float__() > 0.0 else p + 0.5,)
+
+
+def test_a_change_is_followed_by_its_rule() -> None:
+    w = Value(3.0, "w")
+    assert rules(SGD([w], 0.125), w) == {}  # rate · gradient says it
+    assert rules(SGD([w], 0.1, momentum=0.9, weight_decay=0.25), w) == {
+        "momentum_buffer": "0.9·momentum_buffer + gradient + 0.25·before",
+        "after": "before − lr·momentum_buffer",
+    }
+    assert rules(RMSprop([w], alpha=0.75, eps=0.5), w) == {
+        "square_avg": "0.75·square_avg + 0.25·gradient·gradient",
+        "after": "before − lr·gradient/(square_avg^0.5 + 0.5)",
+    }
+    adam = rules(Adam([w], 0.1, eps=0.5), w)
+    assert adam == {
+        "exp_avg": "0.9·exp_avg + 0.1·gradient",
+        "exp_avg_sq": "0.999·exp_avg_sq + 0.001·gradient·gradient",
+        "after": "before − (lr/(1 − β₁ᵗ))·exp_avg/(exp_avg_sq^0.5/(√(1 − β₂ᵗ)) + 0.5)",
+    }
+    decoupled = rules(AdamW([w], 0.1, eps=0.5, weight_decay=0.25), w)
+    assert decoupled == adam | {"after": adam["after"].replace("before", "before·(1 − 0.25·lr)")}
+    assert rules(Signs([w], 0.1), w) == {}
+
+
+def test_the_numbers_of_a_rule_are_those_of_its_step() -> None:
+    w = Value(3.0, "w")
+    optimizer = Adam([w], lr=lambda step: 0.1 / (step + 1))
+    descend((w - 1) ** 2, optimizer)
+    # t = 2: 0.05, 0.05/(1 − 0.81) = 5/19, √(1 − 0.998001) = √0.001999
+    assert "in this step, t = 2: lr = 0.05, lr/(1 − β₁ᵗ) = 0.2632, √(1 − β₂ᵗ) = 0.04471" in descend(
+        (w - 1) ** 2, optimizer
+    )
 
 
 def test_leaves_that_changed_are_told_of() -> None:
