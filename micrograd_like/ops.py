@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from micrograd_like import floats
 from micrograd_like.floats import INF, NAN, is_number, lost, unless_nan
@@ -193,3 +193,11 @@ log_of_base: Op = row("log_of_base", "ln",
     domain=(POSITIVE, LINE), textbook=lambda a, b: log(a), selects=True,
     branchless=floats.chosen_log_of_base)
 # fmt: on
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        rows = {here: x.name for here, x in globals().items() if isinstance(x, Op)}
+        alike = [f"write ops.{here}" for here, known in rows.items() if known == name]
+        hint = alike[0] if alike else f"there are {', '.join(rows)}"
+        raise AttributeError(f"no operation is called ops.{name}: {hint}")

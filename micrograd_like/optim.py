@@ -95,8 +95,8 @@ class Optimizer:
 
     - `params`: the parameters, in order. They are given as Values; or as groups, dicts with
       `params` and the settings in which these differ, such as `lr`.
-    - `groups`: those dicts, the parameters as a tuple, the settings assignable. Parameters that
-      are added to `params` later are in none.
+    - `groups`: a tuple of those dicts, their settings assignable. Parameters that are added to
+      `params` later are in none.
     - `lr`: the learning rate, a number or a function of the step number 0, 1, 2, …; assignable.
     - `steps`: how many steps have been taken.
     - `number_names`: what a table of a step calls the numbers that `update` takes.
@@ -125,7 +125,7 @@ class Optimizer:
         self.buffers = [[0.0] * len(self.params) for _ in self.buffer_names]
         self._buffered = list(self.params)  # those that the buffers are of, in their order
         self._settings = ("lr", *settings)
-        self.groups = groups
+        self.groups = tuple(groups)
         for place, group in enumerate(groups):
             own = self._of_group(place)
             group.update({name: getattr(own, name) for name in group if name != "params"})
@@ -177,7 +177,10 @@ class Optimizer:
         return _number("lr", self.lr)
 
     def numbers(self, step: int) -> tuple[float, ...]:
-        """The numbers of a step, which an update takes: the learning rate."""
+        """The numbers of a step, which an update takes: the learning rate.
+
+        They depend on `step` and the settings alone: of each group a copy is asked.
+        """
         return (self.learning_rate(step),)
 
     def update(self, numbers: tuple[Any, ...], p: Any, g: Any, *buffers: Any) -> tuple[Any, ...]:

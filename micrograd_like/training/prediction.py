@@ -32,11 +32,8 @@ def predict(model: Any, X: Any) -> list[Any]:
     rows = read_rows(X, "X")
     if not rows:
         return []
-    first = model(rows[0])
-    outputs = [first] if isinstance(first, Value) else first
-    if not isinstance(outputs, list | tuple) or not all(isinstance(x, Value) for x in outputs):
-        raise TypeError(f"model returns a Value or a list of them, got {first!r:.80}")
-    nodes = sum(len(topological_order(output)) for output in outputs)
+    first = _output(model, rows[0])
+    nodes = sum(len(topological_order(x)) for x in (first if isinstance(first, list) else [first]))
     as_program = compiling_seconds(nodes) + len(rows) * nodes * COMPILED_NODE
     saves = as_program < len(rows) * nodes * NODE / 2
     if saves and installed("numpy", "llvmlite") and _decides_nothing(model):
@@ -44,7 +41,15 @@ def predict(model: Any, X: Any) -> list[Any]:
 
         inputs = [Value(x) for x in rows[0]]
         return compile(model(inputs), inputs)(rows)
-    return [numbers(first), *(numbers(model(row)) for row in rows[1:])]
+    return [numbers(first), *(numbers(_output(model, row)) for row in rows[1:])]
+
+
+def _output(model: Any, row: Any) -> Value | list[Value]:
+    output = model(row)
+    values = [output] if isinstance(output, Value) else output
+    if not isinstance(values, list | tuple) or not all(isinstance(x, Value) for x in values):
+        raise TypeError(f"model returns a Value or a list of them, got {output!r:.80}")
+    return output if isinstance(output, Value) else list(values)
 
 
 def _decides_nothing(model: Any) -> bool:

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar, overload
 
 from micrograd_like._internal.arguments import generator
 from micrograd_like.nn import MLP, Layer, Module, Neuron
+from micrograd_like.operation import Op
 from micrograd_like.optim import Optimizer
 from micrograd_like.training.history import Best, History
 
@@ -342,17 +343,18 @@ def _from_model(model: Any) -> dict[str, Any]:
     if type(model) not in _TYPES:
         return {"type": type(model).__name__, "names": list(state), "parameters": parameters}
     rows = _rows(model)
-    for neuron in chain(*rows):
-        if not isinstance(neuron.activation, str):
+    activations = [[_activation(neuron) for neuron in row] for row in rows]
+    for activation in chain(*activations):
+        if not isinstance(activation, str):
             raise ValueError(
-                f"activation {neuron.activation!r:.80} is a function, which no file can hold: use "
-                "an activation that has a name"
+                f"activation {activation!r:.80} is a function, which no file can hold: use an "
+                "activation that has a name"
             )
     biases = [[neuron.b is not None for neuron in row] for row in rows]
     return {
         "type": type(model).__name__,
         "inputs": [len(row[0].w) for row in rows],
-        "activations": [[neuron.activation for neuron in row] for row in rows],
+        "activations": activations,
         **({} if all(map(all, biases)) else {"biases": biases}),
         "parameters": parameters,
     }
@@ -362,6 +364,12 @@ def _rows(model: Any) -> list[list[Neuron]]:
     """The neurons of a Neuron, a Layer or an MLP, layer by layer."""
     layers = model.layers if isinstance(model, MLP) else [model]
     return [layer.neurons if isinstance(layer, Layer) else [layer] for layer in layers]
+
+
+def _activation(neuron: Neuron) -> Any:
+    """The name of an activation, as a row of the table has one too; a function stays one."""
+    activation = neuron.activation
+    return activation.name if isinstance(activation, Op) else activation
 
 
 def _is_own(data: Any) -> bool:
@@ -416,10 +424,10 @@ def _into(model: Module, data: Any) -> Module:
         other = _to_model(data)
         state = other.state_dict()
         found, wanted = [
-            [neuron.activation for neuron in chain(*_rows(m))] if type(m) in _TYPES else []
+            [_activation(n) for n in chain(*_rows(m))] if isinstance(m, _TYPES) else []
             for m in (other, model)
         ]
-        if wanted and state.keys() == model.state_dict().keys() and found != wanted:
+        if wanted and found != wanted and state.keys() == model.state_dict().keys():
             its, those = [", ".join(dict.fromkeys(map(str, names))) for names in (found, wanted)]
             _refuse(f"its activations are {its}, and those of the model {those}")
     try:

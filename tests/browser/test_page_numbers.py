@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from micrograd_like import MLP, Value, explore
+from micrograd_like import MLP, Value, explore, grad
 from micrograd_like._internal.text import number
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import LINE, Op
@@ -79,9 +79,9 @@ def test_random_graphs_by_slider_and_field(opened: Opener, seed: int) -> None:
             again = recipe.grow([Value(new.get(x, x.data)) for x in leaves])[-1]
             again.backward()
             scales = gabs(again)
-            for node, x, grad in zip(nodes_of(again), data, grads, strict=True):
+            for node, x, slope in zip(nodes_of(again), data, grads, strict=True):
                 assert near(x, node.data), recipe
-                assert near(grad, node.grad, scales.get(node, 0.0)), recipe
+                assert near(slope, node.grad, scales.get(node, 0.0)), recipe
 
 
 @pytest.mark.parametrize("op", TABLE, ids=lambda op: op.name)
@@ -103,6 +103,33 @@ def test_every_row_over_its_domain(opened: Opener, op: Op) -> None:
         assert near(data[-1], root.data), (numbers, data[-1], root)
         for found, leaf in zip(grads, leaves, strict=False):
             assert near(found, leaf.grad), (numbers, grads, leaves)
+
+
+@pytest.mark.parametrize("op", TABLE, ids=lambda op: op.name)
+def test_second_and_third_derivatives_of_every_row(opened: Opener, op: Op) -> None:
+    """The graph of a second derivative in a page, whose gradients are third ones."""
+    rng = random.Random(op.name)
+    bounds = [*op.domain, LINE, LINE][: len(op.partials)]
+    domain = [(max(low, -5.0) + 0.01, min(high, 5.0) - 0.01) for low, high in bounds]
+    page = opened("")
+    for first, second in itertools.product(range(len(op.partials)), repeat=2):
+        derivative = grad(grad(op, first), second)
+        shown = derivative(*[Value(rng.uniform(*inside)) for inside in domain])
+        if not shown.op:  # a constant
+            continue
+        leaves = [node for node in nodes_of(shown) if not node.op]
+        again_in(page, explore(shown).html)
+        for _ in range(10):
+            given = [Value(rng.uniform(*inside)) for inside in domain]
+            root = derivative(*given)
+            root.backward()
+            nodes, scales = nodes_of(root), gabs(root)
+            used = [node for node in nodes if not node.op]
+            assert len(used) == len(leaves)
+            data, grads = page.evaluate(TYPE, [[repr(node.data) for node in used]])
+            for node, x, slope in zip(nodes, data, grads, strict=True):
+                assert near(x, node.data, 1.0), (node, x)
+                assert near(slope, node.grad, scales.get(node, 0.0)), (node, slope)
 
 
 @pytest.mark.parametrize("op", TABLE, ids=lambda op: op.name)

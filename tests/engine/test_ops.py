@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from mpmath import mp, mpf
 
+from micrograd_like import ops
 from micrograd_like.calculus import hessian, value_and_grad
 from micrograd_like.engine import Value
 from micrograd_like.operation import OPS, Op, Operators, evaluate
@@ -377,6 +378,19 @@ def test_the_branch_not_taken_contributes_nothing(op: Op, upstream: float) -> No
         out.backward(upstream)
         for operand, slope in zip(operands, slopes, strict=True):
             assert repr(operand.grad) == repr(upstream * slope if slope else 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("pow", "no operation is called ops.pow: write ops.power"),
+        ("abs", "no operation is called ops.abs: write ops.absolute"),
+        ("sigmod", "no operation is called ops.sigmod: there are add, .*sigmoid, "),
+    ],
+)
+def test_an_unknown_row_is_told_of(name: str, says: str) -> None:
+    with pytest.raises(AttributeError, match=says):
+        getattr(ops, name)
 
 
 def test_the_table_holds_no_duplicate_and_every_row_names_its_source() -> None:

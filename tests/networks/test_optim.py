@@ -369,6 +369,11 @@ def test_settings_of_groups_and_of_all_others_are_assignable() -> None:
     assert ([x.data for x in (a, b, c)], optimizer.state_dict()) == ([2.5, 1.75, 1.25], before)
 
 
+def test_a_group_that_no_parameter_would_follow_cannot_be_added() -> None:
+    optimizer = SGD([{"params": [Value(0.0)]}], lr=0.25)
+    assert isinstance(optimizer.groups, tuple)
+
+
 def test_a_state_is_for_the_same_groups() -> None:
     def in_groups(first: int) -> SGD:
         parameters = [Value(x) for x in START]

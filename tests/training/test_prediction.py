@@ -107,6 +107,12 @@ def test_where_python_may_decide_nothing_is_compiled(make: Any, free: None) -> N
         (Neuron(1), 3.0, TypeError, "X is a sequence, got float"),
         (Neuron(1), [["a"]], TypeError, "X: row 0, column 0: expected a real number"),
         (lambda row: 3.0, [[1.0]], TypeError, r"model returns a Value or a list of them, got 3\.0"),
+        (
+            lambda row: row[0] if row[0] < 0.0 else Value(row[0]),
+            [[1.0], [-2.0]],
+            TypeError,
+            r"model returns a Value or a list of them, got -2\.0",
+        ),
     ],
 )
 def test_what_cannot_be_predicted(model: Any, rows: Any, error: Any, says: str) -> None:

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrograd_like import MLP, Adam, Layer, ModelFileError, Module, Neuron, Value, load, save
+from micrograd_like import MLP, Adam, Layer, ModelFileError, Module, Neuron, Value, load, ops, save
 from micrograd_like.training.history import Best, History
 from micrograd_like.training.serialization import load_checkpoint
 from tests.support.model_files import adam, changed, content, history, signed, training
@@ -265,6 +265,13 @@ def test_a_file_of_layers_goes_into_a_model_like_it(path: Path) -> None:
         load(path, into=own)
 
 
+def test_a_row_of_the_table_is_saved_by_its_name(path: Path) -> None:
+    model = MLP(2, [3, 1], activation=ops.atan, rng=random.Random(2))
+    save(model, path)
+    assert load(path)([0.5, -2.0]).data == model([0.5, -2.0]).data
+    assert load(path, into=model) is model
+
+
 class Wider(MLP):
     """A class of one's own, although it has nothing of its own."""
 
@@ -281,6 +288,8 @@ class Wider(MLP):
         (Own(), small, "not those of this MLP: .* missing layers.0.neurons.0.w.0"),
         (small(), Own, "not those of this Own: the state does not fit: missing w"),
         (MLP(2, [3, 1]), small, "its activations are relu, linear, and those of .* tanh, sigmoid"),
+        (MLP(2, [3, 1], activation=ops.sin), small, "its activations are sin, linear, and those"),
+        (MLP(2, [3, 1]), lambda: Wider(2, [3, 1], activation=ops.tanh), "relu, .* tanh, linear"),
         (MLP(2, [3, 1], bias=False), small, "missing layers.0.neurons.0.b"),
         (Wider(2, [2, 1]), small, "missing layers.0.neurons.2"),
     ],
