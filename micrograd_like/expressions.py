@@ -56,12 +56,15 @@ _ELSEWHERE = {
 }
 """What functions are called in other places."""
 
-_PRINTED = str.maketrans({"−": "-", "·": "*", "×": "*"})
+_PRINTED = str.maketrans({"−": "-", "·": "*", "×": "*", "÷": "/"})
 _RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 _POWER = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _NO_SIGN = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?)\s*([^\W\d_]\w*|\()")
 
-_CONSTANTS = {"pi": math.pi, "inf": math.inf, "nan": math.nan}
+_BARS = re.compile(r"\|([^|]+)\|")
+_APART = re.compile(r"([^\W\d]\w*)\s+([^\W\d]\w*)")
+
+_CONSTANTS = {"pi": math.pi, "π": math.pi, "inf": math.inf, "nan": math.nan}
 
 
 def typed(text: str) -> str:
@@ -80,9 +83,9 @@ class ExpressionError(ValueError):
 def parse(text: str, numbers: Mapping[str, float]) -> tuple[Value, dict[str, Value]]:
     """The graph that `text` describes, and its named nodes; `numbers` gives a number for each name.
 
-    An expression has numbers, names, pi, inf, nan, + - * / **, parentheses, and calls of
+    An expression has numbers, names, pi or π, inf, nan, + - * / **, parentheses, and calls of
     `FUNCTIONS`. With `;` between them, names can be given to parts: the last part is the root. A
-    name that is given to a number alone is a leaf. The signs − · ² are read as they are printed.
+    name that is given to a number alone is a leaf. − · × ÷ ² are read as on paper.
 
     >>> root, names = parse("c = 2*a + b; tanh(c)", {"a": 1.0, "b": -3.0})
     >>> root
@@ -157,8 +160,22 @@ class _Reader:
             reason = error.msg
         except (ValueError, RecursionError, MemoryError) as error:
             reason = str(error) or "nested too deeply"
-        hint = f"; {_product(*found.groups())}" if (found := _NO_SIGN.search(self.text)) else ""
-        raise ExpressionError(f"{reason}: {quoted(self.text)}{hint}")
+        raise ExpressionError(f"{reason}: {quoted(self.text)}{self._hint()}")
+
+    def _hint(self) -> str:
+        """The way to write what is written otherwise on paper."""
+        if found := _NO_SIGN.search(self.text):
+            return f"; {_product(*found.groups())}"
+        if found := _BARS.search(self.text):
+            return f"; an absolute value is written abs({one_line(found[1])})"
+        if "√" in self.text:
+            return "; a square root is written sqrt(…)"
+        if not (found := _APART.search(self.text)):
+            return ""
+        name, operand = map(one_line, found.groups())
+        if name in FUNCTIONS or name in _ELSEWHERE:
+            return f"; an operand goes in parentheses, as in {name}({operand})"
+        return f"; {_product(name, operand)}"
 
     def _error(self, node: ast.AST, problem: str) -> ExpressionError:
         part = ast.get_source_segment(self.text, node) or self.text
@@ -216,6 +233,8 @@ class _Reader:
             return self.parts[name]
         if name in _CONSTANTS:
             return _CONSTANTS[name]
+        if name in FUNCTIONS:
+            raise self._error(node, f"a function of what is in parentheses, as in {name}(a)**2")
         raise self._error(node, f"no number is given for it, such as {one_line(name)}=1")
 
     def _applied(self, op: Op, operands: list[ast.expr], depth: int) -> Value | float:
