@@ -61,7 +61,7 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     >>> softmax([1e16, 1e16])
     [0.5, 0.5]
     """
-    powers = [ops.exp(term) for term in _below_greatest(values)]
+    powers = [ops.exp(term) for term in below_greatest(values)]
     total = reduce(operator.add, powers) if powers else 0.0
     return [power / total for power in powers]
 
@@ -72,12 +72,17 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
     >>> log_softmax([1000.0, 0.0])
     [0.0, -1000.0]
     """
-    terms = _below_greatest(values)
+    terms = below_greatest(values)
     total = logsumexp(terms)
     return [ops.sub(term, total) for term in terms]
 
 
-def _below_greatest(values: Iterable[Any]) -> list[Any]:
+def below_greatest(values: Iterable[Any]) -> list[Any]:
+    """The values minus the greatest of them, which counts as a constant.
+
+    >>> below_greatest([1e16, 1e16, 5e15])
+    [0.0, 0.0, -5000000000000000.0]
+    """
     terms = list(values)
     if not terms:
         return []

@@ -25,7 +25,7 @@ from typing import Any
 from micrograd_like import ops
 from micrograd_like._internal.arguments import number
 from micrograd_like.engine import Value
-from micrograd_like.functions import logsumexp
+from micrograd_like.functions import below_greatest, logsumexp
 from micrograd_like.operation import Operators, is_truth
 
 
@@ -109,9 +109,9 @@ def cross_entropy(logits: Any, target: Any, weight: Any = None) -> Any:
 
     One example is a list of logits, with a class index or a list of target probabilities; a batch
     is a list of each. For the class k it is ln(1 + Σ exp(zᵢ − z_k)) over the other classes i,
-    computed as softplus(logsumexp(others) − z_k), which is exact in both tails; probabilities
-    weigh that over k. The gradient by a logit, for n examples, is (softmax(z)ᵢ − tᵢ) / n. A logit
-    of −inf masks its class.
+    computed as softplus(logsumexp(others) − z_k) of what the logits are below the greatest, which
+    is exact in both tails and for logits of any size; probabilities weigh that over k. The gradient
+    by a logit, for n examples, is (softmax(z)ᵢ − tᵢ) / n. A logit of −inf masks its class.
 
     `weight` has a number for each class, or, where there are not as many examples as classes, for
     each example. An example then counts as much as its class or itself: the loss is Σ w·l / Σ w.
@@ -269,7 +269,8 @@ def _hinge(score: Any, target: Any) -> Any:
 
 def _cross_entropy(logits: list[Any], target: Any, weights: Sequence[Any] | None = None) -> Any:
     """The cross-entropy of one example; `weights` multiply the probabilities of its target."""
-    z = [_item("logits", logit) for logit in logits]
+    # The greatest is taken off first, so that no logit is so large that it swallows a ln n.
+    z = below_greatest([_item("logits", logit) for logit in logits])
     if not isinstance(target, Iterable):
         k = _class_index(target, len(z))
         sides = [side for side in (z[:k], z[:k:-1]) if side]
