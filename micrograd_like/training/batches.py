@@ -181,7 +181,10 @@ class AsProgram:
             load("llvmlite", "llvm")
         self._on_values = on_values
         self._optimizer = optimizer = on_values.optimizer
-        self._by_rule = getattr(optimizer.step, "__func__", None) is Optimizer.step
+        self._by_rule = all(
+            getattr(getattr(optimizer, name, None), "__func__", None) is getattr(Optimizer, name)
+            for name in ("step", "zero_grad")
+        )
         self._single, self._target = trace.single, trace.target
         self.digest, self._moved, self.nodes = trace.digest, trace.moved, len(trace.nodes)
         self.parameters: list[Value] = trace.parameters
@@ -351,8 +354,10 @@ class AsProgram:
             self._go_on(_State(parameters, gradient, buffers, now.steps + 1))
         else:
             with uninterrupted():
-                self._state = now._replace(gradient=gradient)
                 self.sync()
+                self._optimizer.zero_grad()
+                for parameter, x in zip(self._moved, gradient.tolist(), strict=True):
+                    parameter.grad += x
                 self._optimizer.step()
         return cost, outputs[:, 1] if self._single else outputs[:, 1:]
 

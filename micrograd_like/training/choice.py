@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil, isclose, isfinite, sin
@@ -106,15 +107,24 @@ def choose(
     on_values = OnValues(model, loss, optimizer)
     if not compile or (compile == "auto" and not installed("numpy", "llvmlite")):
         return on_values
+    drawn = random.getstate()  # by a model as well, which is not to be seen to have been tried
+    try:
+        return _tried(compile == "auto", on_values, work, tell)
+    finally:
+        random.setstate(drawn)
+
+
+def _tried(auto: bool, on_values: OnValues, work: Work, tell: Callable[[int, float], None]) -> Way:
+    model, loss, optimizer = on_values.model, on_values.loss, on_values.optimizer
     cost, _ = on_values.graph(work.examples, [0])
     nodes = len(topological_order(cost))
     most = on_values_seconds(work, nodes, len(on_values.parameters))
-    if compile == "auto" and as_program_seconds(work, nodes, has_programs(model)) > most:
+    if auto and as_program_seconds(work, nodes, has_programs(model)) > most:
         return on_values
     try:
         trace = Trace(model, loss, optimizer, work.examples)
         kept = is_kept(model, trace)
-        if compile == "auto" and as_program_seconds(work, nodes, kept) > most:
+        if auto and as_program_seconds(work, nodes, kept) > most:
             return on_values
         if not kept:
             _require_mean(on_values, work)
@@ -122,7 +132,7 @@ def choose(
         program = AsProgram(on_values, trace)
         require_same(program, on_values, work, kept)
     except Exception as error:
-        if compile != "auto" or raised_by_a_handler(error):
+        if not auto or raised_by_a_handler(error):
             raise
         why = f'compile="auto" is False here, which is slower: {type(error).__name__}: {error}'
         warn_caller(why)

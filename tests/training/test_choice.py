@@ -861,6 +861,65 @@ def test_a_step_of_the_users_own_is_taken() -> None:
     assert found[1] == pytest.approx(found[0], rel=1e-9)
 
 
+class Accumulating(SGD):
+    """Every gradient stays, by half, until the next."""
+
+    def zero_grad(self) -> None:
+        for parameter in self.params:
+            parameter.grad *= 0.5
+
+
+def test_gradients_are_set_back_as_the_user_does() -> None:
+    found = []
+    for compile in (False, True):
+        model = MLP(1, [3, 1], activation="tanh", rng=random.Random(1))
+        X = [[i / 10] for i in range(-10, 10)]
+        fit(
+            model,
+            X,
+            [x for [x] in X],
+            loss=mse_loss,
+            optimizer=Accumulating(model.parameters(), lr=0.01),
+            epochs=20,
+            batch_size=7,
+            shuffle=False,
+            progress=False,
+            compile=compile,
+        )
+        found.append([parameter.data for parameter in model.parameters()])
+    assert found[1] == pytest.approx(found[0], rel=1e-9)
+
+
+class Dropping(Module):
+    """A half of the inputs is left out, at random."""
+
+    def __init__(self) -> None:
+        self.inner = MLP(2, [3, 1], activation="tanh", rng=random.Random(1))
+
+    def __call__(self, x: Any) -> Any:
+        return self.inner([random.choice([0.0, 2.0]) * xi for xi in x])
+
+
+def test_a_model_that_draws_is_not_seen_to_have_been_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "compiling_seconds", lambda nodes: -1e9)
+    X = [[i / 10, 1 - i / 10] for i in range(-10, 10)]
+
+    def losses(compile: bool | str) -> Any:
+        random.seed(5)
+        model = Dropping()
+        optimizer = SGD(model.parameters(), lr=0.01)
+        options: dict[str, Any] = {"optimizer": optimizer, "loss": mse_loss, "compile": compile}
+        return fit(model, X, [x for x, _ in X], epochs=3, progress=False, **options)["loss"]
+
+    kept = random.getstate()
+    try:
+        expected = losses(False)
+        with pytest.warns(RuntimeWarning, match="decides something in Python"):
+            assert losses("auto") == expected
+    finally:
+        random.setstate(kept)
+
+
 class CutForOne(Module):
     """The numbers are those of w·x + b, and one row gives w no gradient."""
 
