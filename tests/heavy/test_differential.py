@@ -7,10 +7,11 @@ import random
 from collections import Counter
 
 import pytest
+from mpmath import mpf
 
 from tests.heavy.differential.budgets import ENGINE, MACHINE_CODE
 from tests.heavy.differential.engines import eager, program
-from tests.heavy.differential.graphs import PUBLIC, TAME, WILD, Kind, random_graph
+from tests.heavy.differential.graphs import PUBLIC, TAME, WILD, Kind, Node, random_graph, unfit
 from tests.heavy.differential.tally import Case, Tally
 
 COUNT = 30
@@ -68,3 +69,11 @@ def test_a_graph_is_the_same_by_its_number() -> None:
     for kind in (TAME, WILD):
         one, other = (random_graph(7, kind, Counter()).recipe for _ in range(2))
         assert one == other
+
+
+@pytest.mark.parametrize("name", ["asin", "acos"])
+def test_an_operand_that_rounding_may_move_to_the_end_of_the_domain_is_no_test(name: str) -> None:
+    """1 − 1e-18 is 1 as a float, where the slope is infinite."""
+    near, far = (Node(1 - mpf(10) ** -digits, 1e-16) for digits in (18, 3))
+    assert unfit(name, [near]) == "a point that can't be told from the end of the domain"
+    assert unfit(name, [far]) == ""

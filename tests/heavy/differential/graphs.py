@@ -167,7 +167,7 @@ def _jet(name: str, operands: list[Any]) -> oracle.Jet:
     return oracle.FUNCTIONS[name](*oracle.variables(operands))
 
 
-def _unfit(name: str, sources: list[Node]) -> str:
+def unfit(name: str, sources: list[Node]) -> str:
     """The reason why the operation can't be judged or computed on these operands, or ""."""
     a, b = sources[0].value, sources[-1].value
     if name in _SELECTING:
@@ -179,6 +179,9 @@ def _unfit(name: str, sources: list[Node]) -> str:
         return "a point that can't be told from (0, 0)"
     if name == "atan2" and close[0] and (b <= 0 or close[1]):
         return "a point that can't be told from the cut of the angle"
+    for source, ends in zip(sources, OPS[name].domain or (), strict=False):
+        if any(abs(source.value - end) < 1000 * source.error for end in ends):
+            return "a point that can't be told from the end of the domain"
     if name == "div" and b == 0:
         return "a division by 0"
     if (name in ("exp", "expm1", "sinh", "cosh") and abs(a) > 200) or (
@@ -195,7 +198,7 @@ def _step(
 ) -> tuple[str, Node | None]:
     """The operation applied, or why it can't be."""
     sources = [nodes[x] if isinstance(x, int) else Node(mpf(x), 0.0) for x in picks]
-    if reason := _unfit(name, sources):
+    if reason := unfit(name, sources):
         return reason, None
     jet = _jet(name, [source.value for source in sources])
     known = [isinstance(x, int) for x in picks]
