@@ -35,7 +35,7 @@ PARAMETER = 1.2e-6
 """A parameter in a step of an optimiser that works on Values."""
 STEP = 10e-6
 """A step of a program, beside its arithmetic."""
-COMPILED_NODE = 2e-10
+COMPILED_NODE = 5e-11
 """A node for one example in machine code, with its derivatives."""
 IMPORT, PROGRAM, LINE = 0.25, 0.1, 8e-6
 """To import the compiler, to compile any program, and what each of its nodes adds to that."""
@@ -80,9 +80,13 @@ def as_program_seconds(work: Work, nodes: int, kept: bool) -> float:
 
 
 def epochs_between_checks(work: Work, nodes: int, parameters: int) -> int:
-    """Epochs from one compared example to the next, so that these take a tenth of the time."""
+    """Epochs from one compared example to the next, so that these take a tenth of the time.
+
+    Comparing writes all parameters once and builds two losses, of one example and of a few; each
+    may find all parameters again, for a penalty on them.
+    """
     epoch = len(work.examples.rows) * nodes * COMPILED_NODE + work.steps / work.epochs * STEP
-    return ceil(10.0 * (nodes * NODE / 2 + parameters * PARAMETER + 2 * STEP) / epoch)
+    return ceil(10.0 * (nodes * NODE + 3 * parameters * PARAMETER + 2 * STEP) / epoch)
 
 
 def compiling_seconds(nodes: int) -> float:

@@ -837,6 +837,25 @@ def test_examples_are_compared_as_often_where_epochs_go_at_one_go(
     assert compared == [5, 10, 15, 18]
 
 
+def test_few_examples_are_compared_by_two_losses() -> None:
+    """The estimate of the time it takes counts on no more."""
+    sizes = []
+
+    def loss(scores: list[Value], targets: list[float]) -> Value:
+        sizes.append(len(targets))
+        return mse_loss(scores, targets)
+
+    model = MLP(1, [2, 1], rng=random.Random(0))
+    examples = Examples([[0.5], [1.0], [-1.0], [2.0]], [1.0, 0.0, 0.5, 2.0])
+    work = Work(examples, Examples([], []), 4, 1)
+    program = choose(True, model, loss, SGD(model.parameters(), 0.1), work)
+    assert isinstance(program, AsProgram)
+    sizes.clear()
+    on_values = OnValues(model, loss, SGD(model.parameters(), 0.1))
+    assert choice.same_for_a_few(program, on_values, examples, 1)
+    assert sizes == [1, 3]
+
+
 class Clipped(SGD):
     calls = 0
 
