@@ -177,6 +177,8 @@ function explain() {
   ground("more", numbered ? `answer ${last}` : net.answer ? `output above ${threshold}: class ${high}` : "output above 0");
   ground("less", numbered ? "answer 0" : net.answer ? `below: class ${low}` : "below 0");
   if (last > 1) element("span", box, "between these colours: the answers between");
+  const ends = extent.map(([from, to]) => `${short(from)} to ${short(to)}`);
+  element("span", box, `left to right: input 1, ${ends[0]}; upwards: input 2, ${ends[1]}`);
 }
 const is_wrong = (i) => net.answer !== null && answered(outputs[i]) !== wanted(net.rows[i]);
 
@@ -350,7 +352,8 @@ function tell_unit() {
   if (opened === null) return;
   const { title, shape } = units[opened];
   const whose = chosen < 0 ? "that output itself, since the point has no target" : `${net.loss} for this example`;
-  at("unit_title").textContent = `${title}, for the ${chosen < 0 ? "point" : "example"}`;
+  const of = chosen < 0 ? `the point (${point.map(short).join(", ")})` : `example ${chosen + 1}`;
+  at("unit_title").textContent = `${title}, for ${of}`;
   at("unit_hint").textContent = shape === null
     ? "It has too many scalars to be shown one by one."
     : `Its scalars: weights w, bias b, and out, its output; h is the output of a neuron before it. The gradients are those of ${whose}.`;

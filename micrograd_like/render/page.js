@@ -190,7 +190,8 @@ function show_picture(grads, ready, passed, step) {
     arrows[i].forEach((arrow, side) => {
       if (!arrow) return;
       const added = passed[i] ? contribution(i, side, grads[i], now.slopes) : 0;
-      const slope = ready[i] && position > middle ? `×${number(now.slopes[i][side])}` : "";
+      const told = position > middle && (passed[i] || !quiz.on); // what is asked for is not shown
+      const slope = ready[i] && told ? `×${number(now.slopes[i][side])}` : "";
       const wrong = !Number.isFinite(added);
       const colour = `var(${wrong ? "--wrong" : added > 0 ? "--more" : added < 0 ? "--less" : "--soft"})`;
       const width = wrong ? 4 : 1 + 5 * share(added, most);

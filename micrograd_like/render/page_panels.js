@@ -94,7 +94,8 @@ function descend() {
   losses.push(now.data[graph.root]);
   show_curve();
   if (losses.every(Number.isFinite)) return true;
-  at("descended").textContent = `${root} is ${number(now.data[graph.root])}: reset, and try a smaller rate.`;
+  const way = now.data[graph.root] === -Infinity ? "it has no least value on this way. Reset." : "reset, and try a smaller rate.";
+  at("descended").textContent = `${root} is ${number(now.data[graph.root])}: ${way}`;
   return false;
 }
 function show_curve() {
@@ -307,7 +308,7 @@ shown.push(ask);
 at("start_quiz").onclick = () => {
   Object.assign(quiz, { on: !quiz.on, side: 0, right: 0, asked: 0, told: "" });
   if (quiz.on && (position < middle || position === last)) { stop(); go(middle); }
-  ask();
+  show();
   if (quiz.on && !at("answer").disabled) at("answer").focus();
 };
 at("ask").onsubmit = check;

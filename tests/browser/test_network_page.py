@@ -212,7 +212,7 @@ def test_any_point_of_the_plane_goes_through_the_network(opened: Opener) -> None
     assert "the point has no target" in page.inner_text("#unit_hint")
     page.fill("#example", "7")
     assert page.inner_text("#which") == "8 of 24"
-    assert page.inner_text("#unit_title").endswith("for the example")
+    assert page.inner_text("#unit_title").endswith("for example 8")
 
 
 def test_marks_show_the_class_and_what_is_wrong_at_once(opened: Opener) -> None:
@@ -234,6 +234,11 @@ def test_marks_show_the_class_and_what_is_wrong_at_once(opened: Opener) -> None:
     told = page.inner_text("#marks")
     for text in ("class 0", "class 1", "answered wrongly", "output above 0: class 1"):
         assert text in told
+    across, up = (sorted(row[j] for row in X) for j in (0, 1))
+    for xs, axis in ((across, "left to right: input 1"), (up, "upwards: input 2")):
+        room = (xs[-1] - xs[0]) / 10
+        ends = [f"{end:.2f}".replace("-", "−") for end in (xs[0] - room, xs[-1] + room)]
+        assert f"{axis}, {' to '.join(ends)}" in told
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])

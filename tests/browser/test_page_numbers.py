@@ -306,8 +306,15 @@ def test_the_quiz_keeps_a_score(opened: Opener) -> None:
         page.fill("#answer", answer)
         page.keyboard.press("Enter")
         assert page.inner_text("#score").startswith(said)
+        if asked == "c.grad":  # of the two local derivatives to come none is told
+            assert slopes_shown(page) == ["×4.0"]
+    assert sorted(slopes_shown(page)) == ["×2.0", "×4.0", "×−3.0"]
     assert page.inner_text("#position") == "backward 2 of 2"
     assert page.evaluate("document.activeElement.id") == "start_quiz"
+
+
+def slopes_shown(page: Page) -> list[str]:
+    return [text for text in page.locator(".slope").all_text_contents() if text]
 
 
 def run_python(page: Page) -> dict[str, Any]:
