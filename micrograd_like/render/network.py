@@ -25,12 +25,11 @@ from micrograd_like.render.page import (
     fill_page,
     graph_data,
     graph_script,
-    graph_style,
     picture_of,
     plain_number,
     rows_script,
 )
-from micrograd_like.render.template import as_data, fill, read, script_of
+from micrograd_like.render.template import as_data, fill, read, script_of, style_of
 from micrograd_like.training.batches import Trace, leaves, numbers
 from micrograd_like.training.metrics import Loss, are_classes, sides_of
 from micrograd_like.training.reading import Examples, read_examples, without_brackets
@@ -100,7 +99,7 @@ def network_page(model: Any, X: Any, y: Any, loss: Any, optimizer: Any) -> str:
     }
     return fill(
         "network.html",
-        styles={"style": graph_style() + read("network.css"), "inner_style": graph_style()},
+        styles={"style": style_of("page.css", "network.css"), "inner_style": style_of("page.css")},
         scripts={
             "script": script_of(functions, *map(read, _SCRIPTS)),
             "start": script_of(read("network_start.js")),

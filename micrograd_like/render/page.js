@@ -190,7 +190,8 @@ function show_picture(grads, ready, passed, step) {
     arrows[i].forEach((arrow, side) => {
       if (!arrow) return;
       const added = passed[i] ? contribution(i, side, grads[i], now.slopes) : 0;
-      const told = position > middle && (passed[i] || !quiz.on); // what is asked for is not shown
+      // The quiz will ask for what is to come.
+      const told = position > middle && (passed[i] || !quiz.on);
       const slope = ready[i] && told ? `×${number(now.slopes[i][side])}` : "";
       const wrong = !Number.isFinite(added);
       const colour = `var(${wrong ? "--wrong" : added > 0 ? "--more" : added < 0 ? "--less" : "--soft"})`;

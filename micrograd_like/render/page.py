@@ -22,7 +22,7 @@ from micrograd_like.graph import Model, changes_of, distinct_names, groups_of, k
 from micrograd_like.operation import OPS, Op, Operators
 from micrograd_like.programs.javascript import NotWritten, Script, elementary
 from micrograd_like.render.drawing import Drawing, draw
-from micrograd_like.render.template import as_data, fill, read, script_of
+from micrograd_like.render.template import as_data, fill, read, script_of, style_of
 from micrograd_like.stepping.formulas import (
     MOST_OFF,
     Symbol,
@@ -88,11 +88,6 @@ def _subject(
     return text if len(text) <= _LONGEST_TITLE else "an expression"
 
 
-def graph_style() -> str:
-    """The style of a page about a graph."""
-    return read("page.css")
-
-
 def graph_script(rows: str) -> str:
     """The script of a page about a graph; `rows` is what `rows_script` gives."""
     return script_of(rows, *map(read, _SCRIPTS))
@@ -102,7 +97,7 @@ def fill_page(title: str, svg: str, data: str, script: str, note: str = "") -> s
     """The text of a page about a graph; `data` is that of `graph_data` and the picture's width."""
     return fill(
         "page.html",
-        styles={"style": graph_style()},
+        styles={"style": style_of("page.css")},
         scripts={"script": script},
         title=title,
         description=f"{title}: the graph; the table below says the same in words",

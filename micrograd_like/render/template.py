@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from string import Template
@@ -20,6 +21,12 @@ def script_of(*parts: str) -> str:
     """Pieces of JavaScript as one script, without indentation and lines of nothing but comment."""
     lines = [line.strip() for line in "\n".join(['"use strict";', *parts]).splitlines()]
     return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
+def style_of(*names: str) -> str:
+    """Files of style as one, without indentation and comments."""
+    text = re.sub(r"/\*.*?\*/", "", "".join(map(read, names)), flags=re.DOTALL)
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def as_data(data: Any) -> str:

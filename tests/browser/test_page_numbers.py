@@ -290,9 +290,14 @@ def test_the_quiz_keeps_a_score(opened: Opener) -> None:
     a, b = Value(2.0, label="a"), Value(-3.0, label="b")
     c = a * b
     L = c * 4.0
-    page = opened(explore(L, names={"c": c, "L": L}).html)
+    window = {"width": 1280, "height": 720}
+    page = opened(explore(L, names={"c": c, "L": L}).html, viewport=window)
     page.click("#quiz_panel summary")
     page.click("#start_quiz")
+    for part in ("#graph", "#answer"):  # the picture stays in view
+        box = page.locator(part).bounding_box()
+        assert box
+        assert 0 <= box["y"] <= box["y"] + box["height"] <= 720
     answers: list[tuple[str, str, str]] = [
         ("c.grad", "4", "Score: 1 of 1. Right"),
         ("a.grad", "12", "Score: 1 of 2. No, not 12.0: ∂c/∂a = b = −3.0, so 4.0 · (−3.0) = −12.0"),
