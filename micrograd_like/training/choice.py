@@ -79,19 +79,14 @@ def as_program_seconds(work: Work, nodes: int, kept: bool) -> float:
     return (0.0 if kept else compiling_seconds(nodes)) + checked + run
 
 
-def check_and_epoch_seconds(work: Work, nodes: int, parameters: int) -> tuple[float, float]:
-    """Estimates of the time that it takes to compare an example, and that an epoch takes.
+def epochs_between_checks(work: Work, nodes: int, parameters: int) -> int:
+    """Epochs from one compared example to the next, so that these take a tenth of the time.
 
     Comparing writes all parameters once and builds two losses, of one example and of a few; each
     may find all parameters again, for a penalty on them.
     """
     epoch = len(work.examples.rows) * nodes * COMPILED_NODE + work.steps / work.epochs * STEP
-    return nodes * NODE + 3 * parameters * PARAMETER + 2 * STEP, epoch
-
-
-def epochs_between_checks(check: float, epoch: float) -> int:
-    """Epochs from one compared example to the next, so that these take a tenth of the time."""
-    return ceil(10.0 * check / max(epoch, 1e-9))
+    return ceil(10.0 * (nodes * NODE + 3 * parameters * PARAMETER + 2 * STEP) / epoch)
 
 
 def compiling_seconds(nodes: int) -> float:

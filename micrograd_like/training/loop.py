@@ -21,7 +21,6 @@ from micrograd_like.training.alone import alone
 from micrograd_like.training.batches import AsProgram, OnValues, Outputs, Way, numbers
 from micrograd_like.training.choice import (
     Work,
-    check_and_epoch_seconds,
     choose,
     epochs_between_checks,
     require_same_here,
@@ -207,8 +206,9 @@ class Training:
         )
         self._chosen = self._epoch
         if isinstance(self._run, AsProgram):
-            seconds = check_and_epoch_seconds(work, self._run.nodes, len(self._run.parameters))
-            self._next_check = self._epoch + epochs_between_checks(*seconds)
+            self._between_checks = epochs_between_checks(
+                work, self._run.nodes, len(self._run.parameters)
+            )
         self._data = self._run.read(self._examples)
         self._held_out_data = self._run.read(self._held_out)
 
@@ -245,7 +245,8 @@ class Training:
         shares = _shares(len(order), size)
         unseen = _of_validation(dict.fromkeys(["loss", *measures]))
         while isinstance(self._run, AsProgram):
-            most = min(self._next_check, self._last) - self._epoch - 1
+            to_check = self._between_checks - (self._epoch - self._chosen) % self._between_checks
+            most = min(to_check, self._last - self._epoch) - 1
             with uninterrupted():  # the model must not be ahead of the history
                 found = self._run.epochs(self._data, order, size, most)
                 if found is None:
@@ -353,16 +354,12 @@ class Training:
         often as costs little. With callbacks all is compared once more at the end.
         """
         done, last = self._epoch - self._chosen, not self.goes_on()
-        if not self._callbacks and self._epoch < self._next_check and not last:
+        if not self._callbacks and done % self._between_checks and not last:
             return
-        began = perf_counter()
         examples, on_values = self._examples, self._on_values()
         i, before = [k * 7919 % len(examples.rows) for k in (self._epoch, self._epoch - 1)]
         follows = program.follows(self._optimizer)
         if follows and same_for_a_few(program, on_values, examples, i):
-            epoch = min(row["seconds"] for row in self.history.rows[-2:])  # one had a check in it
-            between = epochs_between_checks(perf_counter() - began, epoch)
-            self._next_check = self._epoch + between
             if last and self._callbacks:
                 try:
                     require_same_here(program, on_values, self._work)
