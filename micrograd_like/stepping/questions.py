@@ -143,10 +143,13 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
     stepper.goto(0)
     stepper.run()
     before = [(x.data, x.grad) for x in params]
+    entries: list[tuple[float, ...]] = [()] * len(params)
     if optimizer is None:
         for parameter in params:
             parameter.data -= rate * parameter.grad
     else:
+        optimizer.follow_params()
+        entries = list(zip(*optimizer.buffers, strict=True)) or entries
         optimizer.step()
     ForwardStepper(root, names={}).goto(len(forward))
     stored = zip(optimizer.buffer_names, optimizer.buffers, strict=True) if optimizer else ()
@@ -166,7 +169,8 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
         for x, *numbers in zip(params, *columns, strict=True)
         if x in called
     ]
-    told = [] if plain else _rule(optimizer)
+    given = [(*pair, *entry) for pair, entry in zip(before, entries, strict=True)]
+    told = [] if plain else _rule(optimizer, given, after)
     told.append(f"{called[root]} {number(value)} → {number(root.data)}")
     lines = [*aligned([heading, *rows], "  ".join("<" * len(heading))), *map(folded, told)]
     stepper.reset()
@@ -174,29 +178,33 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
     return Text("\n".join(lines), html_table(rows, heading) + marked)
 
 
-def _rule(optimizer: Any) -> list[str]:
+def _rule(optimizer: Any, given: Sequence[tuple[float, ...]], after: Sequence[float]) -> list[str]:
     """The rule of the step just taken, read on names: new buffers, then the new parameter.
 
-    Nothing where groups go by several, or where the rule can only be read on numbers.
+    Nothing where groups go by several rules, where the step was another than the rule makes `given`
+    numbers and gradients, or where the rule can only be read on numbers.
     """
     [(part, _), *more] = optimizer.parts()
     if more:
         return []
-    numbers = part.numbers(optimizer.steps - 1)
     buffers = [Symbol(name) for name in part.buffer_names]
     try:
+        numbers = part.numbers(optimizer.steps - 1)
+        expected = [part.update(numbers, *row)[0] for row in given]
+        if not all(map(same, expected, after)):
+            return []
         names = dict(zip(part.number_names, numbers, strict=True))
         found = part.update(
             tuple(Symbol(name) for name in names), Symbol("before"), Symbol("gradient"), *buffers
         )
-        after, *new = [x if isinstance(x, Symbol) else Symbol(x) for x in found]
+        result, *new = [x if isinstance(x, Symbol) else Symbol(x) for x in found]
     except Exception as error:  # the rule is somebody's own
         if raised_by_a_handler(error):
             raise
         return []
     kept = [(x, old) for x, old in zip(new, buffers, strict=True) if x is not old]
     lines = [f"{old} ← {x.replaced({})}" for x, old in kept]
-    lines.append(f"after = {after.replaced(dict(kept))}")
+    lines.append(f"after = {result.replaced(dict(kept))}")
     values = ", ".join(f"{name} = {number(x)}" for name, x in names.items())
     return [*lines, f"in this step, t = {optimizer.steps}: {values}"]
 

@@ -17,6 +17,7 @@ from micrograd_like import (
     Neuron,
     RMSprop,
     Value,
+    clip_grad_norm,
     descend,
     exercise,
     explain,
@@ -155,6 +156,14 @@ class Signs(Optimizer):
         return (p - 0.5 if g.__float__() > 0.0 else p + 0.5,)
 
 
+class Clipped(Adam):
+    """A step of one's own, which the rule does not tell."""
+
+    def step(self) -> None:
+        clip_grad_norm(self.params, 0.5)
+        super().step()
+
+
 def test_a_change_is_followed_by_its_rule() -> None:
     w = Value(3.0, "w")
     assert rules(SGD([w], 0.125), w) == {}  # rate · gradient says it
@@ -175,6 +184,8 @@ def test_a_change_is_followed_by_its_rule() -> None:
     decoupled = rules(AdamW([w], 0.1, eps=0.5, weight_decay=0.25), w)
     assert decoupled == adam | {"after": adam["after"].replace("before", "before·(1 − 0.25·lr)")}
     assert rules(Signs([w], 0.1), w) == {}
+    w.data = 9.0  # far enough to be clipped
+    assert rules(Clipped([w], 0.1, eps=0.5), w) == {}
 
 
 def test_the_numbers_of_a_rule_are_those_of_its_step() -> None:
