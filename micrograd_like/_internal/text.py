@@ -75,7 +75,12 @@ def one_line(label: str) -> str:
     >>> one_line("two\nlines")
     'two\\nlines'
     """
-    return "".join([c if c.isprintable() else repr(c)[1:-1] for c in _cut(label)])
+    return printable(_cut(label))
+
+
+def printable(text: str) -> str:
+    """`text` with its control characters written out."""
+    return "".join([c if c.isprintable() else repr(c)[1:-1] for c in text])
 
 
 def quoted(text: str) -> str:

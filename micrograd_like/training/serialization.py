@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar, overload
 
 from micrograd_like._internal.arguments import generator
+from micrograd_like._internal.text import printable
 from micrograd_like.nn import MLP, Layer, Module, Neuron
 from micrograd_like.operation import Op
 from micrograd_like.optim import Optimizer
@@ -166,7 +167,7 @@ class _Refused(Exception):
 
 
 def _refuse(reason: str) -> NoReturn:
-    raise _Refused(reason)
+    raise _Refused(printable(reason))  # which may quote names that are in the file
 
 
 def _text(content: dict[str, Any]) -> str:

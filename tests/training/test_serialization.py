@@ -272,6 +272,26 @@ def test_a_row_of_the_table_is_saved_by_its_name(path: Path) -> None:
     assert load(path, into=model) is model
 
 
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        (adam(**{"a\nb": [0.5] * 12 + [625]}), r"training.optimizer.a\\nb\[12\] is 625"),
+        (
+            changed(
+                lambda data: data.update(model={"names": ["w"], "parameters": [1.0], "type": "\r"})
+            ),
+            r"it has the parameters of \\r: make one",
+        ),
+    ],
+)
+def test_a_name_in_a_file_does_not_break_the_line(
+    path: Path, file: Callable[[Path], str], says: str
+) -> None:
+    path.write_text(file(path))
+    with pytest.raises(ModelFileError, match=says):
+        load(path)
+
+
 class Wider(MLP):
     """A class of one's own, although it has nothing of its own."""
 
