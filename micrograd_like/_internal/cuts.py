@@ -11,22 +11,30 @@ from micrograd_like.engine import Value
 from micrograd_like.operation import OPS, Op, Operators
 
 
-class _Probe(Operators):
-    """An operand that only operations take: no number, and not to be compared."""
+class Tracer(Operators):
+    """An operand that only operations take: no number, and neither to branch on nor to compare.
+
+    The answer of a comparison would be frozen into what is made of the operations.
+    """
 
     __slots__ = ()
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
-    def _apply(self, op: Op, operands: tuple[Any, ...]) -> _Probe:
-        return self
-
     def __bool__(self) -> bool:
         raise TypeError("it can't branch")
 
-    def __eq__(self, other: object) -> bool:
+    def _compare(self, other: object) -> Any:
         raise TypeError("it can't compare")
 
-    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
+    # != too: that of the native Operators asks no __eq__ of a class derived from it.
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
+
+
+class _Probe(Tracer):
+    __slots__ = ()
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> _Probe:
+        return self
 
 
 def read_partial(op: Op, index: int, *arguments: Any) -> Any:

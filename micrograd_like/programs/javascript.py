@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
+from micrograd_like._internal.cuts import Tracer
 from micrograd_like._internal.interrupts import raised_by_a_handler
-from micrograd_like.operation import OPS, Op, Operators, real
+from micrograd_like.operation import OPS, Op, real
 from micrograd_like.programs.branchless import formula
 from micrograd_like.programs.spelling import Language, inline, literal_of
 from micrograd_like.programs.tape import Line, Operand, Tape
@@ -37,11 +38,10 @@ def literal(x: float) -> str:
 JAVASCRIPT = Language("{0} ? {1} : {2}", "{} === {}", "Math.abs({})", literal)
 
 
-class Term(Operators):
+class Term(Tracer):
     """A symbol for an operand while an expression is read: every result gets a name."""
 
     __slots__ = ("script", "text")
-    __hash__: ClassVar[None]  # type: ignore[assignment]
 
     def __init__(self, script: Script, text: str) -> None:
         self.script = script
@@ -65,12 +65,6 @@ class Term(Operators):
 
     def __or__(self, other: Term) -> Term:
         return self._name(f"{self.text} || {other.text}")
-
-    def __bool__(self) -> bool:
-        raise TypeError("an operation that is written as JavaScript does not branch")
-
-    def __eq__(self, other: object) -> bool:
-        raise TypeError("an operation that is written as JavaScript does not compare")
 
 
 class _Maths:

@@ -20,10 +20,11 @@ from functools import cached_property
 from typing import Any, NamedTuple, overload
 
 from micrograd_like import ops
+from micrograd_like._internal.cuts import Tracer
 from micrograd_like._internal.interrupts import raised_by_a_handler
 from micrograd_like.engine import Value, columns_of, topological_order
 from micrograd_like.graph import check_root
-from micrograd_like.operation import OPS, AnomalyError, Op, Operators, evaluate, real, row
+from micrograd_like.operation import OPS, AnomalyError, Op, evaluate, real, row
 
 Operand = int | float
 """The number of a line, or a constant; `type(operand) is float` tells them apart."""
@@ -305,11 +306,8 @@ def _shown(operand: Operand) -> str:
     return str(operand) if type(operand) is float else f"%{operand}"
 
 
-class _Symbol(Operators):
-    """A symbol for an operand, or for the result of a step, while a recipe is read.
-
-    A comparison raises, because its answer would be frozen into the program.
-    """
+class _Symbol(Tracer):
+    """A symbol for an operand, or for the result of a step, while a recipe is read."""
 
     __slots__ = ("place", "steps")
 
@@ -320,15 +318,6 @@ class _Symbol(Operators):
         read = tuple([x if isinstance(x, _Symbol) else real(x) for x in operands])
         self.steps.append((op, read))
         return _Symbol(self.steps, len(self.steps) - 1)
-
-    def __eq__(self, other: object) -> bool:
-        raise TypeError("a compiled operation does not compare")
-
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__
-    __hash__ = None  # type: ignore[assignment]
-
-    def __bool__(self) -> bool:
-        raise TypeError("a compiled operation does not branch")
 
 
 class _Recipe(NamedTuple):

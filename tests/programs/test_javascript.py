@@ -10,7 +10,7 @@ import pytest
 from micrograd_like import Op, Value, compile, register
 from micrograd_like.operation import OPS
 from micrograd_like.operation import Op as Row
-from micrograd_like.programs.javascript import Script
+from micrograd_like.programs.javascript import NotWritten, Script
 
 
 @pytest.fixture
@@ -73,6 +73,9 @@ def test_rows_of_ones_own(own: Callable[..., Op]) -> None:
     bent = own("bent", lambda a: a * 2, lambda a, out: 2.0 if a > 0 else 3.0)
     with pytest.raises(ValueError, match=r"'javascript' can't run bent"):
         compile(bent(Value(1.0)) + x, [x], backend="javascript")
+    for decides in (lambda a: 2.0 if a == 3.0 else a, lambda a: a if a != 3.0 else 2.0):
+        with pytest.raises(NotWritten):
+            Script().function(decides, 1)
 
 
 def test_every_row_of_the_table_has_a_form() -> None:

@@ -202,6 +202,7 @@ def test_forward_functions_that_are_expressions_are_read() -> None:
         math.erf,
         lambda a: a if a > 0.0 else 0.0,
         lambda a: 0.0 if a == 1.0 else a,
+        lambda a: a if a != 1.0 else 0.0,
         lambda a: a or 1.0,
         lambda a: a.hex(),
     ],
