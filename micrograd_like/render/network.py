@@ -32,6 +32,7 @@ from micrograd_like.render.page import (
 from micrograd_like.render.template import as_data, fill, read, script_of, style_of
 from micrograd_like.training.batches import Trace, leaves, numbers
 from micrograd_like.training.metrics import Loss, are_classes, sides_of
+from micrograd_like.training.prediction import output_of
 from micrograd_like.training.reading import Examples, read_examples, without_brackets
 
 MOST_LINES = 50_000
@@ -119,10 +120,7 @@ def _read(model: Any, X: Any, y: Any) -> tuple[Examples, Any]:
             f"X has {size} numbers, and a page holds at most {MOST_NUMBERS}: give fewer rows, as "
             f"in X[:{MOST_NUMBERS // len(examples.rows[0])}]"
         )
-    output = model(examples.rows[0])
-    values = [output] if isinstance(output, Value) else output
-    if not isinstance(values, list | tuple) or not all(isinstance(x, Value) for x in values):
-        raise TypeError(f"model returns a Value or a list of them, got {output!r:.80}")
+    output = output_of(model, examples.rows[0])
     single = isinstance(output, Value)
     return without_brackets(examples) if single else examples, numbers(output)
 
@@ -282,9 +280,8 @@ class _Columns:
             "gradients": [
                 [self.place(x) for x in terms] for terms in tape.gradients[: len(self._trace.moved)]
             ],
-            "ahead": 1
-            + max(self._seen)
-            - self._first,  # lines that give the values; the rest is gradients
+            # Lines that give the values; the rest is gradients.
+            "ahead": max(self._seen) + 1 - self._first,
         }
         return found | {"constants": list(self._constants)}
 

@@ -32,7 +32,7 @@ def predict(model: Any, X: Any) -> list[Any]:
     rows = read_rows(X, "X")
     if not rows:
         return []
-    first = _output(model, rows[0])
+    first = output_of(model, rows[0])
     nodes = sum(len(topological_order(x)) for x in (first if isinstance(first, list) else [first]))
     as_program = compiling_seconds(nodes) + len(rows) * nodes * COMPILED_NODE
     saves = as_program < len(rows) * nodes * NODE / 2
@@ -41,10 +41,11 @@ def predict(model: Any, X: Any) -> list[Any]:
 
         inputs = [Value(x) for x in rows[0]]
         return compile(model(inputs), inputs)(rows)
-    return [numbers(first), *(numbers(_output(model, row)) for row in rows[1:])]
+    return [numbers(first), *(numbers(output_of(model, row)) for row in rows[1:])]
 
 
-def _output(model: Any, row: Any) -> Value | list[Value]:
+def output_of(model: Any, row: Any) -> Value | list[Value]:
+    """The output of `model` for a row; TypeError if it is no Value and no list of them."""
     output = model(row)
     values = [output] if isinstance(output, Value) else output
     if not isinstance(values, list | tuple) or not all(isinstance(x, Value) for x in values):
