@@ -23,13 +23,8 @@ from micrograd_like.operation import OPS, Op, Operators
 from micrograd_like.programs.javascript import NotWritten, Script, elementary
 from micrograd_like.render.drawing import Drawing, draw
 from micrograd_like.render.template import as_data, fill, read, script_of, style_of
-from micrograd_like.stepping.formulas import (
-    MOST_OFF,
-    Symbol,
-    applied,
-    forms_of_derivative,
-    forward_formula,
-)
+from micrograd_like.stepping.formulas import MOST_OFF, Symbol, forms_of_derivative, forward_formula
+from micrograd_like.stepping.steps import expression_of
 
 MOST_NODES = 500
 _SCRIPTS = ("page_pass.js", "page_text.js", "page.js", "page_panels.js")
@@ -77,14 +72,7 @@ def _subject(
     root, given = nodes[-1], known_names(nodes, names, model)
     if root in given or not root.op:
         return called[root]
-    written: dict[Value, Symbol] = {}
-    for node in nodes:
-        if not node.op or node in given:
-            written[node] = Symbol(called[node])
-        else:
-            operands = [written[x] if isinstance(x, Value) else x for x in node.operands]
-            written[node] = applied(OPS[node.op], operands)
-    text = str(written[root])
+    text = str(expression_of(nodes, called, given))
     return text if len(text) <= _LONGEST_TITLE else "an expression"
 
 

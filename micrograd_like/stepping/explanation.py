@@ -36,6 +36,7 @@ from micrograd_like.stepping.formulas import Symbol, held, jump, latex_name
 from micrograd_like.stepping.steps import (
     Operation,
     contributions_of,
+    expression_of,
     forward_step,
     operation_of,
     positions_of,
@@ -141,12 +142,7 @@ class Explainer:
         """The root as an expression of leaves and `known` nodes, where a line holds it."""
         if not self.root.op or len(self.names) > _MOST_IN_FULL:
             return []
-        symbols: dict[Value, Symbol] = {}
-        for node, name in self.names.items():  # operands before results
-            operands = [symbols[x] if isinstance(x, Value) else Symbol(x) for x in node.operands]
-            inner = node.op and node not in known
-            symbols[node] = Symbol(OPS[node.op], tuple(operands)) if inner else Symbol(name)
-        line = f"{self.names[self.root]} = {symbols[self.root]}"
+        line = f"{self.names[self.root]} = {expression_of(self.names, self.names, known)}"
         return [line] if width_of(line) <= COLUMNS and "…" not in line else []
 
     def text(self, value: Value, paths: bool = False, before: Sequence[str] = ()) -> Text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from micrograd_like.graph import NO_CHANGES, Changes
 from micrograd_like.operation import OPS, Op
 from micrograd_like.stepping.formulas import (
     Symbol,
+    applied,
     forward_formula,
     held,
     latex_name,
@@ -63,6 +64,27 @@ class Operation:
         twice = self.operands.count(name) > 1
         by = f"({('1st', '2nd')[position]} {name})" if twice else held(str(name))
         return f"∂{held(self.out)}/∂{by}"
+
+
+def expression_of(
+    nodes: Iterable[Value], called: Mapping[Value, str], given: Container[Value]
+) -> Symbol:
+    """The last of the nodes as an expression of leaves and of those whose name was `given`.
+
+    Operands come before results, as `nodes_of` has them.
+
+    >>> a = Value(2.0); nodes = [a, a * a]; nodes += [nodes[1] + 1]
+    >>> print(expression_of(nodes, {a: "a"}, ()))
+    a·a + 1
+    """
+    written: dict[Value, Symbol] = {}
+    for node in nodes:
+        if not node.op or node in given:
+            written[node] = Symbol(called[node])
+        else:
+            operands = [written[x] if isinstance(x, Value) else x for x in node.operands]
+            written[node] = applied(OPS[node.op], operands)
+    return written[node]
 
 
 def operation_of(
