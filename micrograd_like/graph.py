@@ -69,12 +69,12 @@ def edges_of(nodes: Iterable[Value]) -> list[Edge]:
     return [Edge(x, node, i) for node in nodes for i, x in enumerate(node.operands)]
 
 
-def require_root(call: str, root: Value | None) -> Value:
-    """The root, or TypeError that says to give it: a value alone has no gradient."""
+def require_root(call: str, root: Value | None, more: str = "") -> Value:
+    """The root, or TypeError that says to give it, and `more`: a value alone has no gradient."""
     if root is None:
         raise TypeError(
             f"{call} needs the root too, the result whose gradient is meant: write {call}(a, L), "
-            "with L.backward() somewhere before"
+            f"with L.backward() somewhere before{more}"
         )
     return root
 
@@ -203,7 +203,10 @@ class Changes(NamedTuple):
         return number(old) + (f", now {number(node.data)}" if node in self.was else "")
 
     def lines(self, names: Mapping[Value, str]) -> list[str]:
-        """A sentence that says so, a line or two; nothing where nothing changed."""
+        """A sentence that says so, of a graph with its root as the last of `names`, in lines.
+
+        There are none where nothing changed.
+        """
         if not self:
             return []
         parts = [
@@ -212,9 +215,11 @@ class Changes(NamedTuple):
         parts += [f"{' or '.join(names[x] for x in group)} has changed" for group in self.unknown]
         more = f", and {len(parts) - 3} more" if len(parts) > 3 else ""
         changed = ", ".join(parts[:3])
+        computed = any(x.op for group in (self.was, *self.unknown) for x in group)
         told = (
-            f"the graph is older than its leaves: {changed}{more}; every number here is the one "
-            "it was made with: build it again for new ones"
+            f"the graph is older than {'the data in it' if computed else 'its leaves'}: "
+            f"{changed}{more}; every number here is the one it was made with: run the lines that "
+            f"compute {[*names.values()][-1]} again for new ones"
         )
         return folded(told).split("\n")
 

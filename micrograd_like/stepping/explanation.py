@@ -88,7 +88,7 @@ def explain(
       via d   d = a + c   ∂d/∂a = 1          d.grad = 1.0   contributes  1.0
       via c   c = a·b     ∂c/∂a = b = −3.0   c.grad = 1.0   contributes −3.0
     """
-    root = require_root("explain", root)
+    root = require_root("explain", root, "; explain(L, L) tells where a nan or an inf is from")
     nodes, given = nodes_of(root), given_names(names)
     explainer = Explainer(root, distinct_names(nodes, given, model))
     known = known_names(nodes, given, model)
@@ -184,8 +184,9 @@ class Explainer:
         name, total = self.names[value], self.sums.get(value, 0.0)
         if value is self.root:
             lines = [f"{held(name)}.grad = {number(value.grad)}: {self._start()}"]
-            if not all(map(math.isfinite, (value.data, *self.sums.values()))):
-                lines += map(folded, self._first_not_finite())
+            lines += map(folded, self._first_not_finite())
+            if len(lines) == 1 and not self.coming:
+                lines.append("there is no nan and no inf, neither forwards nor backwards")
             return lines, []
         uses = [use for use in self._flow() if use.parent is value]
         coming = [self.names[node] for node in self.coming if value in node.parents]
@@ -214,6 +215,8 @@ class Explainer:
             lines += [folded(f"because {reason}") for reason in reasons]
             lines += [folded(f"not counted: {cut}") for cut in self._cuts(value) if total != 0.0]
             lines += map(folded, self._minus(value))
+        if any(not use.upstream and not math.isfinite(use.local) for use in uses):
+            lines.append("an upstream of 0 passes nothing on, be the local derivative inf or nan")
         if not math.isfinite(total) or not math.isfinite(self.root.data):
             lines += map(folded, self._first_not_finite())
         return (lines + self._paths(value) if paths else lines), rows
@@ -318,26 +321,24 @@ class Explainer:
         return not any(x.head if isinstance(x, Symbol) else x for x in slopes)
 
     def _minus(self, value: Value) -> list[str]:
-        """The factor that makes the upstream gradient negative, where there is only one way."""
-        uses = self._uses.get(value, [])
-        if len(uses) != 1 or not uses[0].upstream < 0.0 or not uses[0].amount:
+        """The factors that make the gradient negative, or cancel, where there is only one way."""
+        uses, total = self._uses.get(value, []), self.sums.get(value, 0.0)
+        if len(uses) != 1 or not (total < 0.0 or total > 0.0):
             return []
-        first, node, minuses = uses[0], uses[0].node, []
+        own, node, minuses = uses[0].local < 0.0, value, []
         while len(uses := self._uses.get(node, [])) == 1:
             [use] = uses
             if use.local < 0.0:
-                minuses.append(self._with_number(use) + f", in {self._operation(use.node)}")
+                slope = f"{self._slope(use)} = {number(use.local)}"
+                minuses.append(f"{slope} (in {self._operation(use.node)})")
             node = use.node
         if self.sums[node] < 0.0:
             minuses.append(f"{held(self.names[node])}.grad = {number(self.sums[node])}")
         of = listed(minuses, _MOST_REASONS)
-        what = f"that of {of}" if len(minuses) == 1 else f"what is left of {len(minuses)}: {of}"
-        if first.local < 0.0:
-            return [f"two minuses cancel: that of {self._with_number(first)}, and {what}"]
-        return [f"the minus is {what}"]
-
-    def _with_number(self, use: _Use) -> str:
-        return f"{self._slope(use)} = {number(use.local)}"
+        if len(minuses) > 1:
+            what = "minuses cancel" if total > 0.0 else "minuses, of which one is left"
+            return [f"{len(minuses)} {what}: {of}"]
+        return [f"the minus is that of {of}"] if minuses and not own else []
 
     def _nearly_flat(self, value: Value) -> list[str]:
         """The place where the gradient got tiny on its way to `value`: one operand's saturation."""
@@ -458,14 +459,17 @@ class Explainer:
                 uses = self._uses.get(node, [])  # none before the steps that lead to it
                 stack += [(use.node, (use, linked)) for use in reversed(uses)]
 
+    def _operand(self, use: _Use) -> str:
+        return self._operation(use.node).by(positions_of(use.node)[use.which])
+
     def _path(self, path: list[_Use]) -> list[str]:
         amount = self.seed
         for use in path:
             amount = contributions_of(use.node, amount)[use.which]
-        nodes = [self.root, *[use.parent for use in path]]
+        nodes = [held(self.names[self.root]), *map(self._operand, path)]
         seed = [] if self.seed == 1.0 else [self.seed]
         return [
-            " → ".join(_shortened(nodes, self.names.__getitem__)),
+            " → ".join(_shortened(nodes, str)),
             " · ".join(_shortened([*seed, *[use.local for use in path]], factor)),
             "=",
             number(amount),

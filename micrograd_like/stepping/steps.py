@@ -58,12 +58,15 @@ class Operation:
         fraction = rf"\frac{{\partial {out}}}{{\partial {latex_name(by)}}}"
         return f"{fraction} = {self.derivative(position).latex}"
 
-    def slope(self, position: int) -> str:
-        """The name of that derivative: ∂L/∂e, and ∂c/∂(2nd a) where c = a·a."""
+    def by(self, position: int) -> str:
+        """The operand as a factor has it: e, and (2nd a) where c = a·a."""
         name = self.operands[position]
         twice = self.operands.count(name) > 1
-        by = f"({('1st', '2nd')[position]} {name})" if twice else held(str(name))
-        return f"∂{held(self.out)}/∂{by}"
+        return f"({('1st', '2nd')[position]} {name})" if twice else held(str(name))
+
+    def slope(self, position: int) -> str:
+        """The name of that derivative: ∂L/∂e, and ∂c/∂(2nd a) where c = a·a."""
+        return f"∂{held(self.out)}/∂{self.by(position)}"
 
 
 def expression_of(
@@ -179,8 +182,9 @@ class Step:
         for c in self.contributions:
             head = "" if rows else f"{self.operation}:"
             slope = slope_cells(self.operation, c.position, c.local)
-            taken = "" if c.amount or math.isfinite(self.upstream) else " (branch not taken)"
-            product = [number(self.upstream), "·", number(c.local) + taken]
+            why = "branch not taken" if self.upstream else "an upstream of 0 passes nothing on"
+            odd = not c.amount and not math.isfinite(self.upstream * c.local)
+            product = [number(self.upstream), "·", number(c.local) + (f" ({why})" if odd else "")]
             change = [number(c.before), "→", number(c.after)]
             rows.append([head, *slope, f"{held(c.name)}.grad +=", *product, *change])
         return rows

@@ -105,15 +105,38 @@ def test_before_backward_it_says_so_and_what_it_would_give() -> None:
 def test_the_root() -> None:
     L = Value(2.0, "a") * 3
     L.label = "L"
-    assert explain(L, L) == (
-        "L.grad = 0.0: backward has not run from L, or was cleared since; it starts here with 1"
-    )
+    healthy = "there is no nan and no inf, neither forwards nor backwards"
+    assert explain(L, L).splitlines() == [
+        "L.grad = 0.0: backward has not run from L, or was cleared since; it starts here with 1",
+        healthy,
+    ]
     L.backward()
-    assert explain(L, L) == "L.grad = 1.0: the pass starts here, since ∂L/∂L = 1"
+    assert explain(L, L).splitlines() == [
+        "L.grad = 1.0: the pass starts here, since ∂L/∂L = 1",
+        healthy,
+    ]
     L.backward(2.5)
-    assert explain(L, L) == (
-        "L.grad = 2.5: a pass came here with that, from a seed or from what is made of L"
-    )
+    assert explain(L, L).splitlines() == [
+        "L.grad = 2.5: a pass came here with that, from a seed or from what is made of L",
+        healthy,
+    ]
+    stepper = Stepper(L)
+    assert healthy not in stepper.explain(L)  # steps are to come
+    stepper.run()
+    assert healthy in stepper.explain(L)
+
+
+def test_an_inf_that_reaches_no_result_is_told_all_the_same() -> None:
+    a = Value(1e200, "a")
+    L = 1 / (a * a)
+    L.label = "L"
+    told = "the first inf of the forward pass: v1 = a·a = 1e+200·1e+200 = inf"
+    assert explain(L, L, names={}).splitlines()[1:] == [told]
+
+
+def test_without_a_root_the_error_says_what_there_is_to_ask() -> None:
+    with pytest.raises(TypeError, match=r"write explain\(a, L\), .*; explain\(L, L\) tells where"):
+        explain(Value(2.0) * 3)
 
 
 def test_a_seed_goes_through() -> None:
@@ -123,7 +146,8 @@ def test_a_seed_goes_through() -> None:
     L.backward(10.0)
     text = explain(a, L, paths=True)
     assert text.startswith("a.grad = 60.0 = ")
-    assert "  L → a   10.0 · 3.0 = 30.0" in text
+    assert "  L → (1st a)   10.0 · 3.0 = 30.0" in text
+    assert "  L → (2nd a)   10.0 · 3.0 = 30.0" in text
 
 
 def test_what_came_from_elsewhere_is_a_term() -> None:
@@ -236,16 +260,30 @@ def test_the_first_nan_or_inf_is_named() -> None:
         ]
 
 
+def test_an_upstream_of_0_is_said_to_pass_nothing_on() -> None:
+    told = "an upstream of 0 passes nothing on, be the local derivative inf or nan"
+    z = Value(0.0, "z")
+    for L, said in [(z.sqrt() * 0, True), (z.sqrt(), False), (z.cos() * 0, False)]:
+        L.backward()
+        assert (told in explain(z, L).splitlines()) == said
+        steps = [str(step) for step in Stepper(L)]
+        assert [s for s in steps if "(an upstream of 0 passes nothing on)" in s] == said * steps[1:]
+
+
 def test_a_minus_is_told_where_it_comes_from() -> None:
     a, b = Value(2.0, "a"), Value(-3.0, "b")
     L = 5 - (a - b) * 2
     L.label = "L"
     L.backward()
-    assert explain(a, L).splitlines()[-1] == "the minus is that of ∂L/∂v2 = −1.0, in L = 5 − v2"
+    assert explain(a, L).splitlines()[-1] == "the minus is that of ∂L/∂v2 = −1.0 (in L = 5 − v2)"
     assert "the minus" not in explain(b, L)  # its gradient is 2
-    c = -a * 3
+    c = 3 * -a
     c.backward()
-    assert "the minus is that of ∂v1/∂a" not in explain(a, c)  # which stands there anyway
+    assert "minus" not in explain(a, c)  # ∂v1/∂a = −1 stands there anyway
+    w = Value(4.0, "w")
+    d = -((w * 3 + b) * 10)
+    d.backward()
+    assert explain(w, d).splitlines()[-1] == "the minus is that of ∂d/∂v3 = −1.0 (in d = −v3)"
 
 
 def test_minuses_that_cancel_are_told() -> None:
@@ -255,12 +293,22 @@ def test_minuses_that_cancel_are_told() -> None:
     L.label, u.label = "L", "u"
     L.backward()
     assert explain(a, L).endswith(
-        "two minuses cancel: that of ∂u/∂a = −1.0, and that of ∂L/∂u = −1.0, in L = 5 − u"
+        "\n2 minuses cancel: ∂u/∂a = −1.0 (in u = 3 − a), ∂L/∂u = −1.0 (in L = 5 − u)"
+    )
+    x, y = Value(0.5, "x"), Value(3.0, "y")
+    f = 5 - (y - x * y)
+    f.label = "f"
+    f.backward()
+    assert explain(x, f, names={}).splitlines()[-1] == (
+        "2 minuses cancel: ∂v2/∂v1 = −1.0 (in v2 = y − v1), ∂f/∂v2 = −1.0 (in f = 5 − v2)"
     )
     M = 0 - (0 - (0 - a))
     M.label = "M"
     M.backward()
-    assert "minus" not in explain(a, M)  # two are gone at v1, whose gradient is 1
+    assert explain(a, M, names={}).split("\n", 1)[1].splitlines()[-2:] == [
+        "3 minuses, of which one is left: ∂v1/∂a = −1.0 (in v1 = 0 − a), ∂v2/∂v1 = −1.0",
+        "  (in v2 = 0 − v1), ∂M/∂v2 = −1.0 (in M = 0 − v2)",
+    ]
     N = 2 * a - 7  # two uses, from which on the minus comes
     K = N * N
     K.label, N.label = "K", "N"
@@ -403,8 +451,19 @@ def test_which_leaf_changed_is_said_and_the_numbers_are_those_of_the_graph(
     assert "the graph is older than its leaves" in heading
     assert "older" not in drawn
     assert "the graph is older than its leaves" in repr(Stepper(root))
+    assert "run the lines that compute L again" in " ".join(now.split())
     steps = list(Stepper(root))
     assert any("the graph is older than its leaves" in repr(step) for step in steps)
+
+
+def test_what_changed_is_called_a_leaf_only_if_it_is_one() -> None:
+    a = Value(1.0, "a")
+    c = a * 3
+    L = c + 1
+    c.label, L.label = "c", "L"
+    c.data = 7.0
+    told = " ".join(explain(a, L).split())
+    assert told.startswith("the graph is older than the data in it: c was 3.0 and is 7.0 now;")
 
 
 @pytest.mark.parametrize("seed", range(8))
