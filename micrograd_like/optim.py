@@ -190,6 +190,10 @@ class Optimizer:
         """
         raise NotImplementedError
 
+    def legend(self) -> str:
+        """A line on what the buffers are, for a table of a step; "" if there is nothing to say."""
+        return ""
+
     def rule(self, step: int) -> Rule:
         """The `update` of the step with this number, as a function of the other arguments.
 
@@ -340,6 +344,10 @@ class SGD(Optimizer):
                 f"nesterov=True needs a momentum above 0, got momentum={self.momentum!r}"
             )
 
+    def legend(self) -> str:
+        """See `Optimizer.legend`."""
+        return f"momentum_buffer is b (μ = {self.momentum:g}); it starts at 0"
+
     def update(self, numbers: tuple[Any, ...], p: Any, g: Any, *buffers: Any) -> tuple[Any, ...]:
         """See `Optimizer.update`; the buffer is left alone without momentum."""
         (lr,), (b,), momentum = numbers, buffers, self.momentum
@@ -356,7 +364,7 @@ class Adam(Optimizer):
 
     In step t, from 1: m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², both divided by 1 − βᵗ so
     that they start without bias, and p ← p − lr · m̂ / (√v̂ + eps). With `weight_decay` λ, g is the
-    gradient + λ p.
+    gradient + λ p. The buffers have PyTorch's names: `exp_avg` is m, `exp_avg_sq` is v.
 
     A beta outside [0, 1) and another number that is negative or infinite raise ValueError; so do
     parameters that are none, no leaves or named twice; wrong types raise TypeError.
@@ -396,6 +404,14 @@ class Adam(Optimizer):
         """The learning rate, that over 1 − β₁ᵗ, and √(1 − β₂ᵗ)."""
         lr, (beta1, beta2) = self.learning_rate(step), self.betas
         return lr, lr / (1.0 - beta1 ** (step + 1)), (1.0 - beta2 ** (step + 1)) ** 0.5
+
+    def legend(self) -> str:
+        """See `Optimizer.legend`."""
+        beta1, beta2 = self.betas
+        return (
+            f"exp_avg is Adam's m (β₁ = {beta1:g}), exp_avg_sq its v (β₂ = {beta2:g}); "
+            "both start at 0"
+        )
 
     def _decayed(self, p: Any, g: Any, lr: Any) -> tuple[Any, Any]:
         return p, g + self.weight_decay * p
@@ -458,6 +474,10 @@ class RMSprop(Optimizer):
         super()._check()
         self.alpha = _number("alpha", self.alpha, below=1.0)
         self.eps = _number("eps", self.eps)
+
+    def legend(self) -> str:
+        """See `Optimizer.legend`."""
+        return f"square_avg is v (α = {self.alpha:g}); it starts at 0"
 
     def update(self, numbers: tuple[Any, ...], p: Any, g: Any, *buffers: Any) -> tuple[Any, ...]:
         """See `Optimizer.update`; the buffer is v."""

@@ -5,15 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 from micrograd_like._internal.interrupts import raised_by_a_handler
-from micrograd_like._internal.text import Text, aligned, folded, html_table, number, on_screen
+from micrograd_like._internal.text import (
+    Text,
+    aligned,
+    folded,
+    html_table,
+    listed,
+    number,
+    on_screen,
+    rounded,
+)
 from micrograd_like.engine import Value
 from micrograd_like.graph import Model, changes_of, given_names, require_root, same
-from micrograd_like.operation import real
+from micrograd_like.operation import OPS, real
 from micrograd_like.stepping.explanation import Explainer
-from micrograd_like.stepping.formulas import Symbol, held
+from micrograd_like.stepping.formulas import Symbol, held, jump
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
 from micrograd_like.stepping.steps import forward_step, table
 
@@ -29,7 +38,9 @@ def nudge(
     """The effect on `root` of moving `leaf`, beside what the gradient says, as text.
 
     The graph is computed twice, with `leaf` as it is and moved `by` that much, and nothing stays
-    changed. ValueError for a node that is no leaf of the graph, and for a `by` that moves nothing.
+    changed. Where the two numbers differ, a line says why: curvature, a kink, a constant to the
+    gradient, rounding; and another where `leaf.grad` is not that gradient. ValueError for a node
+    that is no leaf of the graph, and for a `by` that moves nothing.
 
     >>> a, b = Value(2.0, "a"), Value(-3.0, "b")
     >>> L = a * a * b
@@ -38,9 +49,19 @@ def nudge(
     L −12.0 → −12.012003
     ΔL/Δa              −12.0030
     the gradient says  −12.0
+    curvature: at the new a it says −12.0060; a smaller `by` brings both together
     """
     root = require_root("nudge", root)
-    return nudged(ForwardStepper(root, names=given_names(names), model=model), leaf, by)
+    forward = ForwardStepper(root, names=given_names(names), model=model)
+    text = nudged(forward, leaf, by)
+    slope = Explainer(root, forward.names).slope(leaf)
+    if leaf.grad == 0.0 or rounded(leaf.grad) == rounded(slope):
+        return text
+    told = (
+        f"{held(forward.names[leaf])}.grad is {number(leaf.grad)}: passes add up if it is not set "
+        "back to 0 in between, or it is from another root or seed"
+    )
+    return Text(f"{text[:]}\n{folded(told)}")
 
 
 def nudged(forward: ForwardStepper, leaf: Value | str, by: Any) -> Text:
@@ -55,15 +76,15 @@ def nudged(forward: ForwardStepper, leaf: Value | str, by: Any) -> Text:
         raise ValueError(f"by={by} does not move {here} = {start}: choose another number")
     changes = changes_of(list(forward.names))
     try:
-        forward.goto(len(forward))
-        before, slope = root.data, Explainer(root, forward.names).slope(leaf)
+        passes = [_passed(forward)]
         leaf.data = moved
         forward.reset()
-        forward.goto(len(forward))
-        after = root.data
+        passes.append(_passed(forward))
     finally:
         leaf.data = start
         forward.reset()
+    (old, before), (new, after) = [(found, found.data[root]) for found in passes]
+    slope = old.grads.get(leaf, 0.0)
     measured = (after - before) / (moved - start)
     sign = "+" if by > 0.0 else ""
     rows = [[f"Δ{there}/Δ{here}", number(measured)], ["the gradient says", number(slope)]]
@@ -72,12 +93,83 @@ def nudged(forward: ForwardStepper, leaf: Value | str, by: Any) -> Text:
         f"{there} {_long(before)} → {_long(after)}",
         *aligned(rows, "<  ."),
     ]
+    if rounded(measured) != rounded(slope) or not math.isfinite(measured):
+        lines.append(folded(_gap(forward, leaf, measured, moved - start, old, new)))
     if changes:
         told = (
             "leaves have changed since the graph was made; here all is computed with what they are"
         )
         lines.append(folded(told))
     return Text("\n".join(lines))
+
+
+class _Passed(NamedTuple):
+    """The numbers of both passes: of every node its data, its slopes and the root's derivative."""
+
+    data: dict[Value, float]
+    slopes: dict[Value, tuple[float, ...]]
+    grads: dict[Value, float]
+
+
+def _passed(forward: ForwardStepper) -> _Passed:
+    forward.goto(len(forward))
+    nodes = forward.names
+    grads = Explainer(forward.root, nodes, seed=1.0).sums
+    return _Passed({x: x.data for x in nodes}, {x: x.local_grads for x in nodes}, grads)
+
+
+def _gap(
+    forward: ForwardStepper, leaf: Value, measured: float, by: float, old: _Passed, new: _Passed
+) -> str:
+    """The reason why a difference quotient is not the gradient."""
+    root, here, there = forward.root, forward.names[leaf], forward.names[forward.root]
+    slope, other = [found.grads.get(leaf, 0.0) for found in (old, new)]
+    if not math.isfinite(measured) or not math.isfinite(slope):
+        now = math.isfinite(old.data[root]) and math.isfinite(slope)
+        when = f", in a graph built with {here} = {_long(leaf.data + by)}" if now else ""
+        return f"no number: explain({there}, {there}) says where a nan or inf comes from{when}"
+    for node in forward.names:
+        if not node.op or same(old.data[node], new.data[node]):
+            continue
+        if not any(old.slopes[node] + new.slopes[node]):
+            moves = f"{number(old.data[node])} → {number(new.data[node])}"
+            return f"not in the gradient: {forward.title(node)} goes {moves}, with a slope of 0"
+    for node in forward.names:
+        if node.op and (sides := _kink_between(node, old, new)):
+            below, above = map(number, sides)
+            return (
+                f"kink: the slope of {forward.title(node)} is {below} below and {above} above it, "
+                f"and the gradient knows only the slope at {here} = {_long(leaf.data)}"
+            )
+    sizes = [abs(old.data[x] * grad) for x, grad in old.grads.items() if x.op]
+    noise = 2.0**-51 * math.fsum(sizes) / abs(by)  # an ulp of each result, in both passes
+    if abs(measured - slope) <= noise:
+        return f"rounding: {there} moves by few of the digits of a float; try a larger `by`"
+    if min(slope, other) - noise <= measured <= max(slope, other) + noise:
+        return (
+            f"curvature: at the new {here} it says {number(other)}; a smaller `by` brings both "
+            "together"
+        )
+    return (
+        f"at the new {here} it says {number(other)}: the slope turns in between, or, if a smaller "
+        "`by` does not bring both together, a derivative is wrong"
+    )
+
+
+def _kink_between(node: Value, old: _Passed, new: _Passed) -> tuple[float, float] | None:
+    """The slopes beside the kink at which an operation started, or which it passed, if any."""
+    was, now = [
+        [found.data[x] if isinstance(x, Value) else x for x in node.operands]
+        for found in (old, new)
+    ]
+    moved = [i for i, (x, y) in enumerate(zip(was, now, strict=True)) if not same(x, y)]
+    if not moved:
+        return None
+    places = [was]
+    sides = [x[0] - sum(x[1:]) for x in (was, now)]
+    if min(sides) < 0.0 < max(sides):  # then the kink, if there is one, is where it is 0
+        places.append([0.0] if len(was) == 1 else [1.0, 1.0])
+    return next(filter(None, [jump(OPS[node.op], moved[0], place) for place in places]), None)
 
 
 def _long(x: float) -> str:
@@ -93,20 +185,23 @@ def descend(
     names: Mapping[str, object] | None = None,
     model: Model | None = None,
 ) -> Text:
-    """Make one step of gradient descent and show it as a table.
+    """Make one step of gradient descent, or of any optimiser, and show it as a table.
 
-    The backward pass starts from 0, `optimizer` takes its step (else each leaf, or each parameter
-    of `model`, goes `rate` · gradient down), and the graph is computed again. The table has a row
-    for each parameter: gradient, rate · gradient, or the change where that is something else, the
-    number before and after, and what the optimiser keeps, such as Adam's two moments; below it
-    stand the rule of such a change, and `root` before and after. Parameter groups go by their own
-    rates.
+    The backward pass starts from 0, `optimizer` takes its step, and the graph is computed again.
+    Without an optimiser each leaf goes `rate` · gradient down, data and targets too; only the
+    parameters move with `model=model`, or with an optimiser of them, as in
+    `descend(L, SGD([w, b], lr=0.1))`.
+
+    The table has a row for each parameter: its gradient, before + change = after, and what the
+    optimiser keeps, such as Adam's two moments, as it is after the step. Below it stand the rule,
+    for each parameter group its own, and `root` before and after.
 
     >>> w = Value(3.0, "w")
     >>> C = (w - 1) ** 2
     >>> descend(C, rate=0.25)
-    parameter  gradient  0.25·gradient  before  after
-    w          4.0       1.0            3.0     2.0
+    leaf  gradient  before  change  after
+    w     4.0       3.0     −1.0    2.0
+    after = before − 0.25·gradient
     C 4.0 → 1.0
     """
     return descended(Stepper(root, names=given_names(names), model=model), optimizer, rate)
@@ -125,7 +220,6 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
         if stepper.model is not None:
             kept = {parameter for _, parameter in stepper.model.named_parameters()}
             params = [node for node in params if node in kept]
-        rates = [rate] * len(params)
     elif not hasattr(optimizer, "params") or isinstance(optimizer, type):
         raise TypeError(
             f"descend takes an optimiser made for the parameters, as Adam([a, b], lr=0.1), got "
@@ -133,9 +227,6 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
         )
     else:
         params = list(optimizer.params)
-        rates = [0.0] * len(params)
-        for part, places in optimizer.parts():
-            rates[places] = [part.learning_rate(optimizer.steps)] * len(params[places])
     if not any(x in stepper.before for x in params):
         raise ValueError(f"no gradient of {called[root]} reaches a parameter: nothing to step")
     for parameter in params:
@@ -155,22 +246,22 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
     stored = zip(optimizer.buffer_names, optimizer.buffers, strict=True) if optimizer else ()
     moving = any(grad for _, grad in before)  # and a buffer of zeros is one that is not used
     buffers = [(name, buffer) for name, buffer in stored if any(buffer) or not moving]
-    one = number(rates[0]) if len(set(rates)) == 1 else "rate"
-    down = [rate * grad for rate, (_, grad) in zip(rates, before, strict=True)]
-    after = [x.data for x in params]
-    plain = all(same(data - d, x) for d, (data, _), x in zip(down, before, after, strict=True))
-    steps = down if plain else [x - data for (data, _), x in zip(before, after, strict=True)]
-    heading = ["parameter", "gradient", f"{one}·gradient" if plain else "change", "before", "after"]
+    all_leaves = optimizer is None and stepper.model is None
+    heading = ["leaf" if all_leaves else "parameter", "gradient", "before", "change", "after"]
     heading += [name for name, _ in buffers]
-    columns = [[grad for _, grad in before], steps, [data for data, _ in before], after]
-    columns += [buffer for _, buffer in buffers]
-    rows = [
-        [called[x], *map(number, numbers)]
-        for x, *numbers in zip(params, *columns, strict=True)
-        if x in called
-    ]
-    given = [(*pair, *entry) for pair, entry in zip(before, entries, strict=True)]
-    told = [] if plain else _rule(optimizer, given, after)
+    rows = []
+    for x, (data, grad), *kept_now in zip(params, before, *[b for _, b in buffers], strict=True):
+        if x in called:
+            change = float(f"{x.data - data:.12g}")  # 2.6 − 3.0 as −0.4, without its last digits
+            numbers = [grad, data, change, x.data, *kept_now]
+            rows.append([called[x], *map(number, numbers)])
+    if optimizer is None:
+        told = [f"after = before − {number(rate)}·gradient"]
+    else:
+        given = [(*pair, *entry) for pair, entry in zip(before, entries, strict=True)]
+        told = _rules(optimizer, [called.get(x, "") for x in params], given)
+    if all_leaves and len(params) > 1:
+        told.append("every leaf moved, data and targets too: an optimiser moves what it is given")
     told.append(f"{called[root]} {number(value)} → {number(root.data)}")
     lines = [*aligned([heading, *rows], "  ".join("<" * len(heading))), *map(folded, told)]
     stepper.reset()
@@ -178,18 +269,28 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
     return Text("\n".join(lines), html_table(rows, heading) + marked)
 
 
-def _rule(optimizer: Any, given: Sequence[tuple[float, ...]], after: Sequence[float]) -> list[str]:
-    """The rule of the step just taken, read on names: new buffers, then the new parameter.
+def _rules(optimizer: Any, names: Sequence[str], given: Sequence[tuple[float, ...]]) -> list[str]:
+    """The rule of the step just taken, for each part of the parameters that is in the graph."""
+    lines = []
+    for part, places in (parts := optimizer.parts()):
+        if shown := [name for name in names[places] if name]:
+            after = [x.data for x in optimizer.params[places]]
+            rule = _rule(part, optimizer.steps, given[places], after)
+            lines += [f"for {listed(shown)}:", *rule] if rule and len(parts) > 1 else rule
+    return lines
 
-    Nothing where groups go by several rules, where the step was another than the rule makes `given`
-    numbers and gradients, or where the rule can only be read on numbers.
+
+def _rule(
+    part: Any, steps: int, given: Sequence[tuple[float, ...]], after: Sequence[float]
+) -> list[str]:
+    """The rule of a step, read on names: new buffers, then the new parameter, and its numbers.
+
+    Nothing where the step was another than the rule makes of the `given` numbers and gradients, or
+    where the rule can only be read on numbers.
     """
-    [(part, _), *more] = optimizer.parts()
-    if more:
-        return []
     buffers = [Symbol(name) for name in part.buffer_names]
     try:
-        numbers = part.numbers(optimizer.steps - 1)
+        numbers = part.numbers(steps - 1)
         expected = [part.update(numbers, *row)[0] for row in given]
         if not all(map(same, expected, after)):
             return []
@@ -206,7 +307,8 @@ def _rule(optimizer: Any, given: Sequence[tuple[float, ...]], after: Sequence[fl
     lines = [f"{old} ← {x.replaced({})}" for x, old in kept]
     lines.append(f"after = {result.replaced(dict(kept))}")
     values = ", ".join(f"{name} = {number(x)}" for name, x in names.items())
-    return [*lines, f"in this step, t = {optimizer.steps}: {values}"]
+    lines.append(f"in this step, t = {steps}: {values}")
+    return [*lines, part.legend()] if kept and part.legend() else lines
 
 
 class Exercise:

@@ -117,10 +117,11 @@ def test_forward_mode_beside_the_pass() -> None:
 
 def test_descend() -> None:
     said = talk("n", "descend", "p a b", "w")
-    assert "parameter  gradient  0.1·gradient  before  after\n" in said
+    assert "leaf  gradient  before  change" in said
+    assert "after = before − 0.1·gradient\n" in said
     assert "a   data 0.916" in said
     assert said.endswith("0 of 3 steps done; next v3 = tanh(v2), with v3.grad = 1.0\n")
-    assert "0.5·gradient" in talk("descend 0.5")
+    assert "before − 0.5·gradient" in talk("descend 0.5")
 
 
 def test_an_earlier_pass_is_put_aside_and_restored(

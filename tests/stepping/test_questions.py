@@ -22,10 +22,14 @@ from micrograd_like import (
     exercise,
     explain,
     forward_mode,
+    maximum,
+    minimum,
     mse_loss,
     nudge,
+    ops,
 )
 from micrograd_like.graph import nodes_of
+from micrograd_like.operation import OPS, Op, register
 from micrograd_like.optim import Optimizer
 from tests.support.random_graphs import bits, grad_bits
 
@@ -74,6 +78,88 @@ def test_a_nudge_shows_what_no_gradient_shows() -> None:
     assert re.search(r"Δ.*/Δa +4\.0010", text)
 
 
+def why(text: str) -> str:
+    """What a nudge says below its numbers, on one line."""
+    return text.partition("the gradient says")[2].partition("\n")[2].replace("\n  ", " ")
+
+
+def test_a_gap_between_the_nudge_and_the_gradient_has_its_reason() -> None:
+    a, b = Value(2.0, "a"), Value(0.0, "b")
+    assert why(nudge(a, a * a)) == (  # 2a at 2.001
+        "curvature: at the new a it says 4.002; a smaller `by` brings both together"
+    )
+    assert why(nudge(a, 3 * a)) == ""
+    # The gap of sin(3a) at `by` = 1e-13 is far above the 1e-12 that curvature makes of it.
+    assert why(nudge(a, (3 * a).sin(), 1e-13)).startswith("rounding: ")
+    assert why(nudge(a, a.detach() * a, names={})) == (
+        "not in the gradient: v1 = detach(a) goes 2.0 → 2.001, with a slope of 0"
+    )
+    assert why(nudge(b, ops.step(b) + b)).startswith("not in the gradient: v1 = [b > 0] goes 0.0")
+    b.data = -1.0  # the sine turns over three periods
+    assert "the slope turns in between" in why(nudge(b, b.sin(), 20.0))
+
+
+@pytest.mark.parametrize(
+    ("start", "by", "curve", "below", "above"),
+    [
+        (-0.0005, 0.001, lambda x: x.relu(), 0.0, 1.0),
+        (0.0, 0.001, lambda x: abs(x), -1.0, 1.0),
+        (0.25, -0.5, lambda x: abs(x) + x * x, -1.0, 1.0),
+        (1.0, 0.25, lambda x: maximum(x, 1.0), 0.0, 1.0),
+        (0.75, 0.5, lambda x: minimum(1.0, x), 1.0, 0.0),
+        (0.0, 0.5, lambda x: ops.hypot(x, 0.0), -1.0, 1.0),
+    ],
+)
+def test_a_nudge_over_a_kink_says_its_slopes(
+    start: float, by: float, curve: Any, below: float, above: float
+) -> None:
+    x = Value(start, "x")
+    sides = f"is {below} below and {above} above it, and the gradient knows only the slope at x ="
+    assert sides.replace("-", "−") in why(nudge(x, curve(x), by))
+    x.data = 3.0  # far from every kink
+    assert "kink" not in nudge(x, curve(x) * x, 0.25)
+
+
+def test_a_kink_is_that_of_the_operand_that_moves() -> None:
+    above = Op(
+        "above_test",
+        "above",
+        lambda a, b: max(a - b, 0.0),
+        (lambda a, b, out: ops.step(a - b), lambda a, b, out: -ops.step(a - b)),
+    )
+    register(above)
+    try:
+        x = Value(1.0, "x")
+        assert "above(1.25, x) is −1.0 below and 0.0 above it" in why(nudge(x, above(1.25, x), 1.0))
+    finally:
+        del OPS["above_test"]
+
+
+def test_a_kink_where_the_nudge_ends_makes_no_gap() -> None:
+    x = Value(-0.5, "x")
+    assert why(nudge(x, abs(x) + x * x, 0.5)).startswith("curvature: ")
+
+
+def test_a_nudge_into_no_number_says_where_to_ask() -> None:
+    a = Value(0.0, "a")
+    L = a.log()
+    assert why(nudge(a, L)) == "no number: explain(L, L) says where a nan or inf comes from"
+    assert why(nudge(a, a.sqrt(), names={})).startswith("no number: explain(v1, v1) says")
+    a.data = 709.0
+    L = a.exp()
+    assert why(nudge(a, L, 1.0)).endswith("comes from, in a graph built with a = 710.0")
+
+
+def test_a_nudge_says_that_grad_holds_something_else() -> None:
+    a = Value(2.0, "a")
+    L = a * 3
+    assert "a.grad" not in nudge(a, L)
+    L.backward()
+    assert "a.grad" not in nudge(a, L)
+    L.backward()
+    assert why(nudge(a, L)).startswith("a.grad is 6.0: passes add up")
+
+
 @pytest.mark.parametrize("by", [0, 1e-30, float("inf"), float("nan")])
 def test_a_nudge_that_moves_nothing_is_refused(by: float) -> None:
     a = Value(2.0, "a")
@@ -119,34 +205,43 @@ def test_a_descent_step_is_the_step_of_the_optimizer(
         assert bits(data) == bits([x.data for x in twin.parameters()])
         assert loss.data == mse_loss(twin([0.5, -1.0]) * 2 + 1, 3.0).data
         heading, *rest, told = text.splitlines()
-        rows = rest[:3]
-        assert heading.split()[:2] == ["parameter", "gradient"]
+        rows = [row.replace("−", "-").split() for row in rest[:3]]
+        assert heading.split()[:5] == ["parameter", "gradient", "before", "change", "after"]
+        for row in rows:
+            start, change, end = map(float, row[2:5])
+            assert start + change == pytest.approx(end, abs=2e-4)
         moved = any(x.grad for x in twin.parameters())
         shown = [x for x in optimizer.buffer_names if x not in unused or not moved]
         assert heading.split()[5:] == shown
-        assert [row.split()[0] for row in rows] == [name for name, _ in neuron.named_parameters()]
+        assert [row[0] for row in rows] == [name for name, _ in neuron.named_parameters()]
         if optimizer.groups:
-            assert heading.split()[2] == "rate·gradient"
-            for row, rate in zip(rows, (0.5, 0.5, 0.1), strict=True):
-                assert float(row.split()[2]) == pytest.approx(rate * float(row.split()[1]), 1e-3)
+            names = [row[0] for row in rows]
+            for named, rate in (f"{names[0]}, {names[1]}", 0.5), (names[2], 0.1):
+                assert (
+                    f"\nfor {named}:\nafter = before − lr·gradient\n"
+                    f"in this step, t = {step + 1}: lr = {rate}\n"
+                ) in text
         assert told.startswith("loss ")
         assert optimizer.steps == step + 1
 
 
-def test_a_change_that_is_not_the_gradient_is_called_one() -> None:
+def test_a_change_goes_the_way_of_the_parameter() -> None:
     w = Value(3.0, "w")
     heading, row, *_ = descend((w - 1) ** 2, Adam([w], lr=0.25)).splitlines()
-    assert heading.split()[:5] == ["parameter", "gradient", "change", "before", "after"]
-    assert row.split()[:5] == ["w", "4.0", "−0.2500", "3.0", "2.7500"]  # Adam starts with the rate
+    assert heading.split()[:5] == ["parameter", "gradient", "before", "change", "after"]
+    assert row.split()[:5] == ["w", "4.0", "3.0", "−0.2500", "2.7500"]  # Adam starts with the rate
     with pytest.raises(TypeError, match=r"made for the parameters, as Adam\(\[a, b\]"):
         descend((w - 1) ** 2, Adam)
 
 
 def rules(optimizer: Any, w: Value) -> dict[str, str]:
-    """The right side of each line of the second step's rule, by its left side."""
-    descend((w - 1) ** 2, optimizer)
-    text = descend((w - 1) ** 2, optimizer).replace("\n  ", " ")
-    return dict(re.findall(r"^(\w+) [←=] (.*)$", text, re.MULTILINE))
+    """The right side of each line of the rule, by its left side: the same in every step."""
+    first, second = [
+        re.findall(r"^(\w+) [←=] (.*)$", text.replace("\n  ", " "), re.MULTILINE)
+        for text in [descend((w - 1) ** 2, optimizer) for _ in range(2)]
+    ]
+    assert first == second
+    return dict(second)
 
 
 class Signs(Optimizer):
@@ -166,7 +261,7 @@ class Clipped(Adam):
 
 def test_a_change_is_followed_by_its_rule() -> None:
     w = Value(3.0, "w")
-    assert rules(SGD([w], 0.125), w) == {}  # rate · gradient says it
+    assert rules(SGD([w], 0.125), w) == {"after": "before − lr·gradient"}
     assert rules(SGD([w], 0.1, momentum=0.9, weight_decay=0.25), w) == {
         "momentum_buffer": "0.9·momentum_buffer + gradient + 0.25·before",
         "after": "before − lr·momentum_buffer",
@@ -196,6 +291,19 @@ def test_the_numbers_of_a_rule_are_those_of_its_step() -> None:
     assert "in this step, t = 2: lr = 0.05, lr/(1 − β₁ᵗ) = 0.2632, √(1 − β₂ᵗ) = 0.04471" in descend(
         (w - 1) ** 2, optimizer
     )
+
+
+def test_the_buffers_of_a_rule_are_told_by_their_letters_and_numbers() -> None:
+    w = Value(3.0, "w")
+
+    def told(optimizer: Optimizer) -> str:
+        return descend((w - 1) ** 2, optimizer).replace("\n  ", " ")
+
+    adam = told(AdamW([w], betas=(0.75, 0.875)))
+    assert "exp_avg is Adam's m (β₁ = 0.75), exp_avg_sq its v (β₂ = 0.875)" in adam
+    assert "momentum_buffer is b (μ = 0.5); it starts at 0" in told(SGD([w], 0.1, momentum=0.5))
+    assert "momentum_buffer" not in told(SGD([w], 0.1))
+    assert "square_avg is v (α = 0.75); it starts at 0\n" in told(RMSprop([w], alpha=0.75))
 
 
 def test_leaves_that_changed_are_told_of() -> None:
@@ -243,8 +351,16 @@ def test_a_descent_step_without_an_optimizer() -> None:
     assert w.data == pytest.approx(3.0 - 0.025 * 2 * 5 * 2, rel=1e-12)
     assert x.data == pytest.approx(2.0 - 0.025 * 2 * 5 * 3, rel=1e-12)
     assert C.data == pytest.approx((w.data * x.data - 1) ** 2, rel=1e-12)
-    assert text.splitlines()[0] == "parameter  gradient  0.025·gradient  before  after"
-    assert text.splitlines()[-1].startswith("C 25.0 → ")
+    heading, *rows, rule, every, last = text.splitlines()
+    assert heading.split() == ["leaf", "gradient", "before", "change", "after"]
+    assert [row.split()[:4] for row in rows] == [
+        ["w", "20.0", "3.0", "−0.5"],
+        ["x", "30.0", "2.0", "−0.75"],
+    ]
+    assert rule == "after = before − 0.025·gradient"
+    assert every.startswith("every leaf moved, data and targets too")
+    assert "every leaf moved" not in descend(C, SGD([w], lr=0.025)) + descend((w - 1) ** 2)
+    assert last.startswith("C 25.0 → ")
     assert "<table>" in text._repr_html_()
     for rate in (0.0, -1.0, float("inf")):
         with pytest.raises(ValueError, match="the rate is above 0 and finite"):
