@@ -38,9 +38,9 @@ def nudge(
     """The effect on `root` of moving `leaf`, beside what the gradient says, as text.
 
     The graph is computed twice, with `leaf` as it is and moved `by` that much, and nothing stays
-    changed. Where the two numbers differ, a line says why: curvature, a kink, a constant to the
-    gradient, rounding; and another where `leaf.grad` is not that gradient. ValueError for a node
-    that is no leaf of the graph, and for a `by` that moves nothing.
+    changed. A line says why the two numbers differ: curvature, a kink, a constant to the gradient,
+    rounding; another, where `leaf.grad` is not that gradient. ValueError for a node that is no
+    leaf of the graph, and for a `by` that moves nothing.
 
     >>> a, b = Value(2.0, "a"), Value(-3.0, "b")
     >>> L = a * a * b
