@@ -9,6 +9,7 @@ why a gradient is what it is, is negative, is 0   explain(a, L)
 how the uses of one value add up, by +=           explain(a, L, paths=True)
 what is left of a pass before, without zero_grad  explain(a, L)
 the local derivative of an operation              print(ops.tanh)
+the operations there are, with their derivatives  print(ops.table())
 what really happens to L if a moves               nudge(a, L)
 a.data was changed, and nothing follows           explain(a, L)
 where a nan or an inf comes from                  explain(L, L)
@@ -203,6 +204,7 @@ __all__ = [
     "xor",
 ]
 
+writing.table = lambda rows: import_module(f"{__name__}.stepping.questions").operations(rows)
 writing.text = lambda op: _formulas().describe(op)
 writing.latex = lambda op: _formulas().latex(op)
 

@@ -29,9 +29,10 @@ OPS: dict[str, Op] = {}
 
 
 class Writing:
-    """The function that writes a row out; the room of formulas, above this one, puts it in here."""
+    """The functions that write rows out; the package puts in those of the rooms above this one."""
 
     def __init__(self) -> None:
+        self.table: Callable[[dict[str, Op]], Any] = ", ".join
         self.text: Callable[[Any], Any] = lambda op: f"Op({op.name!r})"
         self.latex: Callable[[Any], Any] = lambda op: rf"\operatorname{{{op.name}}}"
 

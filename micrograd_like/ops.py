@@ -2,8 +2,10 @@
 
 A row is a name, a symbol, where the derivative is from, the value, and the derivative by each
 operand, called with the operands and the output. Adding an operation is adding a row (`register`,
-for one of your own). "DLMF n" is a section of the NIST Digital Library of Mathematical Functions,
+for one of your own). "DLMF n" is an equation of the NIST Digital Library of Mathematical Functions,
 https://dlmf.nist.gov. A formula may name a row further down, since it runs later.
+
+`print(ops.tanh)` shows a row, and `print(ops.table())` all that people type.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from micrograd_like import floats
 from micrograd_like.floats import INF, NAN, is_number, lost, unless_nan
-from micrograd_like.operation import LINE, OPS, Interval, Op
+from micrograd_like.operation import LINE, OPS, Interval, Op, writing
 
 POSITIVE: Interval = (0.0, INF)
 UNIT: Interval = (0.0, 1.0)
@@ -29,7 +31,8 @@ def row(
     **more: Any,
 ) -> Op:
     """A row of the table: what `Op` holds, in the order in which a line reads best."""
-    OPS[name] = op = Op(name, symbol, forward, partials, source=source, **more)
+    where = source.replace("DLMF", "dlmf.nist.gov, equation")
+    OPS[name] = op = Op(name, symbol, forward, partials, source=where, **more)
     return op
 
 
@@ -143,18 +146,18 @@ less: Op = row("less", "<", "slope of minimum: 1 where a < b, one half at a tie"
 # Slopes that would lose digits in the form known from textbooks.
 
 reciprocal: Op = row("reciprocal", "1/",
-    "slope of log, which has no value below 0 and so no slope there",
+    "slope of ln, nan where ln has no value",
     lambda a: NAN if a < 0.0 else floats.divide(1.0, a), lambda a, out: -(out * out),
     domain=(POSITIVE,), textbook=lambda a: 1.0 / a,
     branchless=lambda m, a: m.where(a < 0.0, NAN, 1.0 / a))
 tanh_prime: Op = row("tanh_prime", "tanh′",
-    "1 − tanh² is 0 from a = 20 on; sech², as exponentials, is not",
+    "1 − tanh² rounds to 0 from |a| = 20 on; 4/(eᵃ + e⁻ᵃ)² is computed",
     floats.tanh_prime, lambda a, out: -2.0 * tanh(a) * out,
     textbook=lambda a: 1.0 - tanh(a) ** 2,
     tails=lambda a: 4.0 * exp(-2.0 * absolute(a)) / (1.0 + exp(-2.0 * absolute(a))) ** 2.0,
     branchless=lambda m, a: floats.tanh_prime(a, m))
 sigmoid_prime: Op = row("sigmoid_prime", "σ′",
-    "1 − σ is 0 from a = 37 on; exp(−|a|)/(1 + exp(−|a|))² is not",
+    "1 − σ rounds to 0 from a = 37 on; e^−|a|/(1 + e^−|a|)² is computed",
     floats.sigmoid_prime, lambda a, out: -out * tanh(0.5 * a),
     textbook=lambda a: sigmoid(a) * (1.0 - sigmoid(a)),
     tails=lambda a: exp(-absolute(a)) / (1.0 + exp(-absolute(a))) ** 2.0,
@@ -164,25 +167,25 @@ erf_prime: Op = row("erf_prime", "erf′", "DLMF 7.2.1; a² is rounded, and exp 
     notation="2/√π·exp(−{}²)",
     branchless=lambda m, a: floats.erf_prime(m.where(abs(a) > 30.0, 30.0, abs(a)), m))
 atan2_slope: Op = row("atan2_slope", "atan2_slope",
-    "slope of atan2, DLMF 4.24.9; scaled where a square would be no float", floats.atan2_slope,
+    "slope of atan2, with a and b scaled where a square would overflow", floats.atan2_slope,
     lambda a, b, out:
         (b - a) / hypot(a, b) * ((b + a) / hypot(a, b)) / hypot(a, b) / hypot(a, b),
     lambda a, b, out: -2.0 * out * atan2_slope(b, a),
     textbook=lambda a, b: a / (a**2.0 + b**2.0), branchless=floats.chosen_atan2_slope)
 logaddexp_slope: Op = row("logaddexp_slope", "logaddexp_slope",
-    "exp a / (exp a + exp b); where a − b is rounded, σ(a − b) is off by as much",
+    "eᵃ/(eᵃ + eᵇ); σ(a − b), and what the rounding of a − b took from it",
     lambda a, b: sigmoid(a - b) + gate(lost(a, b), sigmoid(a - b) * sigmoid(b - a)),
     lambda a, b, out: out * logaddexp_slope(b, a),
     lambda a, b, out: -out * logaddexp_slope(b, a),
     textbook=lambda a, b: sigmoid(a - b))
-power_slope: Op = row("power_slope", "power_slope", "∂a^b/∂a, DLMF 4.2.26; 0 where b is 0",
+power_slope: Op = row("power_slope", "power_slope", "∂a^b/∂a is 0 where b is 0, whatever a is",
     floats.power_slope,
     lambda a, b, out: gate(power_slope(a, b - 1.0), b),
     lambda a, b, out: power(a, b - 1.0) + gate(power_log(a, b - 1.0), b),
     domain=(POSITIVE, LINE), textbook=lambda a, b: b * a ** (b - 1.0),
     cheaper=floats.cheap_power_slope, branchless=floats.chosen_power_slope)
 power_log: Op = row("power_log", "power_log",
-    "∂a^b/∂b, DLMF 4.2.26; 0 where a^b stays 0 or 1 as b moves", floats.power_log,
+    "∂a^b/∂b is 0 where a^b stays 0 or 1 as b moves", floats.power_log,
     lambda a, b, out: power(a, b - 1.0) + gate(power_log(a, b - 1.0), b),
     lambda a, b, out: log_of_base(a, b) * out,
     domain=(POSITIVE, LINE), textbook=lambda a, b: a**b * log(a),
@@ -194,10 +197,32 @@ log_of_base: Op = row("log_of_base", "ln",
     branchless=floats.chosen_log_of_base)
 # fmt: on
 
+INNER = frozenset([*OPS][[*OPS].index("gate") :])
+"""The names of the rows that nobody types."""
+
+
+def table() -> str:
+    r"""The operations that people type, as text: what each computes, and its derivatives.
+
+    Those that were registered come last.
+
+    >>> print(*table().splitlines()[:5], sep="\n")
+    operation        out                    ∂out/∂a; ∂out/∂b
+    add              a + b                  1; 1
+    sub              a − b                  1; −1
+    mul              a·b                    b; a
+    div              a/b                    1/b; −out/b
+    """
+    here = {x: name for name, x in globals().items() if isinstance(x, Op)}
+    rows = {here.get(x, x.name): x for x in OPS.values() if x.name not in INNER}
+    text: str = writing.table(rows)
+    return text
+
+
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        rows = {here: x.name for here, x in globals().items() if isinstance(x, Op)}
-        alike = [f"write ops.{here}" for here, known in rows.items() if known == name]
+        rows = {here: (x.name, x.symbol) for here, x in globals().items() if isinstance(x, Op)}
+        alike = [f"write ops.{here}" for here, known in rows.items() if name in known]
         hint = alike[0] if alike else f"there are {', '.join(rows)}"
         raise AttributeError(f"no operation is called ops.{name}: {hint}")

@@ -216,8 +216,8 @@ def describe(op: Op) -> Text:
     >>> describe(ops.tanh)
     out = tanh(a)
       ∂out/∂a = 1 − out²
-      in floats: 1 − tanh² is 0 from a = 20 on; sech², as exponentials, is not
-      from: DLMF 4.34.8
+      in floats: 1 − tanh² rounds to 0 from |a| = 20 on; 4/(eᵃ + e⁻ᵃ)² is computed
+      from: dlmf.nist.gov, equation 4.34.8
     """
     names = ["a", "b"][: len(op.partials)]
     lines = [forward_formula(op, names, "out")]

@@ -1,4 +1,4 @@
-"""Questions of learners in one call: a nudge, a step of gradient descent, an exercise."""
+"""Questions of learners in one call: a nudge, a step of descent, an exercise, the operations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from micrograd_like._internal.interrupts import raised_by_a_handler
 from micrograd_like._internal.text import (
+    COLUMNS,
     Text,
     aligned,
     folded,
@@ -20,9 +21,9 @@ from micrograd_like._internal.text import (
 )
 from micrograd_like.engine import Value
 from micrograd_like.graph import Model, changes_of, given_names, require_root, same
-from micrograd_like.operation import OPS, real
+from micrograd_like.operation import OPS, Op, real
 from micrograd_like.stepping.explanation import Explainer
-from micrograd_like.stepping.formulas import Symbol, held, jump
+from micrograd_like.stepping.formulas import Symbol, forward_formula, held, jump, local_derivative
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
 from micrograd_like.stepping.steps import forward_step, table
 
@@ -369,3 +370,25 @@ def exercise(
         answers.append(folded(f"{len(questions) - 1}. {told}"))
     stepper.restore()
     return Exercise(questions, answers)
+
+
+def operations(rows: Mapping[str, Op]) -> Text:
+    """The operations as a table: name, what it computes, and the derivative by each operand."""
+    cells = [["operation", "out", "∂out/∂a; ∂out/∂b"]]
+    for name, op in rows.items():
+        operands = ["a", "b"][: len(op.partials)]
+        made = forward_formula(op, operands, "out").removeprefix("out = ")
+        slopes = [_slope_of(op, i, operands) for i in range(len(operands))]
+        short = len("; ".join(slopes)) <= COLUMNS // 2
+        first, *more = ["; ".join(slopes)] if short else slopes
+        cells += [[name, made, first], *[["", "", slope] for slope in more]]
+    return Text("\n".join(aligned(cells, "<  <  <")), html_table(cells[1:], cells[0]))
+
+
+def _slope_of(op: Op, position: int, operands: Sequence[str]) -> str:
+    try:
+        return str(local_derivative(op, position, operands, "out"))
+    except Exception as error:  # somebody's own row may ask for floats
+        if raised_by_a_handler(error):
+            raise
+        return "no formula"

@@ -384,6 +384,8 @@ def test_the_branch_not_taken_contributes_nothing(op: Op, upstream: float) -> No
     ("name", "says"),
     [
         ("pow", "no operation is called ops.pow: write ops.power"),
+        ("max", "no operation is called ops.max: write ops.maximum"),
+        ("ln", "no operation is called ops.ln: write ops.log"),
         ("abs", "no operation is called ops.abs: write ops.absolute"),
         ("sigmod", "no operation is called ops.sigmod: there are add, .*sigmoid, "),
     ],

@@ -369,6 +369,30 @@ def test_a_descent_step_without_an_optimizer() -> None:
         descend(C, SGD([Value(1.0)], lr=0.1))
 
 
+def test_the_operations_are_listed_with_their_derivatives() -> None:
+    heading, *lines = ops.table().splitlines()
+    assert heading.split(maxsplit=2) == ["operation", "out", "∂out/∂a; ∂out/∂b"]
+    rows = [re.split(r"  +", line) for line in lines]
+    assert ["mul", "a·b", "b; a"] in rows
+    assert ["power", "a^b", "b·a^(b − 1); out·ln(a)"] in rows
+    assert ["absolute", "|a|", "sign(a)"] in rows
+    assert ["tanh", "tanh(a)", "1 − out²"] in rows
+    assert ["bce", "bce(a, b)", "(a − b)/max(a·(1 − a), 1e−12)"] in rows  # the other one below it
+    assert ["", "max(log1p(−a), −100) − max(ln(a), −100)"] in rows
+    assert all(isinstance(getattr(ops, name), Op) for name, *_ in rows if name)
+    assert {"gate", "tanh_prime", "log_of_base"}.isdisjoint(name for name, *_ in rows)
+    assert max(map(len, lines)) <= 80
+    own = Op("own_test", "own", lambda a: a, (lambda a, out: a.__float__(),))
+    register(own)
+    try:
+        assert ops.table().splitlines()[1:] == [
+            *lines,
+            "own_test         own(a)                 no formula",
+        ]
+    finally:
+        del OPS["own_test"]
+
+
 def test_an_exercise_asks_for_every_number_and_keeps_the_answers_apart() -> None:
     a, b = Value(2.0, "a"), Value(-3.0, "b")
     c = a * b
