@@ -31,6 +31,7 @@ from micrograd_like.graph import (
     distinct_names,
     given_names,
     holds,
+    known_names,
     nodes_of,
 )
 from micrograd_like.operation import OPS, real
@@ -47,6 +48,8 @@ from micrograd_like.stepping.steps import (
 )
 
 __all__ = ["ForwardStepper", "Step", "Stepper", "explain"]
+
+_MOST_UNNAMED = 20
 
 S = TypeVar("S", Step, ForwardStep)
 
@@ -230,6 +233,7 @@ class Stepper(_Walk[Step]):
     >>> L = e.tanh()
     >>> stepper = Stepper(L)
     >>> stepper.next()
+    L.grad = ∂L/∂L = 1 at the start
     L = tanh(e):  ∂L/∂e = 1 − L² = 0.4200   e.grad += 1.0 · 0.4200   0.0 → 0.4200
     >>> stepper.position, len(stepper), round(e.grad, 12)
     (1, 1, 0.419974341614)
@@ -364,8 +368,18 @@ class Stepper(_Walk[Step]):
             Contribution(parent, position, operation, local, *numbers)
             for position, parent, local, numbers in parts
         ]
-        notes = tuple(changes.lines(self.names))
-        return Step(node, operation, node.grad, tuple(contributions), notes)
+        notes = self._opening() if self._position == 1 else []
+        notes += changes.lines(self.names)
+        return Step(node, operation, node.grad, tuple(contributions), tuple(notes))
+
+    def _opening(self) -> list[str]:
+        """The gradient that the pass starts with, and how the nodes without a name were made."""
+        root = held(self.names[self.root])
+        known = known_names(self.names, self.variables, self.model)
+        nodes = [x for x in self.names if x not in known]
+        unnamed = [self.title(x) if x.op else f"{self.names[x]} is a leaf" for x in nodes]
+        told = [f"{root}.grad = ∂{root}/∂{root} = 1 at the start", listed(unnamed, _MOST_UNNAMED)]
+        return folded("; ".join(filter(None, told))).split("\n")
 
 
 class ForwardStepper(_Walk[ForwardStep]):

