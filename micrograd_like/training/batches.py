@@ -11,11 +11,12 @@ from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
+from micrograd_like._internal.cuts import cut
 from micrograd_like._internal.extras import load
 from micrograd_like._internal.interrupts import raised_by_a_handler, undisturbed, uninterrupted
 from micrograd_like.engine import Value, columns_of
 from micrograd_like.graph import nodes_of
-from micrograd_like.operation import anomaly_mode
+from micrograd_like.operation import NUMBER, anomaly_mode
 from micrograd_like.optim import Optimizer, Rule
 from micrograd_like.training.metrics import Loss
 from micrograd_like.training.reading import Examples
@@ -28,6 +29,19 @@ PIECE = 0.03
 
 MOST_ROWS = 100_000
 """Rows of steps done at one go, whose outputs are kept."""
+
+
+class Work(NamedTuple):
+    """The work to do: examples, of which `size` are a batch, `held_out` ones, and epochs."""
+
+    examples: Examples
+    held_out: Examples
+    size: int
+    epochs: int
+
+    @property
+    def steps(self) -> int:
+        return self.epochs * -(-len(self.examples.rows) // self.size)
 
 
 class Way(Protocol):
@@ -61,6 +75,16 @@ class Way(Protocol):
         """Make the model and the optimiser show what has been done so far."""
 
 
+def cost_of(loss: Loss, outputs: list[Any], targets: list[Any]) -> Value:
+    """The loss of a batch; TypeError if that is no Value."""
+    cost = loss(outputs, targets)
+    if isinstance(cost, NUMBER):
+        raise cut("the loss", loss, cost)
+    if not isinstance(cost, Value):
+        raise TypeError(f"loss returns a Value, got {type(cost).__name__}: {cost!r:.80}")
+    return cost
+
+
 class OnValues:
     """The way that builds the graph of every batch anew and runs backward through it."""
 
@@ -90,13 +114,14 @@ class OnValues:
     def graph(self, data: Examples, batch: Sequence[int]) -> tuple[Value, list[Any]]:
         """Loss and outputs of a batch, as Values."""
         outputs = [self.model(data.rows[i]) for i in batch]
-        return self.loss(outputs, [data.targets[i] for i in batch]), outputs
+        return cost_of(self.loss, outputs, [data.targets[i] for i in batch]), outputs
 
     def evaluate(self, data: Examples, batch: Sequence[int]) -> tuple[float, Outputs]:
         """See `Way`."""
         # A forward pass builds a graph even when nobody needs it: keep that of one row at a time.
         outputs = [numbers(self.model(data.rows[i])) for i in batch]
-        cost = self.loss([leaves(x) for x in outputs], [data.targets[i] for i in batch])
+        targets = [data.targets[i] for i in batch]
+        cost = cost_of(self.loss, [leaves(x) for x in outputs], targets)
         return cost.data, outputs
 
     def sync(self) -> None:
@@ -186,7 +211,7 @@ class AsProgram:
             for name in ("step", "zero_grad")
         )
         self._single, self._target = trace.single, trace.target
-        self.digest, self._moved, self.nodes = trace.digest, trace.moved, len(trace.nodes)
+        self.digest, self.moved, self.nodes = trace.digest, trace.moved, len(trace.nodes)
         self.parameters: list[Value] = trace.parameters
         self.before: Sequence[float] = ()
         self._tape, self._runner = _program(on_values.model, trace)
@@ -198,24 +223,28 @@ class AsProgram:
         self._pace, self._ahead = PIECE, True
         self._nan_step = self._nan_evaluated = False
 
-    def read(self, examples: Examples) -> _Table:
+    def read(self, examples: Examples) -> Table:
         """The examples, and an array with a row for each."""
         rows = [
             [*row, *self._target(target)]
             for row, target in zip(examples.rows, examples.targets, strict=True)
         ]
         array = self._numpy.array(rows, dtype=float).reshape(len(rows), self._tape.inputs)
-        return _Table(examples, array)
+        return Table(examples, array)
 
     def is_of(self, trace: Trace) -> bool:
         """True if this is the program of that graph, with the same Values as its parameters."""
         pairs = zip(self.parameters, trace.parameters, strict=False)
         return self.digest == trace.digest and all(a is b for a, b in pairs)
 
+    def compared(self, on_values: OnValues, work: Work) -> tuple[AsProgram, OnValues, Work]:
+        """The program, what it is compared with, and on what."""
+        return self, on_values, work
+
     def follows(self, optimizer: Any) -> bool:
         """True if the optimiser still moves what it moved when this was compiled."""
-        moved = getattr(optimizer, "params", self._moved) if self._by_rule else self._moved
-        return len(moved) == len(self._moved) and all(map(is_, moved, self._moved))
+        moved = getattr(optimizer, "params", self.moved) if self._by_rule else self.moved
+        return len(moved) == len(self.moved) and all(map(is_, moved, self.moved))
 
     def _now(self) -> _State:
         if self._state is None:
@@ -226,14 +255,14 @@ class AsProgram:
             buffers = self._optimizer.buffers if self._by_rule else []
             self._state = _State(
                 array([parameter.data for parameter in self.parameters]),
-                array([parameter.grad for parameter in self._moved]),
+                array([parameter.grad for parameter in self.moved]),
                 [array(buffer) for buffer in buffers],
                 self._optimizer.steps if self._by_rule else 0,
             )
             self._updates = None  # their constants may have changed as well
         return self._state
 
-    def steps(self, data: _Table, order: Sequence[int], size: int) -> tuple[list[float], Outputs]:
+    def steps(self, data: Table, order: Sequence[int], size: int) -> tuple[list[float], Outputs]:
         """See `Way`; several steps if the optimiser's update can be machine code as well."""
         count = min(-(-len(order) // size), self._most(size))
         order = order[: count * size]
@@ -244,7 +273,7 @@ class AsProgram:
         return self._adopt(descended)
 
     def epochs(
-        self, data: _Table, order: Sequence[int], size: int, most: int
+        self, data: Table, order: Sequence[int], size: int, most: int
     ) -> tuple[list[float], Outputs] | None:
         """Do the steps of several epochs in the same order, at most so many, as far as time allows.
 
@@ -268,7 +297,7 @@ class AsProgram:
         """Steps to be done at one go, at most."""
         return max(1, min(int(PIECE / self._pace), MOST_ROWS // size))
 
-    def _descend(self, data: _Table, order: Sequence[int], begins: Sequence[int]) -> Any:
+    def _descend(self, data: Table, order: Sequence[int], begins: Sequence[int]) -> Any:
         """The steps on some batches in machine code, as they would be; None if that can't be."""
         now, began = self._now(), perf_counter()
         if anomaly_mode.on or not self._by_update:
@@ -331,7 +360,7 @@ class AsProgram:
         [found] = self._numbers(1)
         return [partial(part.update, x) for (part, _), x in zip(self._parts, found, strict=True)]
 
-    def _step(self, data: _Table, batch: Sequence[int]) -> tuple[float, Outputs]:
+    def _step(self, data: Table, batch: Sequence[int]) -> tuple[float, Outputs]:
         """One step; the update in numpy, or by an optimiser of the user's own on Values."""
         now = self._now()
         self.before = now.parameters
@@ -340,8 +369,18 @@ class AsProgram:
         if cost != cost and not self._nan_step:
             self._let_values_refuse(data, batch)
         self._nan_step = cost != cost
-        count = len(self._moved)
-        gradient = gradient[:count]
+        self._update(gradient[: len(self.moved)])
+        return cost, outputs[:, 1] if self._single else outputs[:, 1:]
+
+    def step_by(self, rows: Any, more: Sequence[float]) -> Any:
+        """One step by the sum of the gradients of `rows` and `more`; the parameters before it."""
+        now = self._now()
+        gradient = self._runner.batch(now.parameters, rows)[1][: len(self.moved)]
+        self._update(gradient * len(rows) + more)
+        return now.parameters
+
+    def _update(self, gradient: Any) -> None:
+        now, count = self._now(), len(self.moved)
         if self._by_rule:
             rules, old = self._rules(now.steps), (now.parameters[:count], gradient, *now.buffers)
             with self._numpy.errstate(all="ignore"):
@@ -356,23 +395,30 @@ class AsProgram:
             with uninterrupted():
                 self.sync()
                 self._optimizer.zero_grad()
-                for parameter, x in zip(self._moved, gradient.tolist(), strict=True):
+                for parameter, x in zip(self.moved, gradient.tolist(), strict=True):
                     parameter.grad += x
                 self._optimizer.step()
-        return cost, outputs[:, 1] if self._single else outputs[:, 1:]
 
-    def evaluate(self, data: _Table, batch: Sequence[int]) -> tuple[float, Outputs]:
+    def evaluate(self, data: Table, batch: Sequence[int]) -> tuple[float, Outputs]:
         """See `Way`."""
         now = self._now()
         self._watch(now, data, batch, gradient=False)
-        costs, _, *outputs = self._runner.outputs(now.parameters, data.array[list(batch)])
+        costs, outputs = self._outputs(data.array[list(batch)])
         cost = fsum(costs.tolist()) / len(batch)
         if cost != cost and not self._nan_evaluated:
             self._let_values_refuse(data, batch)
         self._nan_evaluated = cost != cost
-        return cost, outputs[0] if self._single else self._numpy.stack(outputs, axis=1)
+        return cost, outputs
 
-    def _let_values_refuse(self, data: _Table, batch: Sequence[int]) -> None:
+    def outputs(self, rows: Any) -> Outputs:
+        """The outputs for some rows of a table."""
+        return self._outputs(rows)[1]
+
+    def _outputs(self, rows: Any) -> tuple[Any, Outputs]:
+        costs, _, *outputs = self._runner.outputs(self._now().parameters, rows)
+        return costs, outputs[0] if self._single else self._numpy.stack(outputs, axis=1)
+
+    def _let_values_refuse(self, data: Table, batch: Sequence[int]) -> None:
         """Raise what Values raise for a batch of which a program only says that it is nan.
 
         binary_cross_entropy, for one, refuses what is no probability. Nothing is changed.
@@ -380,7 +426,7 @@ class AsProgram:
         self.sync()
         self._on_values.evaluate(data.examples, batch)
 
-    def each(self, data: _Table) -> tuple[list[float], list[Any]]:
+    def each(self, data: Table) -> tuple[list[float], list[Any]]:
         """The loss and the output of every example of `data`."""
         outputs = self._runner.batch(self._now().parameters, data.array)[2]
         return outputs[:, 0].tolist(), (outputs[:, 1] if self._single else outputs[:, 1:]).tolist()
@@ -395,10 +441,15 @@ class AsProgram:
         """Read parameters and optimiser anew, whatever has been done; nothing is written."""
         self._state = None
 
-    def _watch(self, now: _State, data: _Table, batch: Sequence[int], *, gradient: bool) -> None:
+    def _watch(self, now: _State, data: Table, batch: Sequence[int], *, gradient: bool) -> None:
         if anomaly_mode.on:
             rows = zip(batch, data.array[list(batch)].tolist(), strict=True)
             self._tape.find_anomaly(now.parameters.tolist(), rows, gradient)
+
+    def show(self) -> None:
+        """Write the parameters into the model, and nothing else."""
+        for parameter, x in zip(self.parameters, self._now().parameters.tolist(), strict=True):
+            parameter.data = x
 
     def sync(self) -> None:
         """Write what the arrays hold into model and optimiser, which may change it from here on."""
@@ -408,7 +459,7 @@ class AsProgram:
         with uninterrupted():
             for parameter, x in zip(self.parameters, now.parameters.tolist(), strict=True):
                 parameter.data = x
-            for parameter, x in zip(self._moved, now.gradient.tolist(), strict=True):
+            for parameter, x in zip(self.moved, now.gradient.tolist(), strict=True):
                 parameter.grad = x
             if self._by_rule:
                 self._optimizer.buffers = [buffer.tolist() for buffer in now.buffers]
@@ -417,7 +468,7 @@ class AsProgram:
             self._drawn.clear()
 
 
-class _Table(NamedTuple):
+class Table(NamedTuple):
     """Examples, and the rows of a program that hold their numbers."""
 
     examples: Examples

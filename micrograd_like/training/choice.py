@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil, isclose, isfinite, sin
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 from micrograd_like._internal.extras import installed
 from micrograd_like._internal.interrupts import raised_by_a_handler, uninterrupted
@@ -19,11 +19,13 @@ from micrograd_like.training.batches import (
     Outputs,
     Trace,
     Way,
+    Work,
     has_programs,
     is_kept,
     leaves,
 )
 from micrograd_like.training.metrics import Loss
+from micrograd_like.training.model_only import ModelAsProgram, Weighted
 from micrograd_like.training.reading import Examples
 from micrograd_like.training.trouble import warn_caller
 
@@ -49,19 +51,6 @@ GRADIENTS = 16
 that are compared."""
 CHECKED_BATCHES = 4096
 """Examples in the batches for which the loss is compared with the mean of its examples."""
-
-
-class Work(NamedTuple):
-    """The work to do: examples, of which `size` are a batch, `held_out` ones, and epochs."""
-
-    examples: Examples
-    held_out: Examples
-    size: int
-    epochs: int
-
-    @property
-    def steps(self) -> int:
-        return self.epochs * -(-len(self.examples.rows) // self.size)
 
 
 def on_values_seconds(work: Work, nodes: int, parameters: int) -> float:
@@ -119,28 +108,45 @@ def choose(
 
 
 def _tried(auto: bool, on_values: OnValues, work: Work, tell: Callable[[int, float], None]) -> Way:
-    model, loss, optimizer = on_values.model, on_values.loss, on_values.optimizer
-    cost, _ = on_values.graph(work.examples, [0])
-    nodes = len(topological_order(cost))
-    most = on_values_seconds(work, nodes, len(on_values.parameters))
-    if auto and as_program_seconds(work, nodes, has_programs(model)) > most:
-        return on_values
     try:
-        trace = Trace(model, loss, optimizer, work.examples)
-        kept = is_kept(model, trace)
-        if auto and as_program_seconds(work, nodes, kept) > most:
-            return on_values
-        if not kept:
-            _require_mean(on_values, work)
-            tell(nodes, compiling_seconds(nodes))
-        program = AsProgram(on_values, trace)
-        require_same(program, on_values, work, kept)
+        try:
+            return _program(auto, on_values, work, tell)
+        except Exception as error:
+            if raised_by_a_handler(error) or isinstance(error, AnomalyError):
+                raise
+            # It may be the loss alone that a program can't be of.
+            weighted = Weighted(on_values)
+            program = _program(auto, weighted, weighted.work(work), tell)
+            if isinstance(program, AsProgram):
+                return ModelAsProgram(program, on_values)
+            raise  # it does not pay any more
     except Exception as error:
         if not auto or raised_by_a_handler(error):
             raise
         why = f'compile="auto" is False here, which is slower: {type(error).__name__}: {error}'
         warn_caller(why)
         return on_values  # with Values it works: that has been tried before
+
+
+def _program(
+    auto: bool, on_values: OnValues, work: Work, tell: Callable[[int, float], None]
+) -> Way:
+    """The program of one example; or, with `auto`, `on_values` if that takes less time."""
+    model, loss, optimizer = on_values.model, on_values.loss, on_values.optimizer
+    cost, _ = on_values.graph(work.examples, [0])
+    nodes = len(topological_order(cost))
+    most = on_values_seconds(work, nodes, len(on_values.parameters))
+    if auto and as_program_seconds(work, nodes, has_programs(model)) > most:
+        return on_values
+    trace = Trace(model, loss, optimizer, work.examples)
+    kept = is_kept(model, trace)
+    if auto and as_program_seconds(work, nodes, kept) > most:
+        return on_values
+    if not kept:
+        _require_mean(on_values, work)
+        tell(nodes, compiling_seconds(nodes))
+    program = AsProgram(on_values, trace)
+    require_same(program, on_values, work, kept)
     return program
 
 
@@ -380,7 +386,7 @@ def _no_mean(
     return (
         f"the loss of {len(batch)} examples is {cost!r} and the mean of their losses {mean!r}"
         f"{', but their gradients differ' if fits else ''}: a program computes means over "
-        "examples only, so use compile=False"
+        "examples only"
     )
 
 

@@ -18,9 +18,16 @@ from micrograd_like._internal.interrupts import Interrupts, raised_by_a_handler,
 from micrograd_like.engine import Value
 from micrograd_like.operation import NUMBER
 from micrograd_like.training.alone import alone
-from micrograd_like.training.batches import AsProgram, OnValues, Outputs, Way, numbers
-from micrograd_like.training.choice import (
+from micrograd_like.training.batches import (
+    AsProgram,
+    OnValues,
+    Outputs,
+    Way,
     Work,
+    cost_of,
+    numbers,
+)
+from micrograd_like.training.choice import (
     choose,
     epochs_between_checks,
     require_same_here,
@@ -28,6 +35,7 @@ from micrograd_like.training.choice import (
 )
 from micrograd_like.training.history import Best, History, Row
 from micrograd_like.training.metrics import Loss, Metric, Share, read_metrics
+from micrograd_like.training.model_only import ModelAsProgram
 from micrograd_like.training.progress import reporter
 from micrograd_like.training.reading import Targets, read_data, without_brackets
 from micrograd_like.training.trouble import (
@@ -160,14 +168,7 @@ class Training:
         for examples in (self._examples, self._held_out):
             for i in range(0, len(examples.targets), self._size):
                 targets = examples.targets[i : i + self._size]
-                cost = self._loss([output] * len(targets), targets)
-                if isinstance(cost, NUMBER):
-                    raise cut("the loss", self._loss, cost)
-                if not isinstance(cost, Value):
-                    raise TypeError(
-                        f"loss returns a Value, got {type(cost).__name__}: {cost!r:.80}"
-                    )
-                costs.append(cost)
+                costs.append(cost_of(self._loss, [output] * len(targets), targets))
         if not self._allow_unused:
             moved = getattr(self._optimizer, "params", self.parameters)
             more = (self.model(row) for row in self._examples.rows[1:])
@@ -205,7 +206,7 @@ class Training:
             self._compile, self.model, self._loss, self._optimizer, work, self._report.compiling
         )
         self._chosen = self._epoch
-        if isinstance(self._run, AsProgram):
+        if isinstance(self._run, AsProgram | ModelAsProgram):
             self._between_checks = epochs_between_checks(
                 work, self._run.nodes, len(self._run.parameters)
             )
@@ -341,12 +342,12 @@ class Training:
             if callback(self.model, self._row) == "stop":
                 self._over = self._over or "callback"
             self._interrupts.look()
-        if isinstance(self._run, AsProgram):
+        if isinstance(self._run, AsProgram | ModelAsProgram):
             self._follow(self._run)
         if self._callbacks:
             self._row["seconds"] += self._lap()
 
-    def _follow(self, program: AsProgram) -> None:
+    def _follow(self, run: AsProgram | ModelAsProgram) -> None:
         """Compile anew where a callback changed model, loss or optimiser.
 
         One example is computed in both ways, another one each time, and the loss of three. Without
@@ -356,13 +357,14 @@ class Training:
         done, last = self._epoch - self._chosen, not self.goes_on()
         if not self._callbacks and done % self._between_checks and not last:
             return
-        examples, on_values = self._examples, self._on_values()
+        program, on_values, work = run.compared(self._on_values(), self._work)
+        examples = work.examples
         i, before = [k * 7919 % len(examples.rows) for k in (self._epoch, self._epoch - 1)]
         follows = program.follows(self._optimizer)
         if follows and same_for_a_few(program, on_values, examples, i):
             if last and self._callbacks:
                 try:
-                    require_same_here(program, on_values, self._work)
+                    require_same_here(program, on_values, work)
                 except ValueError as error:
                     if raised_by_a_handler(error):
                         raise

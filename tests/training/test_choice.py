@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -33,9 +34,10 @@ from micrograd_like import (
     programs,
 )
 from micrograd_like.training import batches, choice, loop
-from micrograd_like.training.batches import AsProgram, OnValues
-from micrograd_like.training.choice import Work, choose
+from micrograd_like.training.batches import AsProgram, OnValues, Work
+from micrograd_like.training.choice import choose
 from micrograd_like.training.history import History
+from micrograd_like.training.model_only import ModelAsProgram, Weighted
 from micrograd_like.training.reading import Examples
 from tests.support.commands import environment
 from tests.support.trainings import (
@@ -56,7 +58,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "as_program_seconds", lambda *_: 0.0)
 
 
-# Losses of a batch: those that are means over its examples are programs, the others are refused.
+# Losses of a batch: those that are means over its examples are programs; of others the model is.
 
 
 def squares(outputs: list[Any], targets: list[Any]) -> list[Any]:
@@ -130,39 +132,44 @@ def test_a_mean_over_examples_is_a_program_with_the_same_history(loss: Any) -> N
             assert regression(compile, loss) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.usefixtures("free")
-@pytest.mark.parametrize("loss", OTHERS.values(), ids=OTHERS)
-def test_another_loss_of_a_batch_is_refused_or_runs_on_values(loss: Any) -> None:
-    with pytest.raises(ValueError, match="a program computes means over examples only"):
-        regression(True, loss)
-    with pytest.warns(RuntimeWarning, match="a program computes means over examples only"):
-        found = regression("auto", loss)
-    assert found == regression(False, loss)
+def ranked(outputs: list[Any], targets: list[Any]) -> Any:
+    """Pairs in the order of their targets, which no graph shows."""
+    pairs = [
+        (a, b)
+        for a, s in zip(outputs, targets, strict=True)
+        for b, t in zip(outputs, targets, strict=True)
+        if s > t
+    ]
+    return reduce(add, [(1.0 - (a - b)).relu() for a, b in pairs], Value(0.0))
+
+
+def unbiased(outputs: list[Any], targets: list[Any]) -> Any:
+    """Of one example alone there is no variance, and ZeroDivisionError."""
+    mean = reduce(add, outputs) / len(outputs)
+    return reduce(add, [(o - mean) ** 2 for o in outputs]) * (1 / (len(outputs) - 1))
+
+
+ON_VALUES = OTHERS | {"ranked": ranked, "unbiased": unbiased}
 
 
 @pytest.mark.usefixtures("free")
-def test_a_loss_that_can_not_be_read_on_values_is_refused_or_runs_on_numbers() -> None:
-    def compared(outputs: list[Any], targets: list[Any]) -> Any:
-        pairs = [
-            (a, b)
-            for a, s in zip(outputs, targets, strict=True)
-            for b, t in zip(outputs, targets, strict=True)
-            if s > t
-        ]
-        return reduce(add, [(1.0 - (a - b)).relu() for a, b in pairs], Value(0.0))
+@pytest.mark.parametrize("loss", ON_VALUES.values(), ids=ON_VALUES)
+def test_another_loss_of_a_batch_is_computed_on_values_and_the_model_is_a_program(
+    loss: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = regression(False, loss)
+    ways: list[Any] = []
 
-    why = r"made with Values in the place .* can't take them: Value > Value"
-    with pytest.raises(TypeError, match=why):
-        regression(True, compared)
-    with pytest.warns(RuntimeWarning, match=why):
-        found = regression("auto", compared)
-    assert found == regression(False, compared)
+    def choosing(*work: Any) -> Any:
+        ways.append(choose(*work))
+        return ways[-1]
 
-
-def test_a_loss_that_is_a_mean_for_whole_batches_alone_is_refused() -> None:
-    loss = OTHERS["sum over the wanted size"]
-    with pytest.raises(ValueError, match="the loss of 4 examples is"):
-        regression(True, loss)  # 11 examples in batches of 4
+    monkeypatch.setattr(loop, "choose", choosing)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for compile in (True, "auto"):
+            assert regression(compile, loss) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert [type(way) for way in ways] == [ModelAsProgram] * 2
 
 
 @pytest.mark.parametrize("loss", OTHERS.values(), ids=OTHERS)
@@ -170,10 +177,97 @@ def test_a_loss_that_is_no_mean_is_not_compiled_to_find_that_out(
     loss: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Any] = []
-    monkeypatch.setattr(choice, "AsProgram", made.append)
-    with pytest.raises(ValueError, match="means over examples only"):
+
+    def making(values: OnValues, trace: Any) -> AsProgram:
+        made.append(values)
+        return AsProgram(values, trace)
+
+    monkeypatch.setattr(choice, "AsProgram", making)
+    with suppress(TypeError):  # choice asks whether a way is a program of the class replaced here
         regression(True, loss)
-    assert made == []
+    assert [type(values) for values in made] == [Weighted]
+
+
+class Penalised(Scale):
+    """A model whose loss has its parameter, one of its own, and the model again."""
+
+    def __init__(self) -> None:
+        super().__init__(0.5)
+        self.own = Value(0.25)
+
+    def parameters(self) -> list[Value]:
+        return [self.w, self.own]
+
+    def loss(self, outputs: list[Any], targets: list[Any]) -> Any:
+        spread = (mse_loss(outputs, targets) + 0.1).sqrt()
+        return spread * self.own**2 + self.w.exp() + self([3.0]) * self.w.data
+
+
+@pytest.mark.parametrize("batch_size", [2, 3, None])
+@pytest.mark.parametrize("clip", [False, True])
+def test_a_loss_on_values_may_have_parameters(batch_size: int | None, clip: bool) -> None:
+    def run(compile: bool) -> list[float]:
+        model = Penalised()
+        optimizer = Adam(model.parameters(), lr=0.01)
+        if clip:
+            step = optimizer.step
+
+            def clipped() -> None:
+                clip_grad_norm(model.parameters(), 0.5)
+                step()
+
+            optimizer.step = clipped  # type: ignore[method-assign]
+        data = [[0.5], [1.0], [2.0], [-1.0], [0.1]], [1.0, -1.0, 0.5, 0.0, 2.0]
+        how: dict[str, Any] = {"loss": model.loss, "batch_size": batch_size, "compile": compile}
+        how["rng"] = random.Random(2)
+        validation = [[1.5], [0.7]], [0.3, 0.4]
+        history = train(model, *data, optimizer, 7, validation=validation, **how)
+        return [*numbers_in(history), model.w.data, model.own.data, model.w.grad, model.own.grad]
+
+    assert run(True) == pytest.approx(run(False), rel=1e-12)
+
+
+def test_a_loss_on_values_passes_nothing_where_its_slope_is_zero() -> None:
+    """√w · x is not differentiable at w = 0, and a loss that ignores it must not say nan."""
+
+    class Root(Scale):
+        def __call__(self, x: Any) -> Any:
+            return [self.w.sqrt() * x[0], self.w * x[0]]
+
+    def loss(outputs: list[Any], targets: list[Any]) -> Any:
+        return (sum((o[1] - t[0]) ** 2 for o, t in zip(outputs, targets, strict=True)) + 1.0).sqrt()
+
+    def run(compile: bool) -> list[float]:
+        model = Root(0.0)
+        X, y = [[1.0], [2.0]], [[1.0, 0.0], [0.5, 0.0]]
+        train(model, X, y, SGD([model.w], lr=0.5), 1, loss=loss, compile=compile)
+        return [model.w.data, model.w.grad]
+
+    # The slope of √(1 + Σ (w·x − t)²) at w = 0 is −Σ t·x / √(1 + Σ t²).
+    slope = -2.0 / math.sqrt(2.25)
+    assert run(True) == pytest.approx([-0.5 * slope, slope], rel=1e-14)
+    assert run(False) == pytest.approx([-0.5 * slope, slope], rel=1e-14)
+
+
+def test_a_loss_on_values_that_is_no_value_for_some_batch_says_so() -> None:
+    def loss(outputs: list[Any], targets: list[Any]) -> Any:
+        positive = [o for o, t in zip(outputs, targets, strict=True) if t > 0.0]
+        return (sum(positive, Value(0.0)) ** 2 + 1.0).sqrt() if positive else 0.0
+
+    for compile in (True, False):
+        model = Scale(1.0)
+        rows: dict[str, Any] = {"batch_size": 2, "rng": random.Random(4), "compile": compile}
+        with pytest.raises(TypeError, match=r"the loss"):
+            train(
+                model,
+                [[1.0]] * 8,
+                [1.0, -1.0] * 4,
+                SGD([model.w], 0.01),
+                50,
+                loss=loss,
+                shuffle=True,
+                **rows,
+            )
 
 
 @pytest.mark.parametrize("compile", [False, "auto", True])
@@ -182,11 +276,7 @@ def test_a_loss_that_no_batch_of_one_shows(compile: bool | str) -> None:
     model = Scale(1.0)
     data = [[0.0], [2.0]], [0.0, 0.0], SGD([model.w], lr=0.0)
     options: dict[str, Any] = {"loss": lambda o, t: mse_loss(o, t).sqrt(), "compile": compile}
-    if compile is True:
-        with pytest.raises(ValueError, match=r"2 examples is 1\.41421"):
-            train(model, *data, **options)
-    else:
-        assert train(model, *data, **options).rows[0]["loss"] == math.sqrt(2)
+    assert train(model, *data, **options).rows[0]["loss"] == math.sqrt(2)
 
 
 # Decisions in Python, and what changes
@@ -242,9 +332,7 @@ def by_target(outputs: list[Any], targets: list[Any]) -> Any:
 
 @pytest.mark.parametrize("batch_size", [None, 7, 1])
 @pytest.mark.parametrize("case", ["binary", "probabilities", "indices"])
-def test_a_weighted_loss_has_one_history_or_is_no_program(
-    case: str, batch_size: int | None
-) -> None:
+def test_a_weighted_loss_has_one_history(case: str, batch_size: int | None) -> None:
     def run(compile: bool) -> History:
         rng = random.Random(1)
         X, y = moons(20, rng=rng)
@@ -256,11 +344,7 @@ def test_a_weighted_loss_has_one_history_or_is_no_program(
 
     eager = run(False)
     assert all(0.0 <= share <= 1.0 for share in eager["accuracy"])
-    if case == "indices":  # the weight of a class cancels in a batch of one
-        with pytest.raises(ValueError, match=r"a program computes means|in another way"):
-            run(True)
-    else:
-        assert numbers_in(run(True)) == pytest.approx(numbers_in(eager), rel=1e-9)
+    assert numbers_in(run(True)) == pytest.approx(numbers_in(eager), rel=1e-9)
 
 
 class Changing:
@@ -330,27 +414,25 @@ REDUCTIONS: dict[str, Callable[[list[Any], list[Any]], Value]] = {
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS.values(), ids=REDUCTIONS)
-def test_a_loss_that_is_no_longer_a_mean_is_seen(reduction: Any) -> None:
+def test_a_loss_that_is_no_longer_a_mean_is_followed(reduction: Any) -> None:
     """True though the loss of every example alone stays what it was."""
-    losses = [mse_loss]
 
-    def callback(model: Any, row: dict[str, Any]) -> None:
-        if row["epoch"] == 2:
-            losses[0] = reduction
+    def run(compile: bool) -> list[float]:
+        losses = [mse_loss]
 
-    model = MLP(1, [3, 1], activation="tanh", rng=random.Random(1))
-    with pytest.raises(ValueError, match="a program computes means over examples only"):
-        train(
-            model,
-            [[k / 3] for k in range(-3, 4)],
-            [float(k) for k in range(7)],
-            SGD(model.parameters(), 0.01),
-            5,
-            loss=lambda o, t: losses[0](o, t),
-            callbacks=[callback],
-            batch_size=3,
-            compile=True,
-        )
+        def callback(model: Any, row: dict[str, Any]) -> None:
+            if row["epoch"] in (2, 4):
+                losses[0] = reduction if row["epoch"] == 2 else mse_loss
+
+        model = MLP(1, [3, 1], activation="tanh", rng=random.Random(1))
+        X, y = [[k / 3] for k in range(-3, 4)], [float(k) for k in range(7)]
+        how: dict[str, Any] = {"loss": lambda o, t: losses[0](o, t), "callbacks": [callback]}
+        how["rng"] = random.Random(2)
+        optimizer = SGD(model.parameters(), 0.01)
+        history = train(model, X, y, optimizer, 6, batch_size=3, compile=compile, **how)
+        return numbers_in(history) + numbers_of(model)
+
+    assert run(True) == pytest.approx(run(False), rel=1e-11)
 
 
 @pytest.mark.usefixtures("free")

@@ -1,0 +1,120 @@
+"""A program of the model alone, for a loss that is computed on Values: a spread, a ranking.
+
+A program is the graph of one example. If the loss of a batch is no mean over its examples, or
+decides something by their targets, it is left to Values: they are given the outputs that the
+program computed, and the derivatives by these go into the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from micrograd_like.engine import Value
+from micrograd_like.operation import anomaly_mode
+from micrograd_like.training.batches import (
+    AsProgram,
+    OnValues,
+    Outputs,
+    Table,
+    Work,
+    cost_of,
+    leaves,
+)
+from micrograd_like.training.reading import Examples
+
+
+class Weighted(OnValues):
+    """The way of Values whose loss is the mean of a row's outputs, each times its target."""
+
+    def __init__(self, on_values: OnValues) -> None:
+        super().__init__(on_values.model, _weighted, on_values.optimizer)
+
+    def work(self, work: Work) -> Work:
+        """The same work with weights for targets, another one for each output."""
+        output = self.model(work.examples.rows[0])
+        weights = 1.0 if isinstance(output, Value) else [1.0 / (k + 1) for k in range(len(output))]
+        data = [
+            Examples(examples.rows, [weights] * len(examples.rows))
+            for examples in (work.examples, work.held_out)
+        ]
+        return work._replace(examples=data[0], held_out=data[1])
+
+
+def _weighted(outputs: list[Any], targets: list[Any]) -> Any:
+    products = [
+        output * weight
+        for row, weights in zip(outputs, targets, strict=True)
+        for output, weight in zip(_listed(row), _listed(weights), strict=True)
+    ]
+    return sum(products[1:], products[0]) / len(outputs)
+
+
+def _listed(output: Any) -> Any:
+    return output if isinstance(output, list | tuple) else [output]
+
+
+class ModelAsProgram:
+    """The way that runs the model as a program, which is of the loss `Weighted`, and the loss not.
+
+    The loss may have parameters as well, such as a penalty on them, so the model always shows them.
+    """
+
+    def __init__(self, program: AsProgram, on_values: OnValues) -> None:
+        self._program, self._on_values = program, on_values
+        self.nodes = program.nodes
+        self.before: Sequence[float] = ()
+
+    @property
+    def parameters(self) -> list[Value]:
+        """See `Way`."""
+        return self._program.parameters
+
+    def compared(self, on_values: OnValues, work: Work) -> tuple[AsProgram, OnValues, Work]:
+        """See `AsProgram`."""
+        weighted = Weighted(on_values)
+        return self._program, weighted, weighted.work(work)
+
+    def read(self, examples: Examples) -> Table:
+        """The examples, and an array with a row for each, and its weights."""
+        work = Work(examples, Examples([], []), 1, 1)
+        weights = Weighted(self._on_values).work(work).examples if examples.rows else examples
+        return Table(examples, self._program.read(weights).array)
+
+    def steps(self, data: Table, order: Sequence[int], size: int) -> tuple[list[float], Outputs]:
+        """See `Way`; one step at a time."""
+        if anomaly_mode.on:
+            self.sync()
+            found = self._on_values.steps(data.examples, order, size)
+            self.before = self._on_values.before
+            return found
+        program, batch = self._program, list(order[:size])
+        rows = data.array[batch]
+        outputs = program.outputs(rows)
+        cost, listed = self._loss(data, batch, outputs)
+        for parameter in program.moved:
+            parameter.grad = 0.0
+        cost.backward()
+        weights = rows[:, rows.shape[1] - len(listed) // len(batch) :]
+        weights.flat = [value.grad for value in listed]
+        self.before = program.step_by(rows, [parameter.grad for parameter in program.moved])
+        return [cost.data], outputs
+
+    def evaluate(self, data: Table, batch: Sequence[int]) -> tuple[float, Outputs]:
+        """See `Way`."""
+        if anomaly_mode.on:
+            self.sync()
+            return self._on_values.evaluate(data.examples, batch)
+        outputs = self._program.outputs(data.array[list(batch)])
+        return self._loss(data, batch, outputs)[0].data, outputs
+
+    def _loss(self, data: Table, batch: Sequence[int], outputs: Any) -> tuple[Value, list[Value]]:
+        """The loss of outputs that are leaves, and these."""
+        self._program.show()
+        found = [leaves(output) for output in outputs.tolist()]
+        cost = cost_of(self._on_values.loss, found, [data.examples.targets[i] for i in batch])
+        return cost, [value for output in found for value in _listed(output)]
+
+    def sync(self) -> None:
+        """See `Way`."""
+        self._program.sync()
