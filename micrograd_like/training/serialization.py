@@ -69,8 +69,9 @@ def save(
     `fit` shows how it survives a kill. The file is written beside its place and then moved there,
     so at any moment there is either the old file or the new one, whole; it keeps the permissions
     of the old and, where that is allowed, its owner. A link stays a link and its target is
-    replaced. Of a Module of one's own the file has the names and numbers of its parameters, and
-    `load(path, into=model)` reads it. Whatever is raised, the old file stays:
+    replaced. Of a Module of one's own the file has the names and numbers of its parameters and the
+    activations of its neurons, and `load(path, into=model)` reads it. Whatever is raised, the old
+    file stays:
 
     - TypeError: this is no Module, or no optimiser, history or generator with a state.
     - ValueError: an activation is a function, a parameter is nan or inf, or `load_checkpoint` would
@@ -115,9 +116,8 @@ def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
     """The model in the file `path`, with the bits of its parameters.
 
     With `into`, a Module, its parameters become those in the file and it is returned. A file of a
-    Module of one's own needs that, for it holds no code. The names of the
-    parameters must be the same, and of a Neuron, Layer or MLP also the activations; else nothing
-    is changed.
+    Module of one's own needs that, for it holds no code. The names of the parameters must be the
+    same, and the activations of all neurons that have one with a name; else nothing is changed.
 
     Whatever is wrong with the file raises ModelFileError; a file that can't be opened, OSError.
     Line ends may have become those of Windows since it was written.
@@ -309,7 +309,8 @@ _LAYERS: dict[str, _Check] = {
     "parameters": _list(_FINITE),
 }
 _BIASES = {"biases": _list(_list(_kind("true or false", lambda x: isinstance(x, bool))))}
-_OWN = _dict(type=_STRING, names=_list(_STRING), parameters=_list(_FINITE))
+_OWN: dict[str, _Check] = {"type": _STRING, "names": _list(_STRING), "parameters": _list(_FINITE)}
+_OF_NEURONS = {"activations": _list(_optional(_STRING))}  # of a function there is no name
 _BEST = _tuple(_whole(1), _FLOAT, _list(_FLOAT))
 _ROW = _dict(_optional(_NUMBER), epoch=_whole(1))
 
@@ -342,7 +343,13 @@ def _from_model(model: Any) -> dict[str, Any]:
             raise ValueError(f"{name} is {number}: a model with nan or inf is not saved")
     parameters = list(state.values())
     if type(model) not in _TYPES:
-        return {"type": type(model).__name__, "names": list(state), "parameters": parameters}
+        told = [x if isinstance(x, str) else None for x in _activations(model)]
+        return {
+            "type": type(model).__name__,
+            "names": list(state),
+            **({"activations": told} if told else {}),
+            "parameters": parameters,
+        }
     rows = _rows(model)
     activations = [[_activation(neuron) for neuron in row] for row in rows]
     for activation in chain(*activations):
@@ -367,6 +374,14 @@ def _rows(model: Any) -> list[list[Neuron]]:
     return [layer.neurons if isinstance(layer, Layer) else [layer] for layer in layers]
 
 
+def _activations(module: Module) -> list[Any]:
+    """The activations of all neurons in a Module."""
+    if isinstance(module, Neuron):
+        return [_activation(module)]
+    parts = [part for _, part in module._attributes() if isinstance(part, Module)]
+    return list(chain.from_iterable(map(_activations, parts)))
+
+
 def _activation(neuron: Neuron) -> Any:
     """The name of an activation, as a row of the table has one too; a function stays one."""
     activation = neuron.activation
@@ -377,9 +392,14 @@ def _is_own(data: Any) -> bool:
     return isinstance(data, dict) and "names" in data
 
 
+def _own(data: Any) -> dict[str, Any]:
+    told = _OF_NEURONS if "activations" in data else {}
+    return _dict(**_OWN, **told)(data, "model")  # type: ignore[no-any-return]
+
+
 def _to_model(data: Any) -> Neuron | Layer | MLP:
     if _is_own(data):
-        kind = _OWN(data, "model")["type"]
+        kind = _own(data)["type"]
         _refuse(f"it has the parameters of {kind:.80}: make one and write load(path, into=model)")
     given = _BIASES if isinstance(data, dict) and "biases" in data else {}
     data = _dict(**_LAYERS, **given)(data, "model")
@@ -416,19 +436,19 @@ def _to_model(data: Any) -> Neuron | Layer | MLP:
 def _into(model: Module, data: Any) -> Module:
     """The model with the numbers of a file; nothing is changed if they are not for it."""
     if _is_own(data):
-        data = _OWN(data, "model")
+        data = _own(data)
         names, parameters = data["names"], data["parameters"]
         if len(set(names)) != len(names) or len(names) != len(parameters):
             _refuse(f"it has {len(names)} name(s) for {len(parameters)} parameter(s), or one twice")
         state = dict(zip(names, parameters, strict=True))
+        found = data.get("activations", [])
     else:
         other = _to_model(data)
-        state = other.state_dict()
-        found, wanted = [
-            [_activation(n) for n in chain(*_rows(m))] if isinstance(m, _TYPES) else []
-            for m in (other, model)
-        ]
-        if wanted and found != wanted and state.keys() == model.state_dict().keys():
+        state, found = other.state_dict(), _activations(other)
+    if state.keys() == model.state_dict().keys():
+        wanted = _activations(model)
+        pairs = zip(found, wanted, strict=False)
+        if any(its is not None and its != other for its, other in pairs):
             its, those = [", ".join(dict.fromkeys(map(str, names))) for names in (found, wanted)]
             _refuse(f"its activations are {its}, and those of the model {those}")
     try:

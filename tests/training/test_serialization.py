@@ -296,6 +296,16 @@ class Wider(MLP):
     """A class of one's own, although it has nothing of its own."""
 
 
+class Heads(Module):
+    """Two networks, of which one has a function as activation."""
+
+    def __init__(self, activation: str) -> None:
+        self.parts = [
+            MLP(1, [2], output=lambda z: z.tanh()),
+            {"b": Neuron(1, activation=activation)},
+        ]
+
+
 @pytest.mark.parametrize(
     ("saved", "into", "says"),
     [
@@ -310,6 +320,17 @@ class Wider(MLP):
         (MLP(2, [3, 1]), small, "its activations are relu, linear, and those of .* tanh, sigmoid"),
         (MLP(2, [3, 1], activation=ops.sin), small, "its activations are sin, linear, and those"),
         (MLP(2, [3, 1]), lambda: Wider(2, [3, 1], activation=ops.tanh), "relu, .* tanh, linear"),
+        (
+            Wider(2, [3, 1]),
+            lambda: Wider(2, [3, 1], activation="tanh"),
+            "are relu, .* model tanh, linear",
+        ),
+        (
+            Wider(2, [3, 1]),
+            lambda: MLP(2, [3, 1], output="sin"),
+            "are relu, linear, .* model relu, sin",
+        ),
+        (Heads("sin"), lambda: Heads("exp"), "are None, sin, .* model <function .*exp"),
         (MLP(2, [3, 1], bias=False), small, "missing layers.0.neurons.0.b"),
         (Wider(2, [2, 1]), small, "missing layers.0.neurons.2"),
     ],
@@ -321,6 +342,12 @@ def test_what_does_not_fit_changes_nothing(saved: Any, into: Any, says: str, pat
     with pytest.raises(ModelFileError, match=says):
         load(path, into=model)
     assert model.state_dict() == before
+
+
+@pytest.mark.parametrize("model", [Heads("sin"), Wider(2, [3, 1]), Own()])
+def test_a_model_that_is_alike_takes_a_file(model: Any, path: Path) -> None:
+    save(model, path)
+    assert load(path, into=model) is model
 
 
 def test_nothing_is_changed_where_only_the_training_is_damaged(path: Path) -> None:
