@@ -125,10 +125,15 @@ class Optimizer:
         self.buffers = [[0.0] * len(self.params) for _ in self.buffer_names]
         self._buffered = list(self.params)  # those that the buffers are of, in their order
         self._settings = ("lr", *settings)
-        self.groups = tuple(groups)
+        self._groups = tuple(groups)
         for place, group in enumerate(groups):
             own = self._of_group(place)
             group.update({name: getattr(own, name) for name in group if name != "params"})
+
+    @property
+    def groups(self) -> tuple[dict[str, Any], ...]:
+        """The groups as they were given, with their settings."""
+        return self._groups
 
     def _check(self) -> None:
         """Raise ValueError or TypeError where a setting is none, and store numbers as floats."""

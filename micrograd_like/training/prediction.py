@@ -21,8 +21,9 @@ def predict(model: Any, X: Any) -> list[Any]:
     A program computes them if that saves time and the model is an MLP, a Layer or a Neuron whose
     activations have names: in other models Python may decide something by a row.
 
-    Raises TypeError or ValueError for rows that are none, as `fit` does, and TypeError for a model
-    whose output is no Value and no list of Values.
+    Raises TypeError or ValueError for rows that are none, as `fit` does, TypeError for a model
+    whose output is no Value and no list of Values, and ValueError where it is now this and now that
+    or lists differ in length.
 
     >>> model = Neuron(2, activation="tanh")
     >>> model.load_state_dict({"w.0": 1.0, "w.1": -1.0, "b": 0.5})
@@ -41,7 +42,19 @@ def predict(model: Any, X: Any) -> list[Any]:
 
         inputs = [Value(x) for x in rows[0]]
         return compile(model(inputs), inputs)(rows)
-    return [numbers(first), *(numbers(output_of(model, row)) for row in rows[1:])]
+    found = [numbers(first), *(numbers(output_of(model, row)) for row in rows[1:])]
+    widths = [len(output) if isinstance(output, list) else 0 for output in found]
+    for i, width in enumerate(widths):
+        if width != widths[0]:
+            raise ValueError(
+                f"model returns {_outputs(widths[0])} for row 0 and {_outputs(width)} for row {i}: "
+                "it returns one Value, or lists of the same length"
+            )
+    return found
+
+
+def _outputs(width: int) -> str:
+    return f"a list of {width}" if width else "one Value"
 
 
 def output_of(model: Any, row: Any) -> Value | list[Value]:

@@ -372,6 +372,8 @@ def test_settings_of_groups_and_of_all_others_are_assignable() -> None:
 def test_a_group_that_no_parameter_would_follow_cannot_be_added() -> None:
     optimizer = SGD([{"params": [Value(0.0)]}], lr=0.25)
     assert isinstance(optimizer.groups, tuple)
+    with pytest.raises(AttributeError, match="groups"):
+        optimizer.groups = ({"params": []},)  # type: ignore[misc]
 
 
 def test_a_state_is_for_the_same_groups() -> None:

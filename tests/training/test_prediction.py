@@ -113,6 +113,18 @@ def test_where_python_may_decide_nothing_is_compiled(make: Any, free: None) -> N
             TypeError,
             r"model returns a Value or a list of them, got -2\.0",
         ),
+        (
+            lambda row: [Value(x) for x in row[: int(row[0])]],
+            [[2.0, 5.0], [1.0, 5.0]],
+            ValueError,
+            "model returns a list of 2 for row 0 and a list of 1 for row 1",
+        ),
+        (
+            lambda row: Value(1.0) if row[0] > 0.0 else [Value(0.0)],
+            [[1.0], [1.0], [-1.0]],
+            ValueError,
+            "model returns one Value for row 0 and a list of 1 for row 2",
+        ),
     ],
 )
 def test_what_cannot_be_predicted(model: Any, rows: Any, error: Any, says: str) -> None:
