@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
@@ -32,7 +33,7 @@ from micrograd_like.graph import (
     same,
 )
 from micrograd_like.operation import OPS, Op
-from micrograd_like.stepping.formulas import Symbol, held, jump, latex_name
+from micrograd_like.stepping.formulas import Symbol, forward_formula, held, jump, latex_name
 from micrograd_like.stepping.steps import (
     Operation,
     contributions_of,
@@ -71,7 +72,8 @@ def explain(
     give, and the text says so. It also says why a gradient is zero or tiny, which way a `detach`
     has cut, and names the first node that became nan or inf. If a leaf was given other `data`
     since the graph was made, it says which, and keeps to the numbers that the graph was made with.
-    A root without a name, such as a derivative, is written out first.
+    A root that is made of nodes without a name, or has none itself, such as a derivative, is
+    written out first.
     `paths=True` adds the sum over the paths that lead from the root to `value`, each with the
     product of its local derivatives: all of them, or the first twenty.
 
@@ -92,7 +94,7 @@ def explain(
     nodes, given = nodes_of(root), given_names(names)
     explainer = Explainer(root, distinct_names(nodes, given, model))
     known = known_names(nodes, given, model)
-    return explainer.text(value, paths, () if root in known else explainer.in_full(known))
+    return explainer.text(value, paths, explainer.in_full(known))
 
 
 class _Use(NamedTuple):
@@ -138,11 +140,15 @@ class Explainer:
         """∂root/∂value, whatever the seed of the last pass was."""
         return Explainer(self.root, self.names, seed=1.0).sums.get(value, 0.0)
 
-    def in_full(self, known: Container[Value]) -> list[str]:
+    def in_full(self, known: Mapping[Value, str]) -> list[str]:
         """The root as an expression of leaves and `known` nodes, where a line holds it."""
         if not self.root.op or len(self.names) > _MOST_IN_FULL:
             return []
-        line = f"{self.names[self.root]} = {expression_of(self.names, self.names, known)}"
+        given = {*known} - {self.root}
+        inside = [x for x in self.names if x.op and x not in given]
+        if self.root in known and inside == [self.root] and not OPS[self.root.op].textbook:
+            return []
+        line = f"{self.names[self.root]} = {expression_of(self.names, self.names, given)}"
         return [line] if width_of(line) <= COLUMNS and "…" not in line else []
 
     def text(self, value: Value, paths: bool = False, before: Sequence[str] = ()) -> Text:
@@ -150,7 +156,7 @@ class Explainer:
         if not isinstance(value, Value):
             raise TypeError(f"explain takes a Value, got {type(value).__name__}: {value!r:.80}")
         lines, rows = self._lines(value, paths)
-        warned = [*before, *self.changes.lines(self.names)]
+        warned = [*self.changes.lines(self.names), *before]
         marked = Text("\n".join(warned + lines))._repr_html_() + (html_table(rows) if rows else "")
         shown = [*warned, lines[0], *(self._use_lines(rows) if rows else ()), *lines[1:]]
         return Text("\n".join(shown), marked, self._latex(value))
@@ -175,7 +181,9 @@ class Explainer:
         root = self.names[self.root]
         if value not in self.names:
             name = one_line(value.label) or repr(value)
-            told = f"{name} is not on the path: {root} is not made from it, so the gradient is 0"
+            told = folded(
+                f"{name} is not on the path: {root} is not made from it, so the gradient is 0"
+            )
             if self.root in nodes_of(value):
                 told += (
                     f"\nit is made from {root}: what is explained goes first, explain({root}, …)"
@@ -183,7 +191,7 @@ class Explainer:
             return [told], []
         name, total = self.names[value], self.sums.get(value, 0.0)
         if value is self.root:
-            lines = [f"{held(name)}.grad = {number(value.grad)}: {self._start()}"]
+            lines = [folded(f"{held(name)}.grad = {number(value.grad)}: {self._start()}")]
             lines += map(folded, self._first_not_finite())
             if len(lines) == 1 and not self.coming:
                 lines.append("there is no nan and no inf, neither forwards nor backwards")
@@ -197,9 +205,8 @@ class Explainer:
             first = f"{held(name)}.grad is not complete: {listed(coming, _MOST_TERMS)} to come\n"
         elif not self.ran or (value.grad == 0.0 and total != 0.0):
             now = f"{held(name)}.grad is {number(value.grad)}"
-            first = (
-                f"{now}: backward has not run from {root}, or was cleared since; it would give\n"
-            )
+            not_run = f"backward has not run from {root}, or was cleared since"
+            first = folded(f"{now}: {not_run}; it would give") + "\n"
             shown = total
         head, rows = self._sum(name, uses, shown, total)
         lines = [first + head]
@@ -210,6 +217,7 @@ class Explainer:
                     "before, not set back to 0 in between, or is from another root"
                 )
             )
+        lines += map(folded, dict.fromkeys(filter(None, map(self._derived, uses[:_MOST_TERMS]))))
         if not coming:
             reasons = self._reasons(value) if total == 0.0 else self._nearly_flat(value)
             lines += [folded(f"because {reason}") for reason in reasons]
@@ -280,6 +288,11 @@ class Explainer:
             elsewhere = f" and {rest[0]} (elsewhere)" if rest else ""
             several = f", the sum over {len(uses)} uses" if uses else " so far"
             text = f"{start}{several}{elsewhere}"
+        if len(uses) > _MOST_TERMS and (product := self._repeated(uses)):
+            text = (
+                f"{start} = {' + '.join([product, *rest])}, over {len(uses)} equal uses; the first:"
+            )
+            uses = uses[:1]
         if len(uses) > _MOST_USES:
             text += f"; the {_MOST_USES} largest:"
             least = sorted([abs(use.amount) for use in uses])[-_MOST_USES]
@@ -292,6 +305,31 @@ class Explainer:
             amount = ["contributes", number(use.amount)]
             rows.append([f"via {node}", str(operation), *slope, *upstream, *amount])
         return text, rows
+
+    def _repeated(self, uses: list[_Use]) -> str:
+        """The sum as a product, as 6 · x · 1.0, where all of `uses` contribute in the same way."""
+        if len({(use.local, use.upstream) for use in uses}) > 1:
+            return ""
+        formulas = {self._formula(use) for use in uses}
+        if len(formulas) > 1:
+            return ""
+        return f"{len(uses)} · {formulas.pop()} · {factor(uses[0].upstream)}"
+
+    def _formula(self, use: _Use) -> str:
+        """The local derivative as a factor, a number where it has no name in it."""
+        position = positions_of(use.node)[use.which]
+        _, _, formula, equals, _ = slope_cells(self._operation(use.node), position, use.local)
+        return held(formula) if equals else factor(use.local)
+
+    def _derived(self, use: _Use) -> str:
+        """A slope of what is a slope itself, such as 1 − tanh², written out."""
+        operation, position = self._operation(use.node), positions_of(use.node)[use.which]
+        if not operation.op.textbook:
+            return ""
+        made = forward_formula(operation.op, operation.operands, "").removeprefix(" = ")
+        written = str(replace(operation, out=made).derivative(position))
+        slope = str(operation.derivative(position))
+        return f"from {operation} comes {self._slope(use)} = {written}" if written != slope else ""
 
     def _operation(self, node: Value) -> Operation:
         return operation_of(node, self.names, self.changes)

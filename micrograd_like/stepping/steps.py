@@ -239,9 +239,12 @@ def forward_step(
 def slope_cells(operation: Operation, position: int, local: float) -> list[str]:
     """A local derivative in five columns: ∂L/∂e = 1 − L² = 0.4200.
 
-    If the formula is a number, the number is not repeated.
+    If the formula is a number, the number is not repeated. A formula that is taken since the one
+    known from textbooks would lose its digits stands behind that: 1 − L² = 4·exp(−2·|e|)/….
     """
     formula = str(operation.derivative(position))
+    known = str(local_derivative(operation.op, position, operation.operands, operation.out))
+    formula = formula if formula == known else f"{known} = {formula}"
     try:
         float(formula.replace("−", "-"))
     except ValueError:
