@@ -72,8 +72,8 @@ def explain(
     give, and the text says so. It also says why a gradient is zero or tiny, which way a `detach`
     has cut, and names the first node that became nan or inf. If a leaf was given other `data`
     since the graph was made, it says which, and keeps to the numbers that the graph was made with.
-    A root that is made of nodes without a name, or has none itself, such as a derivative, is
-    written out first.
+    A root that is made of nodes without a name, or has none itself, is written out first. If it is
+    the first derivative, `grad(f)(x)`, the gradient by x is the second.
     `paths=True` adds the sum over the paths that lead from the root to `value`, each with the
     product of its local derivatives: all of them, or the first twenty.
 
