@@ -59,15 +59,11 @@ def find_dots(part: Part) -> tuple[list[Dot], list[bool]]:
     """
     columns = part.columns
     uses, held = part.uses
-    varies = numpy.array(part.varies)
-    once = ((uses == 1) & (held == 0) & varies).tolist()
-    names = columns.names
-    product = numpy.zeros(len(varies), dtype=bool)
-    product[[line for line in part.lines if names[line] == "mul" and once[line]]] = True
-    left = numpy.array([*columns.left, *[0] * len(columns.constants)])
-    right = numpy.array([*columns.right, *[0] * len(columns.constants)])
+    varies, left, right = part.varying, columns.lefts, columns.rights
+    once = (uses == 1) & (held == 0) & varies
+    product = columns.products & once
     found: list[Found] = []
-    for chain in _chains(part, once):
+    for chain in _chains(part, once.tolist()):
         numbers = numpy.array(chain.terms)
         count = len(numbers)
         is_product = product[numbers]

@@ -7,6 +7,7 @@ matrix of sums, every left with every right; a bias has ones on its right.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -45,31 +46,36 @@ class Term(NamedTuple):
     right: int
 
 
-def factors_of(part: Part) -> tuple[list[tuple[int, Factors]], set[int]]:
+def factors_of(part: Part) -> tuple[list[tuple[int, Factors]], list[int]]:
     """Places of sums and what to add there; and the products that nothing else needs.
 
     A sum of products and of other terms is there twice, since only the products may be like those
     of other sums: a weight's are, but for one that meets the same number in every row.
     """
-    names, left, right = part.columns.names, part.columns.left, part.columns.right
-    varies = part.varies
+    columns, varying = part.columns, part.varying
+    terms = numpy.array([*itertools.chain.from_iterable(part.sums)], dtype=numpy.int64)
+    if not terms.size:
+        return [], []
     uses, held = part.uses
-    only = ((uses == 0) & (held == 1)).tolist()
-    found, absorbed = list[tuple[int, Factors]](), set[int]()
-    for place, terms in enumerate(part.sums):
-        if not terms:
-            continue
-        products, others = list[int](), list[int]()
-        for x in terms:
-            product = only[x] and names[x] == "mul" and varies[left[x]] and varies[right[x]]
-            (products if product else others).append(x)
-        absorbed.update(products)
-        if products:
-            lefts, rights = tuple([left[x] for x in products]), tuple([right[x] for x in products])
-            found.append((place, (lefts, rights)))
-        if others:
-            found.append((place, (tuple(others), (ONES,) * len(others))))
-    return found, absorbed
+    left, right = columns.lefts[terms], columns.rights[terms]
+    product = columns.products[terms] & (uses[terms] == 0) & (held[terms] == 1)
+    product &= varying[left] & varying[right]
+    lefts = numpy.where(product, left, terms).tolist()
+    rights = numpy.where(product, right, ONES).tolist()
+    is_product, found, start = product.tolist(), list[tuple[int, Factors]](), 0
+    for place, size in enumerate(map(len, part.sums)):
+        end = start + size
+        if size == 1:
+            found.append((place, ((lefts[start],), (rights[start],))))
+        elif size:
+            for kind in (True, False):
+                some = [i for i in range(start, end) if is_product[i] is kind]
+                if not some:
+                    continue
+                sides = tuple([lefts[i] for i in some]), tuple([rights[i] for i in some])
+                found.append((place, sides))
+        start = end
+    return found, terms[product].tolist()
 
 
 def group(found: Iterable[tuple[int, Factors]]) -> tuple[list[Sums], list[Term]]:
