@@ -1,9 +1,11 @@
 // The page: the plane or the images, the network as pictures and lines, and a frame for a neuron.
 const units = net.layers.flatMap((layer) => layer.units);
-const on_plane = net.features === 2;
+const on_line = net.features === 1 && net.outputs.length === 1; // then the plane is that of input and output
+const on_plane = net.features === 2 || on_line;
 const side = Math.sqrt(net.features);
 const on_images = net.features >= 16 && Number.isInteger(side);
 const SIZE = 48; // points of the plane in each direction
+const ALONG = 4 * SIZE; // points of a curve
 let chosen = 0; // an example, or −1: a point of the plane that is none
 let point = []; // its coordinates
 let borders = []; // of the classes on the plane
@@ -39,11 +41,12 @@ function paint(canvas, numbers, width, most = largest(numbers), ends = [palette.
 const largest = (xs) => xs.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
 const short = (x) => (!Number.isFinite(x) ? special(x) : Math.abs(x) >= 1000 || (x && Math.abs(x) < 0.005) ? x.toExponential(0).replace("e+", "e").replaceAll("-", "−") : x.toFixed(Math.abs(x) < 10 ? 2 : Math.abs(x) < 100 ? 1 : 0).replaceAll("-", "−"));
 
-// The plane: from the least to the greatest of each coordinate, and a tenth more.
+// The plane: from the least to the greatest of each coordinate, and a tenth more; of targets a half.
 const extent = [0, 1].map((j) => {
   const xs = net.rows.map((row) => row[j]);
   const [low, high] = [Math.min(...xs), Math.max(...xs)];
-  const room = high > low ? high / 10 - low / 10 : 1;
+  const parts = on_line && j ? 2 : 10;
+  const room = high > low ? high / parts - low / parts : 1;
   return [Math.max(low - room, -Number.MAX_VALUE), Math.min(high + room, Number.MAX_VALUE)];
 });
 const along = ([low, high], share) => low * (1 - share) + high * share;
@@ -51,13 +54,15 @@ const share_of = ([low, high], x) => (x / 2 - low / 2) / (high / 2 - low / 2);
 const place_of = (row) => [share_of(extent[0], row[0]), 1 - share_of(extent[1], row[1])];
 // What every neuron makes of it, and the outputs.
 function* paint_plane(numbers) {
-  const values = units.map(() => new Float64Array(SIZE * SIZE));
+  const count = on_line ? ALONG : SIZE * SIZE;
+  const values = units.map(() => new Float64Array(count));
   const ends = [];
   const from = (k, j) => {
-    const share = j ? 1 - (Math.floor(k / SIZE) + 0.5) / SIZE : ((k % SIZE) + 0.5) / SIZE;
-    return j < 2 ? along(extent[j], share) : 0;
+    if (j >= net.features) return 0;
+    const share = on_line ? (k + 0.5) / ALONG : j ? 1 - (Math.floor(k / SIZE) + 0.5) / SIZE : ((k % SIZE) + 0.5) / SIZE;
+    return along(extent[j], share);
   };
-  yield* forward_over(SIZE * SIZE, from, (start, rows) => {
+  yield* forward_over(count, from, (start, rows) => {
     units.forEach((unit, u) => {
       const place = index(unit.value);
       if (changes(unit.value)) values[u].set(memory.subarray(place, place + rows), start);
@@ -65,12 +70,19 @@ function* paint_plane(numbers) {
     });
     for (let r = 0; r < rows; r++) ends.push(outputs_at(r));
   }, numbers);
-  paint_map(ends);
+  if (on_line) borders = curve(ends.map(([y]) => y));
+  else paint_map(ends);
   yield;
   for (const [u, found] of values.entries()) {
-    paint(cells[u].canvas, found.filter((_, k) => k % 2 && (k / SIZE) & 1), SIZE / 2);
+    const seen = on_line ? found.filter((_, k) => k % 4 === 2) : found.filter((_, k) => k % 2 && (k / SIZE) & 1);
+    paint(cells[u].canvas, seen, on_line ? SIZE : SIZE / 2);
     yield;
   }
+}
+// The output over the input, as lines.
+function curve(ys) {
+  const found = ys.map((y, k) => [(k + 0.5) / ALONG, 1 - share_of(extent[1], y)]);
+  return found.slice(1).map((end, k) => [found[k], end]);
 }
 function paint_map(ends) {
   const several = net.outputs.length > 1;
@@ -146,7 +158,9 @@ function paint_dots() {
     const [x, y] = place_of(row).map((share) => share * reach);
     mark(context, x, y, wanted(row), is_wrong(i));
   });
-  const [x, y] = place_of(shown_row()).map((share) => share * reach);
+  const place = place_of(shown_row());
+  if (on_line && chosen < 0) place[1] = borders[Math.min(Math.max(Math.round(place[0] * ALONG - 0.5), 0), ALONG - 2)][0][1];
+  const [x, y] = place.map((share) => share * reach);
   context.beginPath();
   context.arc(x, y, 10, 0, 7);
   if (chosen < 0) for (const d of [0, 1]) { context.moveTo(x - 6 * d, y - 6 * (1 - d)); context.lineTo(x + 6 * d, y + 6 * (1 - d)); }
@@ -174,10 +188,14 @@ function explain() {
   else if (!net.answer) sample(-1, false, "an example");
   else for (const label of [low, high]) sample(label, false, `class ${label}`);
   if (net.answer) sample(numbered ? 0 : high, true, "answered wrongly");
+  const ends = extent.map(([from, to]) => `${short(from)} to ${short(to)}`);
+  if (on_line) {
+    element("span", box, `the line: the output; left to right: the input, ${ends[0]}; upwards: output and target, ${ends[1]}`);
+    return;
+  }
   ground("more", numbered ? `answer ${last}` : net.answer ? `output above ${threshold}: class ${high}` : "output above 0");
   ground("less", numbered ? "answer 0" : net.answer ? `below: class ${low}` : "below 0");
   if (last > 1) element("span", box, "between these colours: the answers between");
-  const ends = extent.map(([from, to]) => `${short(from)} to ${short(to)}`);
   element("span", box, `left to right: input 1, ${ends[0]}; upwards: input 2, ${ends[1]}`);
 }
 const is_wrong = (i) => net.answer !== null && answered(outputs[i]) !== wanted(net.rows[i]);
@@ -352,7 +370,7 @@ function tell_unit() {
   if (opened === null) return;
   const { title, shape } = units[opened];
   const whose = chosen < 0 ? "that output itself, since the point has no target" : `${net.loss} for this example`;
-  const of = chosen < 0 ? `the point (${point.map(short).join(", ")})` : `example ${chosen + 1}`;
+  const of = chosen < 0 ? `the point (${point.slice(0, net.features).map(short).join(", ")})` : `example ${chosen + 1}`;
   at("unit_title").textContent = `${title}, for ${of}`;
   at("unit_hint").textContent = shape === null
     ? "It has too many scalars to be shown one by one."
@@ -420,7 +438,7 @@ function show_curves(until, cost) {
 // Training: as many steps a frame as fit, and everything is painted only so often.
 let timer = null;
 let painted = 0;
-let stepped = 0;
+let due = 0; // the time of the next step, where there are so many a second
 let work = null; // painting that is going on
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 let rate = net.rules[0].rate;
@@ -440,7 +458,7 @@ function frame() {
   const start = performance.now();
   const speed = Number(at("speed").value);
   if (!speed) do advance(); while (performance.now() - start < 5);
-  else if (start - stepped >= 1000 / speed) { advance(); stepped = start; }
+  else if (start >= due) { advance(); due = Math.max(due, start - 50) + 1000 / speed; }
   if (!work && start - painted >= (calm.matches ? 1000 : 100)) work = painting();
   while (work && performance.now() - start < 10) {
     if (!work.next().done) continue;
@@ -461,7 +479,7 @@ function train() {
   at("train").textContent = "Stop";
   at("where").setAttribute("aria-live", "off"); // too fast to be spoken
   say("");
-  painted = stepped = 0;
+  painted = due = 0;
   work = null;
   timer = requestAnimationFrame(frame);
 }
@@ -506,7 +524,7 @@ at("sees").onchange = paint_seen;
 at("plane").hidden = !on_plane;
 at("gallery").hidden = at("seeing").hidden = !on_images;
 at("marks").hidden = !on_plane && !on_images;
-at("pictured").textContent = on_plane ? "; its picture is its output over the plane" : "";
+at("pictured").textContent = !on_plane ? "" : `; its picture is its output over the ${on_line ? "input" : "plane"}`;
 explain();
 // A click takes the example that it meets, else the point; the arrow keys move the point.
 at("dots").onclick = (event) => {
@@ -522,7 +540,7 @@ at("dots").onclick = (event) => {
 };
 at("plane").onkeydown = (event) => {
   const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-  if (!way || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (!way || (on_line && way[1]) || event.altKey || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
   event.stopPropagation(); // → is a step elsewhere
   const place = extent.map((ends, j) => share_of(ends, shown_row()[j]) + way[j] / SIZE);

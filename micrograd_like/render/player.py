@@ -68,8 +68,8 @@ def explore(
     the pass with the numbers that the graph has, and says so.
 
     `explore(model, X, y, loss=...)` trains a network on X, y, from the parameters that it has now.
-    The page draws neurons and weights, what they make of each example, and for two inputs the
-    plane; each neuron opens to its scalars.
+    The page draws neurons and weights, what they make of each example, for two inputs the plane,
+    and for a single input and output the curve; each neuron opens to its scalars.
 
     - `X`, `y`, `loss`: as for `fit`. `optimizer`: the first of those that the page offers.
 

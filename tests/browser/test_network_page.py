@@ -215,6 +215,44 @@ def test_any_point_of_the_plane_goes_through_the_network(opened: Opener) -> None
     assert page.inner_text("#unit_title").endswith("for example 8")
 
 
+@pytest.mark.parametrize("nouts", [[3, 1], [1]])
+def test_of_one_input_the_output_is_a_curve(opened: Opener, nouts: list[int]) -> None:
+    """The ends of its lines are outputs of the engine, and examples are at their targets."""
+    X, y = [[k / 4 - 3] for k in range(21)], [float(k % 5) for k in range(21)]
+    model = MLP(1, nouts, activation="tanh", rng=random.Random(3))
+    page = opened(explore(model, X, y, loss=mse_loss).html)
+    assert page.evaluate("extent") == [pytest.approx(ends) for ends in ([-3.5, 2.5], [-2.0, 6.0])]
+    assert page.evaluate("place_of(net.rows[4])") == pytest.approx([1.5 / 6, 1 - 6 / 8])
+    ends = page.evaluate("[...borders.map(([from]) => from), borders.at(-1)[1]]")
+    assert [x for x, _ in ends] == pytest.approx([(k + 0.5) / 192 for k in range(192)])
+    for x, y_ in ends[::13]:
+        assert 6 - 8 * y_ == pytest.approx(model([6 * x - 3.5]).data, rel=1e-9, abs=1e-9)
+    assert "upwards: output and target, −2.00 to 6.00" in page.inner_text("#marks")
+    ink = """(() => {
+      const { width, height } = at("dots");
+      const pixels = at("dots").getContext("2d").getImageData(0, 0, width, height).data;
+      return pixels.filter((x, k) => k % 4 === 3 && x > 0).length; })()"""
+    assert page.evaluate(ink) > 1000
+
+    box = page.locator("#dots").bounding_box()
+    assert box
+    page.click("#dots", position=Position(x=box["width"] / 4, y=3))
+    page.focus("#plane")
+    page.keyboard.press("ArrowUp")
+    [x, _] = page.evaluate("point")
+    assert x == pytest.approx(-2.0, abs=0.05)
+    expect(page.locator("#shown")).to_contain_text(f"Output {number(model([x]).data)}.")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("point")[0] == pytest.approx(x + 6 / 48)
+    frame = opened_frame(page, 0)
+    assert "for the point (−1." in page.inner_text("#unit_title")
+    assert frame.evaluate("graph.leaves.length") == 3
+    page.evaluate("close_unit()")
+    before = page.evaluate("JSON.stringify(borders)")
+    train(page, 5)
+    assert page.evaluate("JSON.stringify(borders)") != before
+
+
 def test_marks_show_the_class_and_what_is_wrong_at_once(opened: Opener) -> None:
     """Of two that are wrong, the mark in the middle still tells the classes apart."""
     X, y = data()
@@ -424,10 +462,16 @@ def classes_page() -> str:
     return explore(model, X, y, loss=cross_entropy).html
 
 
+def curve_page() -> str:
+    X = [[k / 5 - 3] for k in range(31)]
+    model = MLP(1, [5, 1], activation="tanh", rng=random.Random(3))
+    return explore(model, X, [x**2 for [x] in X], loss=mse_loss).html
+
+
 @pytest.mark.parametrize("width", [390, 1280, 1920])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("make", [images_page, classes_page])
-def test_axe_finds_nothing_in_images_and_classes(
+@pytest.mark.parametrize("make", [images_page, classes_page, curve_page])
+def test_axe_finds_nothing_in_images_classes_and_curves(
     opened: Opener, make: Callable[[], str], width: int, scheme: str
 ) -> None:
     page = opened(make(), viewport={"width": width, "height": 800}, color_scheme=scheme)
