@@ -245,22 +245,48 @@ def changes_of(nodes: Sequence[Value]) -> Changes:
     {Value(data=10.0, grad=0.0, label='a'): 2.0}
     """
     off = dict.fromkeys([node for node in nodes if node.op and not holds(node, {})])
-    changes = Changes({}, [])
+    if off and (assigned := _assigned(next(iter(off)), nodes, off)):
+        return Changes(assigned, [])
+    was, unknown = dict[Value, float](), dict[Value, tuple[Value, ...]]()
     for node in reversed(
         off
     ):  # from the root: what a later node says of an earlier one comes first
-        if holds(node, changes.was):
+        if holds(node, was):
             continue
         parents = dict.fromkeys(node.parents)
         suspects = [x for x in parents if not x.op] or [x for x in parents if x in off]
-        found = _solutions(node, suspects, changes.was) if len(off) <= _MOST_CHANGED else []
+        fresh = [x for x in suspects if x not in was] or suspects
+        found = _solutions(node, fresh, was) if len(off) <= _MOST_CHANGED else []
         if len(found) == 1:
-            changes.was.update(found[0])
+            was.update(found[0])
         else:
-            changes.unknown.append(tuple(suspects or node.parents))
-    left = dict.fromkeys([group for group in changes.unknown if not {*group} & {*changes.was}])
-    changes.unknown[:] = left
-    return changes
+            unknown[node] = tuple((fresh if found else suspects) or node.parents)
+    left = {node: group for node, group in unknown.items() if not holds(node, was)}
+    if contradicted := [node for node, group in left.items() if not was.keys().isdisjoint(group)]:
+        every = [*was, *(x for group in left.values() for x in group), *contradicted]
+        return Changes({}, [tuple(dict.fromkeys(every))])
+    return Changes(was, list(dict.fromkeys(left.values())))
+
+
+def _assigned(
+    node: Value, nodes: Iterable[Value], off: Iterable[Value]
+) -> dict[Value, float] | None:
+    """The number that `node` had, if it alone was given other `data`, and no leaf explains all.
+
+    It is the first of those that are `off`.
+    """
+    if OPS[node.op].selects and not all(node.local_grads):
+        return None  # a leaf behind the branch not taken leaves no trace
+    alone = {
+        node: evaluate(
+            OPS[node.op].forward, [x.data if isinstance(x, Value) else x for x in node.operands]
+        )
+    }
+    around = {*off, *(user for user in nodes if node in user.parents)}
+    leaves = [x for x in dict.fromkeys(node.parents) if not x.op]
+    changed = [found for x in leaves for found in _solutions(node, [x], {})]
+    explained = any(all(holds(x, found) for x in around) for found in changed)
+    return alone if not explained and all(holds(x, alone) for x in around) else None
 
 
 def holds(node: Value, was: Mapping[Value, float]) -> bool:

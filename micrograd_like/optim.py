@@ -351,7 +351,7 @@ class SGD(Optimizer):
 
     def legend(self) -> str:
         """See `Optimizer.legend`."""
-        return f"momentum_buffer is b (μ = {self.momentum:g}); it starts at 0"
+        return f"momentum_buffer adds up gradients, fading by {self.momentum:g} a step; from 0"
 
     def update(self, numbers: tuple[Any, ...], p: Any, g: Any, *buffers: Any) -> tuple[Any, ...]:
         """See `Optimizer.update`; the buffer is left alone without momentum."""
@@ -414,8 +414,8 @@ class Adam(Optimizer):
         """See `Optimizer.legend`."""
         beta1, beta2 = self.betas
         return (
-            f"exp_avg is Adam's m (β₁ = {beta1:g}), exp_avg_sq its v (β₂ = {beta2:g}); "
-            "both start at 0"
+            f"exp_avg is a running mean of gradients (β₁ = {beta1:g}), exp_avg_sq one of their "
+            f"squares (β₂ = {beta2:g}); both start at 0"
         )
 
     def _decayed(self, p: Any, g: Any, lr: Any) -> tuple[Any, Any]:
@@ -482,7 +482,7 @@ class RMSprop(Optimizer):
 
     def legend(self) -> str:
         """See `Optimizer.legend`."""
-        return f"square_avg is v (α = {self.alpha:g}); it starts at 0"
+        return f"square_avg is a running mean of squared gradients (α = {self.alpha:g}); from 0"
 
     def update(self, numbers: tuple[Any, ...], p: Any, g: Any, *buffers: Any) -> tuple[Any, ...]:
         """See `Optimizer.update`; the buffer is v."""

@@ -33,7 +33,14 @@ from micrograd_like.graph import (
     same,
 )
 from micrograd_like.operation import OPS, Op
-from micrograd_like.stepping.formulas import Symbol, forward_formula, held, jump, latex_name
+from micrograd_like.stepping.formulas import (
+    Symbol,
+    as_typed,
+    forward_formula,
+    held,
+    jump,
+    latex_name,
+)
 from micrograd_like.stepping.steps import (
     Operation,
     contributions_of,
@@ -148,7 +155,7 @@ class Explainer:
         inside = [x for x in self.names if x.op and x not in given]
         if self.root in known and inside == [self.root] and not OPS[self.root.op].textbook:
             return []
-        line = f"{self.names[self.root]} = {expression_of(self.names, self.names, given)}"
+        line = f"{self.names[self.root]} = {as_typed(expression_of(self.names, self.names, given))}"
         return [line] if width_of(line) <= COLUMNS and "…" not in line else []
 
     def text(self, value: Value, paths: bool = False, before: Sequence[str] = ()) -> Text:
@@ -214,7 +221,8 @@ class Explainer:
             lines.append(
                 folded(
                     f"elsewhere: {number(shown - total)} was in {held(name)}.grad from passes "
-                    "before, not set back to 0 in between, or is from another root"
+                    f"before, not set back in between by {held(name)}.grad = 0, or is from another "
+                    "root"
                 )
             )
         lines += map(folded, dict.fromkeys(filter(None, map(self._derived, uses[:_MOST_TERMS]))))
@@ -223,8 +231,7 @@ class Explainer:
             lines += [folded(f"because {reason}") for reason in reasons]
             lines += [folded(f"not counted: {cut}") for cut in self._cuts(value) if total != 0.0]
             lines += map(folded, self._minus(value))
-        if any(not use.upstream and not math.isfinite(use.local) for use in uses):
-            lines.append("an upstream of 0 passes nothing on, be the local derivative inf or nan")
+        lines += map(folded, dict.fromkeys(filter(None, map(self._zero_and_inf, uses))))
         if not math.isfinite(total) or not math.isfinite(self.root.data):
             lines += map(folded, self._first_not_finite())
         return (lines + self._paths(value) if paths else lines), rows
@@ -358,19 +365,41 @@ class Explainer:
         slopes = [partial(*names) for partial in op.partials]
         return not any(x.head if isinstance(x, Symbol) else x for x in slopes)
 
+    def _zero_and_inf(self, use: _Use) -> str:
+        """A sentence on a 0 that met an inf or nan, and what came of it."""
+        upstream, name = number(use.upstream), f"{held(self.names[use.node])}.grad"
+        if not use.upstream and not math.isfinite(use.local):
+            return f"{name} is 0, which passes 0 on, not 0 · {number(use.local)} = nan"
+        if use.local or math.isfinite(use.upstream):
+            return ""
+        if not use.amount:
+            return (
+                f"{self._operation(use.node)} passes 0 on to a branch not taken, not 0 · {upstream}"
+            )
+        return f"0 · {upstream} is nan: only where {name} itself is 0 it passes 0 on"
+
     def _minus(self, value: Value) -> list[str]:
-        """The factors that make the gradient negative, or cancel, where there is only one way."""
-        uses, total = self._uses.get(value, []), self.sums.get(value, 0.0)
-        if len(uses) != 1 or not (total < 0.0 or total > 0.0):
+        """The factors that make the gradient negative, or cancel, on the way of each use."""
+        uses = self._uses.get(value, [])
+        if len(uses) == 1:
+            return self._minuses(value, own=uses[0].local < 0.0)
+        nodes = dict.fromkeys(use.node for use in uses if use.upstream < 0.0)
+        ways = ((node, self._minuses(node, own=False)) for node in nodes)
+        told = [f"{held(self.names[node])}.grad: {line}" for node, way in ways for line in way]
+        return told[:_MOST_REASONS]
+
+    def _minuses(self, value: Value, own: bool) -> list[str]:
+        """Those from `value` up to where there are several ways, but not one alone of its `own`."""
+        node, total, minuses = value, self.sums.get(value, 0.0), list[str]()
+        if not (total < 0.0 or total > 0.0):
             return []
-        own, node, minuses = uses[0].local < 0.0, value, []
         while len(uses := self._uses.get(node, [])) == 1:
             [use] = uses
             if use.local < 0.0:
                 slope = f"{self._slope(use)} = {number(use.local)}"
                 minuses.append(f"{slope} (in {self._operation(use.node)})")
             node = use.node
-        if self.sums[node] < 0.0:
+        if self.sums[node] < 0.0 and node is not value:
             minuses.append(f"{held(self.names[node])}.grad = {number(self.sums[node])}")
         of = listed(minuses, _MOST_REASONS)
         if len(minuses) > 1:

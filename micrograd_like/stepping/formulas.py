@@ -179,6 +179,26 @@ def applied(op: Op, operands: Sequence[Symbol | str | float]) -> Symbol:
     return written
 
 
+def as_typed(expression: Symbol) -> str:
+    """An expression as it was written: nothing is simplified but what is made of numbers alone.
+
+    >>> a = Symbol("a")
+    >>> as_typed(-a * (-a) * 1), str(-a * (-a) * 1)
+    ('−a·(−a)·1', 'a·a')
+    """
+    found: dict[Symbol, Symbol] = {}
+    for symbol in _operands_first(expression):
+        head, operands = symbol.head, tuple([found[x] for x in symbol.operands])
+        numbers = [x.head for x in operands if isinstance(x.head, float)]
+        alone = isinstance(head, Op) and len(numbers) == len(operands)
+        found[symbol] = (
+            Symbol(float(f"{evaluate(head.forward, numbers):.15g}"))  # type: ignore[union-attr]
+            if alone
+            else Symbol(head, operands)
+        )
+    return _text(found[expression])
+
+
 def held(name: str) -> str:
     """A name as it stands in a formula: in parentheses where it reads like one itself.
 

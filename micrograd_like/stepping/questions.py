@@ -136,6 +136,13 @@ def _gap(
             moves = f"{number(old.data[node])} → {number(new.data[node])}"
             return f"not in the gradient: {forward.title(node)} goes {moves}, with a slope of 0"
     for node in forward.names:
+        if not old.grads.get(node) and not all(map(math.isfinite, old.slopes[node])):
+            infinite = next(number(x) for x in old.slopes[node] if not math.isfinite(x))
+            return (
+                f"lost: {forward.title(node)} has the slope {infinite} here, and a gradient of 0 "
+                "passes nothing on to it"
+            )
+    for node in forward.names:
         if node.op and (sides := _kink_between(node, old, new)):
             below, above = map(number, sides)
             return (
@@ -152,8 +159,8 @@ def _gap(
             "together"
         )
     return (
-        f"at the new {here} it says {number(other)}: the slope turns in between, or, if a smaller "
-        "`by` does not bring both together, a derivative is wrong"
+        f"at the new {here} it says {number(other)}: in between the slope turns or {there} jumps; "
+        "or, if a smaller `by` does not bring both together, a derivative is wrong"
     )
 
 
@@ -263,7 +270,8 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
         told = _rules(optimizer, [called.get(x, "") for x in params], given)
     if all_leaves and len(params) > 1:
         told.append("every leaf moved, data and targets too: an optimiser moves what it is given")
-    told.append(f"{called[root]} {number(value)} → {number(root.data)}")
+    rose = "; it rose: try a smaller rate" if root.data > value else ""
+    told.append(f"{called[root]} {number(value)} → {number(root.data)}{rose}")
     lines = [*aligned([heading, *rows], "  ".join("<" * len(heading))), *map(folded, told)]
     stepper.reset()
     marked = "".join([f"<p>{escape(line)}</p>" for line in told])

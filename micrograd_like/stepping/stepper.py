@@ -378,7 +378,9 @@ class Stepper(_Walk[Step]):
         known = known_names(self.names, self.variables, self.model)
         nodes = [x for x in self.names if x not in known]
         unnamed = [self.title(x) if x.op else f"{self.names[x]} is a leaf" for x in nodes]
-        told = [f"{root}.grad = ∂{root}/∂{root} = 1 at the start", listed(unnamed, _MOST_UNNAMED)]
+        start = f"{root}.grad = ∂{root}/∂{root} = 1 at the start"
+        order = "then each node after all that use it"
+        told = [start, order if len(self) > 1 else "", listed(unnamed, _MOST_UNNAMED)]
         return folded("; ".join(filter(None, told))).split("\n")
 
 

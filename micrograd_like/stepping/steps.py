@@ -183,7 +183,7 @@ class Step:
         for c in self.contributions:
             head = "" if rows else f"{self.operation}:"
             slope = slope_cells(self.operation, c.position, c.local)
-            why = "branch not taken" if self.upstream else "an upstream of 0 passes nothing on"
+            why = "branch not taken" if self.upstream else "a gradient of 0 passes 0 on"
             odd = not c.amount and not math.isfinite(self.upstream * c.local)
             product = [number(self.upstream), "·", number(c.local) + (f" ({why})" if odd else "")]
             change = [number(c.before), "→", number(c.after)]

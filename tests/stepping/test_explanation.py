@@ -161,8 +161,8 @@ def test_what_came_from_elsewhere_is_a_term() -> None:
         "a.grad = 4.0 = (via L) ∂L/∂a · L.grad + (elsewhere)",
         "             = 2.0 · 1.0 + 2.0",
         "  via L   L = 2·a   ∂L/∂a = 2   L.grad = 1.0   contributes 2.0",
-        "elsewhere: 2.0 was in a.grad from passes before, not set back to 0 in between,",
-        "  or is from another root",
+        "elsewhere: 2.0 was in a.grad from passes before, not set back in between by",
+        "  a.grad = 0, or is from another root",
     ]
 
 
@@ -261,14 +261,34 @@ def test_the_first_nan_or_inf_is_named() -> None:
         ]
 
 
-def test_an_upstream_of_0_is_said_to_pass_nothing_on() -> None:
-    told = "an upstream of 0 passes nothing on, be the local derivative inf or nan"
+def test_a_gradient_of_0_is_said_to_pass_0_on() -> None:
+    told = "v1.grad is 0, which passes 0 on, not 0 · inf = nan"
     z = Value(0.0, "z")
     for L, said in [(z.sqrt() * 0, True), (z.sqrt(), False), (z.cos() * 0, False)]:
         L.backward()
         assert (told in explain(z, L).splitlines()) == said
         steps = [str(step) for step in Stepper(L)]
-        assert [s for s in steps if "(an upstream of 0 passes nothing on)" in s] == said * steps[1:]
+        assert [s for s in steps if "(a gradient of 0 passes 0 on)" in s] == said * steps[1:]
+
+
+def test_a_local_derivative_of_0_before_an_inf_is_told() -> None:
+    z, dead = Value(0.0, "z"), Value(-1.0, "dead")
+    assert "0 · inf is nan: only where v1.grad itself is 0 it passes 0 on" in explain(
+        z, (z * z).sqrt()
+    )
+    told = "v1 = relu(dead) passes 0 on to a branch not taken, not 0 · inf"
+    assert told in explain(dead, dead.relu().sqrt())
+
+
+def test_a_minus_on_the_way_of_one_use_of_several_is_told() -> None:
+    x, y = Value(2.0, "x"), Value(3.0, "y")
+    K = (-x) * (-y) + x
+    K.label = "K"
+    assert explain(x, K).splitlines()[0] == "K = −x·(−y) + x"
+    assert explain(x, K).splitlines()[-1] == (
+        "v1.grad: the minus is that of ∂v3/∂v1 = −3.0 (in v3 = v1·v2)"
+    )
+    assert "minus" not in explain(x, x * y + x)
 
 
 def test_a_minus_is_told_where_it_comes_from() -> None:
@@ -519,6 +539,30 @@ def test_what_changed_is_called_a_leaf_only_if_it_is_one() -> None:
     assert told.startswith("the graph is older than the data in it: c was 3.0 and is 7.0 now;")
 
 
+def test_a_computed_node_that_was_given_a_number_is_named() -> None:
+    """No leaf explains it; the number that another one must have had for that is not told."""
+    a, b = Value(2.0, "a"), Value(3.0, "b")
+    c = a * b
+    L = c + a
+    c.data = 100.0
+    changes = changes_of(nodes_of(L))
+    assert (changes.was, changes.unknown) == ({c: 6.0}, [])
+    a.data = 5.0
+    changes = changes_of(nodes_of(L))
+    assert not changes.was
+    assert set(changes.unknown[0]) == {a, b, c}
+    square = b * b
+    square.data = 50.0
+    assert changes_of(nodes_of(square)).was == {square: 9.0}
+
+
+def test_of_two_leaves_that_changed_each_is_found() -> None:
+    a, b = Value(2.0, "a"), Value(3.0, "b")
+    L = (a + b) * a
+    a.data, b.data = 5.0, 7.0
+    assert changes_of(nodes_of(L)).was == {a: 2.0, b: 3.0}
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_after_a_step_every_parameter_that_is_named_had_the_number_given(seed: int) -> None:
     model = MLP(2, [3, 1], activation="tanh", rng=random.Random(seed))
@@ -593,7 +637,7 @@ def test_saturation_is_said_before_the_gradient_is_zero(z: float) -> None:
 def test_a_way_cut_by_detach_is_said_also_when_another_remains() -> None:
     a = Value(2.0, "a")
     text = told(a, (a * 3).detach() * a)
-    assert text.startswith("L = detach(3·a)·a a.grad = 6.0 = (via L)")
+    assert text.startswith("L = detach(a·3)·a a.grad = 6.0 = (via L)")
     assert text.endswith("not counted: v2 = detach(v1) lets no gradient through")
     assert "not counted" not in told(a, a * a)
 

@@ -96,7 +96,21 @@ def test_a_gap_between_the_nudge_and_the_gradient_has_its_reason() -> None:
     )
     assert why(nudge(b, ops.step(b) + b)).startswith("not in the gradient: v1 = [b > 0] goes 0.0")
     b.data = -1.0  # the sine turns over three periods
-    assert "the slope turns in between" in why(nudge(b, b.sin(), 20.0))
+    assert "in between the slope turns or v1 jumps" in why(nudge(b, b.sin(), 20.0))
+
+
+def test_a_gradient_that_was_lost_between_0_and_inf_is_told() -> None:
+    z = Value(0.0, "z")
+    s = z**0.5
+    assert why(nudge(z, s * s)) == (
+        "lost: s = z^0.5 has the slope inf here, and a gradient of 0 passes nothing on to it"
+    )
+
+
+def test_a_step_after_which_the_root_rose_says_so() -> None:
+    w = Value(3.0, "w")
+    assert descend((w - 1) ** 2, rate=1.5).endswith("4.0 → 16.0; it rose: try a smaller rate")
+    assert "rose" not in descend((w - 1) ** 2, rate=0.1)
 
 
 @pytest.mark.parametrize(
@@ -300,10 +314,13 @@ def test_the_buffers_of_a_rule_are_told_by_their_letters_and_numbers() -> None:
         return descend((w - 1) ** 2, optimizer).replace("\n  ", " ")
 
     adam = told(AdamW([w], betas=(0.75, 0.875)))
-    assert "exp_avg is Adam's m (β₁ = 0.75), exp_avg_sq its v (β₂ = 0.875)" in adam
-    assert "momentum_buffer is b (μ = 0.5); it starts at 0" in told(SGD([w], 0.1, momentum=0.5))
+    assert "exp_avg is a running mean of gradients (β₁ = 0.75), exp_avg_sq one of their" in adam
+    assert "squares (β₂ = 0.875); both start at 0" in adam
+    sgd = told(SGD([w], 0.1, momentum=0.5))
+    assert "momentum_buffer adds up gradients, fading by 0.5 a step; from 0" in sgd
     assert "momentum_buffer" not in told(SGD([w], 0.1))
-    assert "square_avg is v (α = 0.75); it starts at 0\n" in told(RMSprop([w], alpha=0.75))
+    rms = told(RMSprop([w], alpha=0.75))
+    assert "square_avg is a running mean of squared gradients (α = 0.75); from 0\n" in rms
 
 
 def test_leaves_that_changed_are_told_of() -> None:
