@@ -143,12 +143,16 @@ const boxes = nodes.map((node, i) => {
   const shapes = [...box.querySelectorAll("polygon, path")];
   return { box, data: texts[0], grad: texts[1], shapes, room: box.getBBox().width - 8, drawn: "" };
 });
-// A text that may be wider than its room is set as wide as that.
-function write(text, content, room, most = 12) {
+// A text that is wider than its room is set as wide as that. A canvas measures it, since asking the
+// text itself would lay out the picture each time.
+const pen = document.createElement("canvas").getContext("2d");
+function write(text, content, room, font = "12px") {
   if (text.textContent === content) return;
   text.textContent = content;
+  pen.font = `${font} Helvetica, Arial, "Liberation Sans", sans-serif`;
+  const wider = pen.measureText(content).width > room;
   for (const [name, value] of [["textLength", room], ["lengthAdjust", "spacingAndGlyphs"]]) {
-    if (content.length > most) text.setAttribute(name, value);
+    if (wider) text.setAttribute(name, value);
     else text.removeAttribute(name);
   }
 }
@@ -197,7 +201,7 @@ function show_picture(grads, ready, passed, step) {
       const colour = `var(${wrong ? "--wrong" : added > 0 ? "--more" : added < 0 ? "--less" : "--soft"})`;
       const width = wrong ? 4 : 1 + 5 * share(added, most);
       if (!changed(arrow, slope, colour, width)) return;
-      write(arrow.text, slope, WIDE, 8);
+      write(arrow.text, slope, WIDE, "bold 10px");
       arrow.path.style.stroke = arrow.head.style.fill = arrow.head.style.stroke = colour;
       arrow.path.style.strokeWidth = width;
       arrow.path.style.strokeDasharray = wrong ? "6 4" : "";
@@ -236,7 +240,7 @@ const most_height = () => Math.max(240, innerHeight - frame.getBoundingClientRec
 const fitting = () => Math.min((frame.clientWidth - 12) / drawn_width, (most_height() - 12) / drawn_height);
 function scale() {
   const all = Math.min(1, fitting());
-  const chosen = zoom ?? (all < 0.6 ? 0.8 : all); // smaller is not easily read
+  const chosen = zoom ?? (all < 0.6 ? Math.min(0.8, Math.max(0.6, frame.clientWidth / 480)) : all); // to be read
   const height = `${most_height()}px`; // so that it ends where the window does
   if (frame.style.maxHeight !== height) frame.style.maxHeight = height;
   const width = `${drawn_width * chosen}px`;
@@ -250,13 +254,23 @@ function rescale(next) {
   scale();
   follow();
 }
-// The node of this step to the middle of the frame.
+// The node of this step into the frame, with as much of its operands as fits in, the nearest first.
 function follow() {
   const step = current();
   const view = frame.getBoundingClientRect();
-  const place = at(`v${step ?? made[0] ?? graph.root}`).getBoundingClientRect();
-  frame.scrollLeft += step === null ? -drawn_width * 4 : place.left + place.width / 2 - view.left - view.width / 2;
-  frame.scrollTop += place.top + place.height / 2 - view.top - view.height / 2;
+  const place = (i) => at(`v${i}`).getBoundingClientRect();
+  let { left, right, top, bottom } = place(step ?? made[0] ?? graph.root);
+  const [x, y] = [left, top];
+  const distance = (box) => Math.hypot(box.left - x, box.top - y);
+  const boxes = (nodes[step]?.from ?? []).filter((i) => typeof i === "number").map(place);
+  for (const box of boxes.sort((a, b) => distance(a) - distance(b))) {
+    left = Math.max(Math.min(left, box.left), right - frame.clientWidth);
+    right = Math.min(Math.max(right, box.right), left + frame.clientWidth);
+    top = Math.max(Math.min(top, box.top), bottom - frame.clientHeight);
+    bottom = Math.min(Math.max(bottom, box.bottom), top + frame.clientHeight);
+  }
+  frame.scrollLeft += step === null ? -drawn_width * 4 : (left + right - frame.clientWidth) / 2 - view.left - frame.clientLeft;
+  frame.scrollTop += (top + bottom - frame.clientHeight) / 2 - view.top - frame.clientTop;
 }
 function current() {
   if (position === 0) return null;
@@ -333,7 +347,12 @@ document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
   const { tagName, id } = event.target;
   if (id !== "slider" && ["INPUT", "TEXTAREA", "SELECT"].includes(tagName)) return;
-  if (id === "graph" && event.key.startsWith("Arrow")) return; // which scroll it
+  const way = { ArrowLeft: [-80, 0], ArrowRight: [80, 0], ArrowUp: [0, -80], ArrowDown: [0, 80] }[event.key];
+  if (event.shiftKey && way) {
+    event.preventDefault();
+    (id === "table" ? at("table") : frame).scrollBy(...way);
+    return;
+  }
   const target = { ArrowRight: position + 1, ArrowLeft: position - 1, Home: 0, End: last }[event.key];
   if (target !== undefined) {
     event.preventDefault();

@@ -324,6 +324,7 @@ def picture_of(root: Value, names: Mapping[str, object], model: Model | None = N
     svg = re.sub(r' id="(?:edge|graph|clust)\d+"', "", svg)  # which nothing asks for
     svg = svg.replace(f"data {_ROOM}", "").replace(f"grad {_ROOM}", "")  # the script writes there
     svg = re.sub(r' (?:points|d|[cr]?[xy])="[^"]*"', _rounded, svg)
+    svg = re.sub(r'(<polygon points="([^ "]+) [^"]+) \2"', r'\1"', svg)  # which closes by itself
     return Picture(svg.replace(">\n<", "><"), round(width * 4 / 3))
 
 

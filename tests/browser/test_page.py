@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Position, expect
 
 from micrograd_like import MLP, Op, Value, explore, logsumexp, register
 from micrograd_like._internal.text import number
@@ -472,6 +472,72 @@ def test_the_pointer_drags_the_picture(opened: Opener) -> None:
     page.mouse.move(place["x"] + 100, place["y"] + 50)
     page.mouse.up()
     assert page.evaluate("frame.scrollLeft") == pytest.approx(before + 100, abs=2)
+
+
+def test_arrow_keys_step_from_the_graph_too_and_scroll_it_with_shift(opened: Opener) -> None:
+    page = opened(explore(chain(137)).html)
+    page.fill("#slider", "40")
+    page.locator("#graph").click(position=Position(x=200, y=5))
+    assert page.evaluate("document.activeElement.id") == "graph"
+    page.keyboard.press("ArrowRight")
+    assert position(page) == 41
+    page.keyboard.press("ArrowLeft")
+    assert position(page) == 40
+    page.click("#larger")
+    place = "[frame.scrollLeft, frame.scrollTop]"
+    for focus in ("#graph", "#next"):
+        page.focus(focus)
+        [left, top] = page.evaluate(place)
+        page.keyboard.press("Shift+ArrowRight")
+        page.keyboard.press("Shift+ArrowUp")
+        assert page.evaluate(place) == pytest.approx([left + 80, top - 80], abs=1)
+    assert position(page) == 40
+
+
+def test_numbers_are_made_narrower_to_fit_and_never_wider(opened: Opener) -> None:
+    """As wide as the text is by itself, or as its box if that is less."""
+    x, s = Value(1.0, label="x"), Value(1.0, label="a" * 40)
+    page = opened(explore(x * s).html)
+    page.click("#last")
+    for text in ("-0.04035", "-8.4967e-17", "-1.2345e+300", "1", "-0.0001234567", "nan"):
+        page.fill("#number0", text)
+        page.fill("#number1", text)
+        widths = page.evaluate(
+            """() => [...boxes.flatMap(({ data, grad, room }) => [[data, room], [grad, room]]),
+                ...arrows.flat().filter(Boolean).map(({ text }) => [text, WIDE])]
+              .map(([text, room]) => {
+                const seen = text.getBBox().width;
+                const copy = text.parentNode.appendChild(text.cloneNode(true));
+                copy.removeAttribute("textLength");
+                const own = copy.getBBox().width;
+                copy.remove();
+                return [seen, own, room];
+              })"""
+        )
+        assert len(widths) == 8
+        for seen, own, room in widths:
+            assert seen == pytest.approx(min(own, room), rel=0.02)
+
+
+def test_a_phone_shows_a_step_with_its_operands(opened: Opener) -> None:
+    page = opened(explore(chain(30)).html, viewport={"width": 390, "height": 844})
+    hidden = page.evaluate(
+        """() => {
+          const hidden = [];
+          const parts = (i) => [i, ...nodes[i].from.filter((x) => typeof x === "number")]
+            .map((k) => at(`v${k}`).getBoundingClientRect());
+          for (let step = 1; step <= last; step++) {
+            go(step);
+            const view = frame.getBoundingClientRect();
+            const boxes = parts(current());
+            const seen = boxes.every((b) => b.left >= view.left - 1 && b.right <= view.right + 1
+              && b.top >= view.top - 1 && b.bottom <= view.bottom + 1);
+            if (!seen) hidden.push([step, boxes, view]);
+          }
+          return hidden;
+        }"""
+    )
+    assert hidden == []
 
 
 def test_a_phone_scrolls_the_graph_and_not_the_page(opened: Opener) -> None:
