@@ -84,6 +84,9 @@ def draw(
 ) -> Drawing:
     """The graph of `root`: a box for every Value, an ellipse for every operation.
 
+    A plain number stands in its operation, at its side: 1 − □. Of two operands whose order matters
+    the arrow of the first says "1st".
+
     A box shows the name and what it was made of, the data and the grad. It is the darker the larger
     the grad is, orange for positive and blue for negative, and violet and dashed where a number is
     nan or inf, with a thick frame where that began. A leaf that is used many times has arrows to
@@ -99,7 +102,7 @@ def draw(
       too, where there would still be more boxes, or more than 1,000 arrows between them. The
       plain numbers that meet the weights are the inputs, x[0], x[1] and so on, each drawn once; of
       another example they are x[0]#2, x[1]#2.
-    - `constants`: whether plain numbers in the expression are drawn.
+    - `constants`: whether plain numbers in the expression are shown in its operations.
     - `local_grads`: if true, the local derivative stands at the arrow from each operand.
     - `highlight`: a Value whose box and operation are marked, such as the node of a step.
 

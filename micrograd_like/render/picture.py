@@ -44,6 +44,9 @@ OPERATION = {
     "height": "0.4",
     "margin": "0.04",
 }
+FORMULA = {"fontsize": "14"}  # 12 and 16 are what the page's style says of boxes and symbols
+SAME_EITHER_WAY = {"+", "·", "max", "min", "hypot", "logaddexp"}
+FIRST = "1st"  # at the arrow of the first operand of any other operation
 DOT = {"fontsize": "32", "height": "0.5", "fixedsize": "true"}  # hardly seen else
 
 
@@ -91,7 +94,8 @@ class Picture:
         dot = graphviz.Digraph(
             graph_attr={"rankdir": self.options.rankdir, "bgcolor": "white", "fontname": FONT},
             node_attr={"fontname": FONT, "fontsize": "12", "style": "filled"},
-            edge_attr={"fontname": FONT, "fontsize": "10", "color": "#666666"},
+            edge_attr={"fontname": FONT, "fontsize": "10", "color": "#666666"}
+            | {"labelfontsize": "9", "labeldistance": "2.2", "labelangle": "-30"},
         )
         if self.many:
             dot.attr(**QUICK)
@@ -174,9 +178,23 @@ class Picture:
             **{"class": "value"},
         )
         if node.op:
-            look = OPERATION | (DOT if node.op == "mul" else {}) | mark
-            dot.node(f"o{i}", record(OPS[node.op].symbol), id=f"o{i}", **look)
+            text = self._operation(node)
+            more = FORMULA if text != OPS[node.op].symbol else DOT if node.op == "mul" else {}
+            dot.node(f"o{i}", record(text), id=f"o{i}", **OPERATION | more | mark)
             dot.edge(f"o{i}", f"v{i}", **mark)
+
+    def _operation(self, node: Value) -> str:
+        """The symbol, or with a plain number the formula, □ for the operand that has an arrow."""
+        op, operands = OPS[node.op], node.operands
+        plain_numbers = [
+            x
+            for i, x in enumerate(operands)
+            if isinstance(x, float) and not self._input(Edge(x, node, i))
+        ]
+        if not (plain_numbers and self.options.constants):
+            return op.symbol
+        shown = ["□" if isinstance(x, Value) else rounded(x) for x in operands]
+        return forward_formula(op, shown, "").removeprefix(" = ")
 
     def _title(self, node: Value) -> str:
         """The name, and what the node was made of, operands in their order."""
@@ -263,12 +281,9 @@ class Picture:
             head = self.boxes.get(self.folded.get(node, ""), f"o{self.index[node]}")
             if isinstance(operand, float):
                 key = self._input(edge)
-                if not self.options.constants or (node in self.folded and not key):
-                    continue
-                if key is None:
-                    tail = f"c{k}"
-                    dot.node(tail, record(number(operand)), **BARE)
-                elif key in inputs:
+                if key is None or not self.options.constants:
+                    continue  # it stands in the operation
+                if key in inputs:
                     tail = inputs[key]
                 else:
                     tail = inputs[key] = f"c{k}"
@@ -284,7 +299,7 @@ class Picture:
             if shared:
                 bundles[tail, head] += tail != head
             else:
-                dot.edge(tail, head, self._slope(edge), id=f"e{k}", **self._mark(node))
+                dot.edge(tail, head, id=f"e{k}", **self._told(edge) | self._mark(node))
         if len(bundles) > MANY:
             dot.attr(**DENSE)
             tail, head = SIDES[self.options.rankdir]
@@ -295,12 +310,16 @@ class Picture:
             if count:
                 dot.edge(start, end, label=label)
 
-    def _slope(self, edge: Edge) -> str:
-        """The local derivative beside an arrow, where it is asked for."""
+    def _told(self, edge: Edge) -> dict[str, str]:
+        """The text at an arrow: which operand comes first, and the local derivative if asked."""
+        node = edge.node
+        ordered = len(node.parents) == 2 and OPS[node.op].symbol not in SAME_EITHER_WAY
+        first = ordered and edge.position == 0
         if not self.options.local_grads or isinstance(edge.operand, float):
-            return ""
-        before = edge.node.operands[: edge.position]
-        return number(edge.node.local_grads[sum(isinstance(x, Value) for x in before)])
+            return {"headlabel": FIRST} if first else {}
+        before = node.operands[: edge.position]
+        slope = number(node.local_grads[sum(isinstance(x, Value) for x in before)])
+        return {"label": f"{FIRST}: {slope}" if first else slope}
 
     def _label(self, fields: list[str]) -> str:
         """A record of fields one below the other: braces turn what rankdir has turned."""
