@@ -91,6 +91,7 @@ class OnValues:
     def __init__(self, model: Any, loss: Loss, optimizer: Any) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.before: Sequence[float] = ()
+        self._kind: Any = list  # of the outputs of an example, where these are several
 
     @cached_property
     def parameters(self) -> list[Value]:
@@ -105,24 +106,38 @@ class OnValues:
         """See `Way`."""
         self.before = [parameter.data for parameter in self.parameters]
         cost, outputs = self.graph(data, order[:size])
+        found = [cost.data], [numbers(output) for output in outputs]
         self.optimizer.zero_grad()
         cost.backward()
         with uninterrupted():
             self.optimizer.step()
-        return [cost.data], [numbers(output) for output in outputs]
+        return found
 
     def graph(self, data: Examples, batch: Sequence[int]) -> tuple[Value, list[Any]]:
         """Loss and outputs of a batch, as Values."""
         outputs = [self.model(data.rows[i]) for i in batch]
+        self._kind = type(outputs[0])
         return cost_of(self.loss, outputs, [data.targets[i] for i in batch]), outputs
 
     def evaluate(self, data: Examples, batch: Sequence[int]) -> tuple[float, Outputs]:
         """See `Way`."""
         # A forward pass builds a graph even when nobody needs it: keep that of one row at a time.
-        outputs = [numbers(self.model(data.rows[i])) for i in batch]
+        outputs = []
+        for i in batch:
+            output = self.model(data.rows[i])
+            self._kind = type(output)
+            outputs.append(numbers(output))
         targets = [data.targets[i] for i in batch]
-        cost = cost_of(self.loss, [leaves(x) for x in outputs], targets)
-        return cost.data, outputs
+        return cost_of(self.loss, [self.leaves(x) for x in outputs], targets).data, outputs
+
+    def leaves(self, numbers: Any) -> Any:
+        """An output of these numbers, of the kind that the model returned last."""
+        if not isinstance(numbers, list):
+            return Value(numbers)
+        found = list(map(Value, numbers))
+        if self._kind in (list, Value):
+            return found
+        return self._kind(*found) if hasattr(self._kind, "_fields") else self._kind(found)
 
     def sync(self) -> None:
         """Nothing to do: the model is where the work is done."""
@@ -148,10 +163,12 @@ class Trace:
         if fresh := {node for node in nodes if not node.op} - lasting - set(self.inputs):
             again, _ = self._read(model, loss, examples, example)
             lasting |= fresh.intersection(nodes_of(*again))
-        moved = optimizer.params if isinstance(optimizer, Optimizer) else model.parameters()
-        self.moved = list(moved)
         found = [node for node in nodes if node in lasting]
-        self.parameters = list(dict.fromkeys([*self.moved, *found]))
+        if isinstance(optimizer, Optimizer):
+            self.moved = list(optimizer.params)
+            self.parameters = list(dict.fromkeys([*self.moved, *found]))
+        else:  # nobody knows which it moves
+            self.moved = self.parameters = list(dict.fromkeys([*model.parameters(), *found]))
         self.roots, self.nodes = roots, nodes
         self.digest = self._digest()
 
@@ -206,10 +223,8 @@ class AsProgram:
             load("llvmlite", "llvm")
         self._on_values = on_values
         self._optimizer = optimizer = on_values.optimizer
-        self._by_rule = all(
-            getattr(getattr(optimizer, name, None), "__func__", None) is getattr(Optimizer, name)
-            for name in ("step", "zero_grad")
-        )
+        self.by_rule = _goes_by_rule(optimizer)
+        self._params = list(getattr(optimizer, "params", ()))
         self._single, self._target = trace.single, trace.target
         self.digest, self.moved, self.nodes = trace.digest, trace.moved, len(trace.nodes)
         self.parameters: list[Value] = trace.parameters
@@ -218,7 +233,7 @@ class AsProgram:
         self._state: _State | None = None
         self._parts: list[tuple[Any, slice]] = []
         self._updates: list[tuple[Any, list[float]]] | None = None
-        self._by_update = self._by_rule and type(optimizer).rule is Optimizer.rule
+        self._by_update = self.by_rule and type(optimizer).rule is Optimizer.rule
         self._drawn: list[list[tuple[float, ...]]] = []
         self._pace, self._ahead = PIECE, True
         self._nan_step = self._nan_evaluated = False
@@ -243,21 +258,22 @@ class AsProgram:
 
     def follows(self, optimizer: Any) -> bool:
         """True if the optimiser still moves what it moved when this was compiled."""
-        moved = getattr(optimizer, "params", self.moved) if self._by_rule else self.moved
-        return len(moved) == len(self.moved) and all(map(is_, moved, self.moved))
+        params = list(getattr(optimizer, "params", ()))
+        same = len(params) == len(self._params) and all(map(is_, params, self._params))
+        return same and _goes_by_rule(optimizer) == self.by_rule
 
     def _now(self) -> _State:
         if self._state is None:
             array = self._numpy.array
-            if self._by_rule:
+            if self.by_rule:
                 self._optimizer.follow_params()
                 self._parts = self._optimizer.parts()
-            buffers = self._optimizer.buffers if self._by_rule else []
+            buffers = self._optimizer.buffers if self.by_rule else []
             self._state = _State(
                 array([parameter.data for parameter in self.parameters]),
                 array([parameter.grad for parameter in self.moved]),
                 [array(buffer) for buffer in buffers],
-                self._optimizer.steps if self._by_rule else 0,
+                self._optimizer.steps if self.by_rule else 0,
             )
             self._updates = None  # their constants may have changed as well
         return self._state
@@ -369,19 +385,13 @@ class AsProgram:
         if cost != cost and not self._nan_step:
             self._let_values_refuse(data, batch)
         self._nan_step = cost != cost
-        self._update(gradient[: len(self.moved)])
+        self.update(gradient[: len(self.moved)])
         return cost, outputs[:, 1] if self._single else outputs[:, 1:]
 
-    def step_by(self, rows: Any, more: Sequence[float]) -> Any:
-        """One step by the sum of the gradients of `rows` and `more`; the parameters before it."""
-        now = self._now()
-        gradient = self._runner.batch(now.parameters, rows)[1][: len(self.moved)]
-        self._update(gradient * len(rows) + more)
-        return now.parameters
-
-    def _update(self, gradient: Any) -> None:
+    def update(self, gradient: Any) -> None:
+        """One step of the optimiser by the gradient of what it moves."""
         now, count = self._now(), len(self.moved)
-        if self._by_rule:
+        if self.by_rule:
             rules, old = self._rules(now.steps), (now.parameters[:count], gradient, *now.buffers)
             with self._numpy.errstate(all="ignore"):
                 new = [
@@ -410,9 +420,13 @@ class AsProgram:
         self._nan_evaluated = cost != cost
         return cost, outputs
 
-    def outputs(self, rows: Any) -> Outputs:
-        """The outputs for some rows of a table."""
-        return self._outputs(rows)[1]
+    def outputs(self, rows: Any) -> tuple[Any, Outputs]:
+        """The parameters, and the outputs for some rows of a table."""
+        return self._now().parameters, self._outputs(rows)[1]
+
+    def sum_of_gradients(self, parameters: Any, rows: Any) -> Any:
+        """The sum over some rows of the gradients by what the optimiser moves."""
+        return self._runner.batch(parameters, rows)[1][: len(self.moved)] * len(rows)
 
     def _outputs(self, rows: Any) -> tuple[Any, Outputs]:
         costs, _, *outputs = self._runner.outputs(self._now().parameters, rows)
@@ -446,11 +460,6 @@ class AsProgram:
             rows = zip(batch, data.array[list(batch)].tolist(), strict=True)
             self._tape.find_anomaly(now.parameters.tolist(), rows, gradient)
 
-    def show(self) -> None:
-        """Write the parameters into the model, and nothing else."""
-        for parameter, x in zip(self.parameters, self._now().parameters.tolist(), strict=True):
-            parameter.data = x
-
     def sync(self) -> None:
         """Write what the arrays hold into model and optimiser, which may change it from here on."""
         if self._state is None:
@@ -461,7 +470,7 @@ class AsProgram:
                 parameter.data = x
             for parameter, x in zip(self.moved, now.gradient.tolist(), strict=True):
                 parameter.grad = x
-            if self._by_rule:
+            if self.by_rule:
                 self._optimizer.buffers = [buffer.tolist() for buffer in now.buffers]
                 self._optimizer.steps = now.steps
             self._state = None
@@ -554,6 +563,14 @@ def _read_update(optimizer: Any, numbers: Sequence[Any]) -> tuple[Any, list[floa
             raise
         return None  # an update of the user's own, for floats and arrays only
     return read_update(Tape(outputs, inputs, [], differentiate=False), width)
+
+
+def _goes_by_rule(optimizer: Any) -> bool:
+    """True if a step is what `Optimizer` makes of the rule, and nothing of the user's own."""
+    return all(
+        getattr(getattr(optimizer, name, None), "__func__", None) is getattr(Optimizer, name)
+        for name in ("step", "zero_grad")
+    )
 
 
 def _leaves_of(model: Any, optimizer: Any) -> list[Value]:

@@ -22,7 +22,6 @@ from micrograd_like.training.batches import (
     Work,
     has_programs,
     is_kept,
-    leaves,
 )
 from micrograd_like.training.metrics import Loss
 from micrograd_like.training.model_only import ModelAsProgram, Weighted
@@ -68,14 +67,19 @@ def as_program_seconds(work: Work, nodes: int, kept: bool) -> float:
     return (0.0 if kept else compiling_seconds(nodes)) + checked + run
 
 
-def epochs_between_checks(work: Work, nodes: int, parameters: int) -> int:
-    """Epochs from one compared example to the next, so that these take a tenth of the time.
+def epochs_between_checks(run: AsProgram | ModelAsProgram, work: Work) -> int:
+    """Epochs from one comparison to the next, so that these take a tenth of the time.
 
     Comparing writes all parameters once and builds two losses, of one example and of a few; each
-    may find all parameters again, for a penalty on them.
+    may find all parameters again, for a penalty on them. Of a model alone a batch is built, too.
     """
-    epoch = len(work.examples.rows) * nodes * COMPILED_NODE + work.steps / work.epochs * STEP
-    return ceil(10.0 * (nodes * NODE + 3 * parameters * PARAMETER + 2 * STEP) / epoch)
+    rows, parameters = len(work.examples.rows), len(run.parameters)
+    step, compared = STEP, run.nodes
+    if isinstance(run, ModelAsProgram):
+        step += parameters * PARAMETER
+        compared += run.nodes * min(work.size, rows)
+    epoch = rows * run.nodes * COMPILED_NODE + work.steps / work.epochs * step
+    return ceil(10.0 * (compared * NODE + 3 * parameters * PARAMETER + 2 * STEP) / epoch)
 
 
 def compiling_seconds(nodes: int) -> float:
@@ -112,14 +116,16 @@ def _tried(auto: bool, on_values: OnValues, work: Work, tell: Callable[[int, flo
         try:
             return _program(auto, on_values, work, tell)
         except Exception as error:
-            if raised_by_a_handler(error) or isinstance(error, AnomalyError):
+            if raised_by_a_handler(error):
                 raise
             # It may be the loss alone that a program can't be of.
             weighted = Weighted(on_values)
             program = _program(auto, weighted, weighted.work(work), tell)
-            if isinstance(program, AsProgram):
-                return ModelAsProgram(program, on_values)
-            raise  # it does not pay any more
+            if not isinstance(program, AsProgram):
+                raise  # it does not pay any more
+            way = ModelAsProgram(program, on_values)
+            _require_same_batches(way, on_values, work)
+            return way
     except Exception as error:
         if not auto or raised_by_a_handler(error):
             raise
@@ -215,15 +221,70 @@ def _require_mean(on_values: OnValues, work: Work) -> None:
 _FEW = 8
 
 
-def same_for_a_few(program: AsProgram, on_values: OnValues, examples: Examples, i: int) -> bool:
-    """True if example `i` is computed in both ways alike, and a few from there have a mean loss."""
-    few = list(dict.fromkeys((i + k) % len(examples.rows) for k in range(3)))
+def same_for_a_few(
+    run: AsProgram | ModelAsProgram, on_values: OnValues, work: Work, i: int
+) -> bool:
+    """True if example `i` is computed in both ways alike, and a few from there have a mean loss.
+
+    Of a model alone it is a batch from there that is computed in both ways.
+    """
+    program, values, (examples, _, size, _) = run.compared(on_values, work)
+    count = len(examples.rows)
+    few = list(dict.fromkeys((i + k) % count for k in range(min(3, size))))
     part = Examples([examples.rows[k] for k in few], [examples.targets[k] for k in few])
-    computed = costs, outputs = program.each(program.read(part))
+    try:
+        computed = costs, outputs = program.each(program.read(part))
+    except ValueError as error:  # rows of another length, say
+        if raised_by_a_handler(error):
+            raise
+        return False
     program.sync()
-    return _same_example(program, on_values, part, 0, (costs[0], outputs[0])) and not _no_mean(
-        on_values, part, range(len(few)), computed, gradient=False
-    )
+    if not _same_example(program, values, part, 0, (costs[0], outputs[0])):
+        return False
+    if isinstance(run, ModelAsProgram):
+        batch = list(dict.fromkeys((i + k) % count for k in range(size)))
+        return _same_batch(run, on_values, run.read(work.examples), batch)
+    return not _no_mean(values, part, range(len(few)), computed, gradient=False)
+
+
+def _require_same_batches(run: ModelAsProgram, on_values: OnValues, work: Work) -> None:
+    """Raise ValueError unless batches of each size are computed in both ways alike."""
+    for examples in filter(lambda data: data.rows, (work.examples, work.held_out)):
+        data, count = run.read(examples), len(examples.rows)
+        for length in {min(work.size, count), count % work.size or min(work.size, count)}:
+            if not _same_batch(run, on_values, data, range(count - length, count)):
+                raise ValueError(
+                    "the loss is another one of outputs that the model has not just returned, so "
+                    "it takes something else from there: use compile=False"
+                )
+
+
+def _same_batch(run: ModelAsProgram, on_values: OnValues, data: Any, batch: Sequence[int]) -> bool:
+    """True if loss and gradient of a batch are the same in both ways, or both refuse it."""
+    drawn, kept = random.getstate(), [parameter.grad for parameter in on_values.parameters]
+    found: tuple[float, list[float]] | None = None
+    try:
+        cost, _, gradient = run.differentiated(data, batch)
+        found = cost, (gradient + [parameter.grad for parameter in run.moved]).tolist()
+    except Exception as error:
+        if raised_by_a_handler(error):
+            raise
+    finally:
+        for parameter, grad in zip(on_values.parameters, kept, strict=True):
+            parameter.grad = grad
+    random.setstate(drawn)  # both are to draw the same
+    try:
+        expected = on_values.graph(data.examples, batch)[0]
+        slopes = _gradient(expected, run.moved)
+    except Exception as error:
+        if raised_by_a_handler(error):
+            raise
+        return found is None  # it comes up again when its turn comes
+    finally:
+        random.setstate(drawn)
+    if found is None:
+        return False
+    return _close(expected.data, found[0], 1e-10 * abs(expected.data)) and _alike(slopes, found[1])
 
 
 MOVES: tuple[tuple[float, Callable[[float], float]], ...] = (
@@ -355,7 +416,7 @@ def _no_mean(
     slopes: list[float] = []
     expected: list[float] = []
     try:
-        found = [leaves(outputs[i]) for i in batch]
+        found = [on_values.leaves(outputs[i]) for i in batch]
         cost = on_values.loss(found, targets).data
         if gradient:
             kept = [(parameter, parameter.grad) for parameter in on_values.parameters]
@@ -431,5 +492,5 @@ def _spread(numbers: Sequence[int], most: int) -> list[int]:
     return [numbers[i * (len(numbers) - 1) // (count - 1)] for i in range(count)]
 
 
-def _listed(output: Any) -> list[Any]:
-    return output if isinstance(output, list) else [output]
+def _listed(output: Any) -> Sequence[Any]:
+    return output if isinstance(output, list | tuple) else [output]

@@ -207,9 +207,7 @@ class Training:
         )
         self._chosen = self._epoch
         if isinstance(self._run, AsProgram | ModelAsProgram):
-            self._between_checks = epochs_between_checks(
-                work, self._run.nodes, len(self._run.parameters)
-            )
+            self._between_checks = epochs_between_checks(self._run, work)
         self._data = self._run.read(self._examples)
         self._held_out_data = self._run.read(self._held_out)
 
@@ -306,6 +304,8 @@ class Training:
             self._interrupts.look()
         shown = [targets[i] for i in order] if metrics else []
         found = _joined(outputs)
+        if not all(isinstance(metric, Share) for metric in metrics.values()):
+            self._run.sync()  # a metric of the user's own may look at the model
         loss = _total(losses, _shares(len(order), self._size))
         return {"loss": loss} | {name: metric(found, shown) for name, metric in metrics.items()}
 
@@ -350,21 +350,20 @@ class Training:
     def _follow(self, run: AsProgram | ModelAsProgram) -> None:
         """Compile anew where a callback changed model, loss or optimiser.
 
-        One example is computed in both ways, another one each time, and the loss of three. Without
+        One example is computed in both ways, another one each time, and the loss of a few. Without
         callbacks only a branch on a parameter can change anything that was not seen before: then as
         often as costs little. With callbacks all is compared once more at the end.
         """
         done, last = self._epoch - self._chosen, not self.goes_on()
         if not self._callbacks and done % self._between_checks and not last:
             return
-        program, on_values, work = run.compared(self._on_values(), self._work)
-        examples = work.examples
-        i, before = [k * 7919 % len(examples.rows) for k in (self._epoch, self._epoch - 1)]
-        follows = program.follows(self._optimizer)
-        if follows and same_for_a_few(program, on_values, examples, i):
+        on_values, work, count = self._on_values(), self._work, len(self._examples.rows)
+        i, before = [k * 7919 % count for k in (self._epoch, self._epoch - 1)]
+        follows = run.follows(self._optimizer)
+        if follows and same_for_a_few(run, on_values, work, i):
             if last and self._callbacks:
                 try:
-                    require_same_here(program, on_values, work)
+                    require_same_here(*run.compared(on_values, work))
                 except ValueError as error:
                     if raised_by_a_handler(error):
                         raise
@@ -374,7 +373,7 @@ class Training:
             by = f"model or loss decides something for example {i} by the numbers of parameters"
             warn_caller(f"{self._maybe_other(by)}; they do the rest: use compile=False")
             self._compile = False
-        elif follows and done > 1 and same_for_a_few(program, on_values, examples, before):
+        elif follows and done > 1 and same_for_a_few(run, on_values, work, before):
             by = f"a callback changed something for example {i} and few others"
             warn_caller(f"{self._maybe_other(by)}: use compile=False")
         if not last:
@@ -442,6 +441,10 @@ class Training:
                     found = first_not_finite(cost, names)
                     if found:
                         found = f": in a batch with example {batch[0]}, {found}"
+        except (ArithmeticError, ValueError) as error:  # what Values refuse
+            if raised_by_a_handler(error):
+                raise
+            found = f": {error}"
         finally:
             for parameter, x, grad in kept:
                 parameter.data, parameter.grad = x, grad

@@ -7,20 +7,13 @@ program computed, and the derivatives by these go into the program.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from micrograd_like._internal.interrupts import uninterrupted
 from micrograd_like.engine import Value
 from micrograd_like.operation import anomaly_mode
-from micrograd_like.training.batches import (
-    AsProgram,
-    OnValues,
-    Outputs,
-    Table,
-    Work,
-    cost_of,
-    leaves,
-)
+from micrograd_like.training.batches import AsProgram, OnValues, Outputs, Table, Work, cost_of
 from micrograd_like.training.reading import Examples
 
 
@@ -57,13 +50,15 @@ def _listed(output: Any) -> Any:
 class ModelAsProgram:
     """The way that runs the model as a program, which is of the loss `Weighted`, and the loss not.
 
-    The loss may have parameters as well, such as a penalty on them, so the model always shows them.
+    The loss may look at anything, such as parameters, for a penalty, or the optimiser's steps. So
+    in every step they show what has been done before it.
     """
 
     def __init__(self, program: AsProgram, on_values: OnValues) -> None:
         self._program, self._on_values = program, on_values
-        self.nodes = program.nodes
+        self.nodes, self.moved = program.nodes, program.moved
         self.before: Sequence[float] = ()
+        self._nan = False
 
     @property
     def parameters(self) -> list[Value]:
@@ -74,6 +69,10 @@ class ModelAsProgram:
         """See `AsProgram`."""
         weighted = Weighted(on_values)
         return self._program, weighted, weighted.work(work)
+
+    def follows(self, optimizer: Any) -> bool:
+        """See `AsProgram`."""
+        return self._program.follows(optimizer)
 
     def read(self, examples: Examples) -> Table:
         """The examples, and an array with a row for each, and its weights."""
@@ -88,32 +87,59 @@ class ModelAsProgram:
             found = self._on_values.steps(data.examples, order, size)
             self.before = self._on_values.before
             return found
-        program, batch = self._program, list(order[:size])
-        rows = data.array[batch]
-        outputs = program.outputs(rows)
-        cost, listed = self._loss(data, batch, outputs)
-        for parameter in program.moved:
-            parameter.grad = 0.0
+        program, optimizer = self._program, self._on_values.optimizer
+        if program.by_rule:
+            cost, outputs, gradient = self.differentiated(data, order[:size])
+            program.update(gradient + [parameter.grad for parameter in self.moved])
+            return [cost], outputs
+        cost, outputs, gradient = self.differentiated(data, order[:size], optimizer.zero_grad)
+        with uninterrupted():
+            for parameter, x in zip(self.moved, gradient.tolist(), strict=True):
+                parameter.grad += x
+            optimizer.step()
+        return [cost], outputs
+
+    def differentiated(
+        self, data: Table, batch: Sequence[int], zero_grad: Callable[[], object] | None = None
+    ) -> tuple[float, Outputs, Any]:
+        """Loss and outputs of a batch, and the gradient that comes by way of the outputs.
+
+        The rest of it, by ways that the loss has of its own, is in `grad` afterwards.
+        """
+        rows = data.array[list(batch)]
+        self.before, cost, outputs, listed = self._ahead(data, batch)
+        if zero_grad is None:
+            for parameter in self.moved:
+                parameter.grad = 0.0
+        else:
+            zero_grad()
+        found = cost.data
         cost.backward()
         weights = rows[:, rows.shape[1] - len(listed) // len(batch) :]
         weights.flat = [value.grad for value in listed]
-        self.before = program.step_by(rows, [parameter.grad for parameter in program.moved])
-        return [cost.data], outputs
+        return found, outputs, self._program.sum_of_gradients(self.before, rows)
 
     def evaluate(self, data: Table, batch: Sequence[int]) -> tuple[float, Outputs]:
         """See `Way`."""
         if anomaly_mode.on:
             self.sync()
             return self._on_values.evaluate(data.examples, batch)
-        outputs = self._program.outputs(data.array[list(batch)])
-        return self._loss(data, batch, outputs)[0].data, outputs
+        _, cost, outputs, _ = self._ahead(data, batch)
+        return cost.data, outputs
 
-    def _loss(self, data: Table, batch: Sequence[int], outputs: Any) -> tuple[Value, list[Value]]:
-        """The loss of outputs that are leaves, and these."""
-        self._program.show()
-        found = [leaves(output) for output in outputs.tolist()]
+    def _ahead(self, data: Table, batch: Sequence[int]) -> tuple[Any, Value, Outputs, list[Value]]:
+        """The parameters, the loss, and its outputs as numbers and as the leaves that it has."""
+        parameters, outputs = self._program.outputs(data.array[list(batch)])
+        self.sync()
+        listed = outputs.tolist()
+        nan = any(x != x for output in listed for x in _listed(output))
+        if nan and not self._nan:  # which may be what Values refuse
+            self._on_values.evaluate(data.examples, batch)
+        self._nan = nan
+        found = list(map(self._on_values.leaves, listed))
+        leaves = [value for output in found for value in _listed(output)]
         cost = cost_of(self._on_values.loss, found, [data.examples.targets[i] for i in batch])
-        return cost, [value for output in found for value in _listed(output)]
+        return parameters, cost, outputs, leaves
 
     def sync(self) -> None:
         """See `Way`."""

@@ -934,7 +934,7 @@ def test_few_examples_are_compared_by_two_losses() -> None:
     assert isinstance(program, AsProgram)
     sizes.clear()
     on_values = OnValues(model, loss, SGD(model.parameters(), 0.1))
-    assert choice.same_for_a_few(program, on_values, examples, 1)
+    assert choice.same_for_a_few(program, on_values, work, 1)
     assert sizes == [1, 3]
 
 
