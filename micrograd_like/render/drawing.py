@@ -98,10 +98,10 @@ def draw(
     - `names`: names for Values, as `locals()` gives them; the caller's variables unless given.
       Labels go first.
     - `model`: puts the nodes of a neuron and of a layer into frames, and folds them into one box
-      where the graph would have more than `max_nodes` boxes, coloured by their largest grad; layers
-      too, where there would still be more boxes, or more than 1,000 arrows between them. The
-      plain numbers that meet the weights are the inputs, x[0], x[1] and so on, each drawn once; of
-      another example they are x[0]#2, x[1]#2.
+      where the graph would have more than `max_nodes` boxes, with what they computed, and coloured
+      by the largest grad of their parameters; layers too, where there would still be more boxes, or
+      more than 1,000 arrows between them. The plain numbers that meet the weights are the inputs,
+      x[0], x[1] and so on, each drawn once; of another example they are x[0]#2, x[1]#2.
     - `constants`: whether plain numbers in the expression are shown in its operations.
     - `local_grads`: if true, the local derivative stands at the arrow from each operand.
     - `highlight`: a Value whose box and operation are marked, such as the node of a step.
@@ -139,7 +139,7 @@ def _fold(
     Nothing is folded up to `max_nodes` nodes. Beyond, the first of these that leaves no more
     boxes than that and no web of arrows, or else the last: one box a neuron; one a
     neuron and one each for the leaves and the operations outside of neurons; the same with one box
-    a layer. The last of `nodes`, the root, always keeps its own box.
+    a layer. The last of `nodes`, the root, keeps its own box unless a neuron made it.
     """
     if len(nodes) <= max_nodes:
         return {}
@@ -148,7 +148,8 @@ def _fold(
     rest = {node: OPERATIONS if node.op else LEAVES for node in nodes if node not in groups}
     folded: dict[Value, str] = {}
     for folded in (neurons, rest | neurons, rest | layers):
-        folded.pop(nodes[-1], None)
+        if nodes[-1] not in groups:
+            folded.pop(nodes[-1], None)
         boxes = {folded.get(node, node) for node in nodes}
         if len(boxes) > max_nodes:
             continue

@@ -83,6 +83,9 @@ class Picture:
         self.inputs = self._inputs()
         self.index = {node: i for i, node in enumerate(nodes)}
         titles = sorted(set(folded.values()), key=_natural)
+        self.leaving = {nodes[-1]} | {
+            x for node in nodes for x in node.parents if folded.get(x) != folded.get(node)
+        }
         self.boxes = {title: f"f{i}" for i, title in enumerate(titles)}
         self.many = len(nodes) - len(folded) + len(titles) > MANY
         self.columns = self._columns()
@@ -240,18 +243,24 @@ class Picture:
         layers: dict[str, list[str]] = {}
         for title, key in self.boxes.items():
             members = inside[title]
+            parameters = [node for node in members if node in self.parameters]
             leaves = sum(not node.op for node in members)
             counts = {
                 ("leaf", "leaves"): leaves,
                 ("operation", "operations"): len(members) - leaves,
             }
-            steepest = max(members, key=lambda node: (node.grad != node.grad, abs(node.grad)))
+            # A dead neuron's output has a gradient, its parameters have none.
+            steepest = max(
+                parameters or members, key=lambda node: (node.grad != node.grad, abs(node.grad))
+            )
+            owner = "parameters' " if parameters else ""
             fields = [
                 title,
                 ", ".join(
                     f"{n} {one if n == 1 else many}" for (one, many), n in counts.items() if n
                 ),
-                f"largest |grad| {number(abs(steepest.grad))}",
+                *self._outputs(members),
+                f"{owner}largest |grad| {number(abs(steepest.grad))}",
             ]
             wrong = next(filter(_wrong, members), steepest)
             begun = next(filter(self.begun.__contains__, members), wrong)
@@ -270,6 +279,16 @@ class Picture:
                 column.attr(rank="same")
                 for above, below in pairwise(keys):
                     column.edge(above, below, style="invis")
+
+    def _outputs(self, members: list[Value]) -> list[str]:
+        """For the box of a neuron or a layer what it computed, from the least to the largest."""
+        outputs = [x for x in members if x.op and x in self.groups and x in self.leaving]
+        data = sorted((x.data for x in outputs), key=lambda x: (x != x, x))
+        if len(data) < 2:
+            return [f"output {self.names[x]} = {number(x.data)}" for x in outputs]
+        least, largest = number(data[0]), number(data[-1])
+        spread = f"all {least}" if least == largest else f"{least} to {largest}"
+        return [f"{len(data)} outputs, {spread}"]
 
     def _arrows(self, dot: graphviz.Digraph) -> None:
         uses = Counter[Value]()

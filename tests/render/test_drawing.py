@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from micrograd_like import MLP, Module, Neuron, Value, draw, maximum, ops
+from micrograd_like._internal.text import number
 from micrograd_like.graph import nodes_of
 from micrograd_like.render.images import png_size
 
@@ -386,6 +387,33 @@ def test_large_graphs_fold(max_nodes: int, boxes: int) -> None:
     assert f"v{len(nodes_of(loss)) - 1} [" in source  # the root has a box of its own
 
 
+def test_a_folded_neuron_has_one_box_and_the_root_is_in_it() -> None:
+    model = MLP(2, [4, 4, 1], rng=random.Random(0))
+    o = model([1.0, -2.0])
+    shown = texts(draw(o, model=model, max_nodes=30, names={"o": o}).svg)
+    assert sum(line.startswith("layers.") for line in shown) == 4 + 4 + 1
+    assert f"output o = {number(o.data)}" in shown
+
+
+def test_a_folded_neuron_that_is_dead_looks_so() -> None:
+    """Its output has a gradient and its parameters have none."""
+    model = MLP(1, [2, 1], rng=random.Random(0))
+    dead, alive = model.layers[0].neurons
+    dead.b.data, alive.b.data = -9.0, 9.0
+    loss = model([0.5]) + model([0.25])
+    loss.backward()
+    steepest = max(abs(x.grad) for x in alive.parameters())
+    source = draw(loss, model=model, max_nodes=10).source
+    said = re.findall(
+        r"layers\.0\.neurons.*\n.*\n2 outputs, (.*)\nparameters' largest .grad. (.*?)\"", source
+    )
+    outputs = sorted(alive([x]).data for x in (0.5, 0.25))
+    assert said == [
+        ("all 0.0", "0.0"),
+        (f"{number(outputs[0])} to {number(outputs[1])}", number(steepest)),
+    ]
+
+
 def test_a_web_of_arrows_folds_to_layers() -> None:
     for size, boxes in ((16, 33), (40, 3)):
         model = MLP(2, [size, size, 1], rng=random.Random(0))
@@ -458,7 +486,7 @@ def test_a_gradient_of_nan_is_not_lost_in_a_folded_box() -> None:
     loss.backward()
     model.layers[0].neurons[5].w[1].grad = float("nan")
     source = draw(loss, model=model, max_nodes=10).source
-    assert re.findall(r"layers\.0\n.*\nlargest \|grad\| (\w+)", source) == ["nan"]
+    assert re.findall(r"layers\.0\n.*\n.*\nparameters' largest \|grad\| (\w+)", source) == ["nan"]
     assert "#e9c4ff" in source
 
 
