@@ -165,6 +165,15 @@ def test_a_loss_that_draws_is_compared_with_the_same_numbers(
     assert type(ways[0]) is ModelAsProgram
 
 
+def test_a_loss_of_nothing_but_rounding_is_no_other_one() -> None:
+    def nothing(outputs: list[Any], targets: list[Any]) -> Any:
+        scores = [o * 3 for o in outputs]
+        same = sum(x.exp() for x in scores[1:]) + scores[0].exp()
+        return (same.log() - (same * 7).log() + Value(7.0).log()) * root(outputs, targets)
+
+    run(True, net(), nothing, epochs=1)
+
+
 class Probability(Module):
     def __init__(self) -> None:
         self.a = Value(0.4)
