@@ -13,6 +13,7 @@ let outputs = []; // of every row
 let losses = []; // [step, loss of its batch]
 let latest = 0; // of them, which need not be kept
 let shares = []; // [step, share that is right]
+let drawn = parameters; // as they were when the page was painted: it may go on training meanwhile
 
 // Colours, as numbers: the style says them.
 function colours() {
@@ -35,7 +36,7 @@ function paint(canvas, numbers, width, most = largest(numbers), ends = [palette.
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
-  for (let k = 0; k < numbers.length; k++) tinted(image.data, k, most ? numbers[k] / most : 0, ends);
+  for (let k = 0; k < numbers.length; k++) tinted(image.data, k, numbers[k] / (most || 1), ends);
   context.putImageData(image, 0, 0);
 }
 const largest = (xs) => xs.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
@@ -52,7 +53,7 @@ const extent = [0, 1].map((j) => {
 const along = ([low, high], share) => low * (1 - share) + high * share;
 const share_of = ([low, high], x) => (x / 2 - low / 2) / (high / 2 - low / 2);
 const place_of = (row) => [share_of(extent[0], row[0]), 1 - share_of(extent[1], row[1])];
-// What every neuron makes of it, and the outputs.
+// What every neuron makes of it, and the outputs: computed, and then painted by what is returned.
 function* paint_plane(numbers) {
   const count = on_line ? ALONG : SIZE * SIZE;
   const values = units.map(() => new Float64Array(count));
@@ -70,30 +71,33 @@ function* paint_plane(numbers) {
     });
     for (let r = 0; r < rows; r++) ends.push(outputs_at(r));
   }, numbers);
-  if (on_line) borders = curve(ends.map(([y]) => y));
-  else paint_map(ends);
+  const found = on_line ? curve(ends.map(([y]) => y)) : borders_of(ends);
   yield;
-  for (const [u, found] of values.entries()) {
-    const seen = on_line ? found.filter((_, k) => k % 4 === 2) : found.filter((_, k) => k % 2 && (k / SIZE) & 1);
-    paint(cells[u].canvas, seen, on_line ? SIZE : SIZE / 2);
-    yield;
-  }
+  return () => {
+    borders = found;
+    if (!on_line) paint_map(ends);
+    for (const [u, all] of values.entries()) {
+      const seen = on_line ? all.filter((_, k) => k % 4 === 2) : all.filter((_, k) => k % 2 && (k / SIZE) & 1);
+      paint(cells[u].canvas, seen, on_line ? SIZE : SIZE / 2);
+    }
+    paint_dots();
+  };
 }
 // The output over the input, as lines.
 function curve(ys) {
   const found = ys.map((y, k) => [(k + 0.5) / ALONG, 1 - share_of(extent[1], y)]);
   return found.slice(1).map((end, k) => [found[k], end]);
 }
+const several = net.outputs.length > 1;
+const height_of = (output) => (several ? answered(output) : output[0] - (net.answer?.threshold ?? 0));
 function paint_map(ends) {
-  const several = net.outputs.length > 1;
-  const middle = net.answer?.threshold ?? 0;
-  const heights = ends.map((output) => (several ? answered(output) : output[0] - middle));
+  const heights = ends.map(height_of);
   const most = several ? Math.max(1, net.outputs.length - 1) : Math.min(largest(heights), 4);
   paint(at("map"), heights.map((x) => (several ? (2 * x) / most - 1 : x / most)), SIZE, 1, [palette.above, palette.below]);
-  borders = several
-    ? net.outputs.flatMap((_, c) => border(ends.map((zs) => zs[c] - Math.max(...zs.toSpliced(c, 1)))))
-    : border(heights);
 }
+const borders_of = (ends) => (several
+  ? net.outputs.flatMap((_, c) => border(ends.map((zs) => zs[c] - Math.max(...zs.toSpliced(c, 1)))))
+  : border(ends.map(height_of)));
 // Where numbers given for all cells change their sign: lines through the squares between the middles.
 function border(numbers) {
   const found = [];
@@ -233,7 +237,7 @@ function paint_images() {
 }
 const weights_of = (unit, of) => {
   const found = new Float64Array(net.features);
-  for (const [parameter, source] of unit.wires) if (source >= 0) found[source] += parameters[parameter] * of[source];
+  for (const [parameter, source] of unit.wires) if (source >= 0) found[source] += drawn[parameter] * of[source];
   return found;
 };
 function paint_seen() {
@@ -286,9 +290,9 @@ const cells = units.map((unit, u) => {
   return { cell, canvas, text };
 });
 function paint_wires() {
-  const most = largest(wires.map(({ parameter }) => parameters[parameter])) || 1;
+  const most = largest(wires.map(({ parameter }) => drawn[parameter])) || 1;
   for (const { line, parameter } of wires) {
-    const w = parameters[parameter];
+    const w = drawn[parameter];
     line.setAttribute("class", !Number.isFinite(w) ? "broken" : w < 0 ? "below" : "");
     line.setAttribute("stroke-width", Number.isFinite(w) ? (0.25 + (3.75 * Math.abs(w)) / most).toFixed(2) : 2);
   }
@@ -298,7 +302,7 @@ function paint_wires() {
 // A point that is no example has no target, hence no loss.
 function run_example() {
   const row = shown_row();
-  load(1, (_, j) => row[j] ?? 0);
+  load(1, (_, j) => row[j] ?? 0, drawn);
   run(chosen < 0 ? net.ahead : lines, 1);
 }
 function show_example() {
@@ -363,7 +367,7 @@ function open_unit(u) {
   const { leaves, seed, of } = numbers_of(u);
   graph.leaves.forEach((leaf, k) => { leaf.data = leaves[k]; });
   const parts = { title: escaped(unit.title), svg, graph: JSON.stringify({ ...graph, seed, of }).replaceAll("<", "\\u003c") };
-  at("unit").onload = () => { loaded = true; tell_unit(); };
+  at("unit").onload = () => { loaded = true; show_example(); };
   at("unit").srcdoc = packed.frame.split(/@(title|svg|graph)@/).map((part, k) => (k % 2 ? parts[part] : part)).join("");
 }
 function tell_unit() {
@@ -386,15 +390,17 @@ function close_unit() {
   loaded = false;
 }
 
-// Everything as it is now.
+// Everything as it is now: computed bit by bit, and then painted at once.
 function* painting() {
-  const numbers = parameters.slice(); // which may change meanwhile
+  const numbers = parameters.slice();
   const when = steps;
   const found = [];
   let cost = 0;
   yield* forward_over(net.rows.length, (i, j) => net.rows[i][j], (_, rows) => {
     for (let r = 0; r < rows; r++) { cost += value(net.cost, r); found.push(outputs_at(r)); }
   }, numbers);
+  const paint_rest = on_plane ? yield* paint_plane(numbers) : () => { if (on_images) { paint_images(); paint_seen(); } };
+  drawn = numbers;
   outputs = found;
   const right = net.answer ? net.rows.filter((_, i) => !is_wrong(i)).length : null;
   cost /= net.rows.length;
@@ -402,10 +408,7 @@ function* painting() {
   const accuracy = right === null ? "" : `, ${right} of ${net.rows.length} right`;
   at("where").textContent = `step ${when}: loss ${number(cost)}${accuracy}`;
   show_curves(when, cost);
-  yield;
-  if (on_plane) { yield* paint_plane(numbers); paint_dots(); }
-  if (on_images) { paint_images(); yield; paint_seen(); }
-  yield;
+  paint_rest();
   paint_wires();
   show_example();
 }
@@ -422,16 +425,18 @@ function extended(points, step, y) {
   return points.length > FULL ? points.filter((_, k) => slot(k) !== slot(k - 1)) : points;
 }
 function show_curves(until, cost) {
-  const high = Math.max(0, cost, ...losses.map(([, y]) => y).filter(Number.isFinite));
+  const curve = [...losses.filter(([x]) => x < until), [until, cost]];
+  const high = Math.max(0, ...curve.map(([, y]) => y).filter(Number.isFinite));
   const line = (points) => points
     .map(([x, y]) => [(298 * x) / Math.max(1, until) + 1, 77 - 74 * y])
     .filter((point) => point.every(Number.isFinite)).join(" ");
-  at("losses").setAttribute("points", line([...losses, [until, cost]].map(([x, y]) => [x, high ? y / high : 0])));
+  at("losses").setAttribute("points", line(curve.map(([x, y]) => [x, high ? y / high : 0])));
   at("shares").setAttribute("points", net.answer ? line(shares) : "");
   at("high").textContent = number(high);
   at("low").textContent = "0";
   const accuracy = net.answer ? "; dashed: the share that is right, from 0 to 1" : "";
-  at("curves").textContent = `${net.loss}, ${until} ${until === 1 ? "step" : "steps"}${accuracy}`;
+  const end = Number.isFinite(cost) ? "" : `; it ends where the loss is ${number(cost)}`;
+  at("curves").textContent = `${net.loss}, ${until} ${until === 1 ? "step" : "steps"}${end}${accuracy}`;
   at("curve").setAttribute("aria-label", `${at("curves").textContent}; the loss is ${number(cost)} now, and was ${number(losses[0]?.[1] ?? cost)}`);
 }
 
@@ -554,7 +559,11 @@ at("images").onclick = (event) => {
   const i = y * ACROSS + x;
   if (net.rows[i]) choose(i);
 };
+window.addEventListener("message", ({ source, data }) => {
+  if (opened !== null && source === at("unit").contentWindow && data.close) close_unit();
+});
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && opened !== null) close_unit();
   if (event.altKey || event.ctrlKey || event.metaKey) return;
   const { tagName } = event.target;
   if (["INPUT", "SELECT"].includes(tagName)) return;

@@ -294,6 +294,7 @@ if (is_part && graph.live) {
     alone.textContent = moved ? `Tried out in this neuron alone: the network does not follow, and ∂${graph.of}/∂${root} stays at ${number(seed)}, its value there. Reset, or a step of the network, goes back to its numbers.` : "";
   });
   controls.forEach(({ fixed }) => fixed.parentElement.remove());
+  document.addEventListener("keydown", ({ key }) => { if (key === "Escape") window.parent.postMessage({ close: true }, "*"); });
   // The page around this one has other numbers.
   window.addEventListener("message", ({ source, data }) => {
     if (source !== window.parent) return;

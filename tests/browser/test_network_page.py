@@ -294,6 +294,18 @@ def test_the_ends_of_the_curve_stand_beside_it(opened: Opener, width: int) -> No
         assert box["x"] + box["width"] <= curve["x"]
 
 
+def test_the_curve_and_the_rate_are_in_the_window_that_the_plane_fills(opened: Opener) -> None:
+    X, y = moons(100, 0.1, random.Random(1))
+    html = explore(network(16, 16), X, y, loss=mse_loss).html
+    sides = []
+    for width, height in ((1280, 720), (1366, 768), (1920, 1080)):
+        page = opened(html, viewport={"width": width, "height": height})
+        boxes = [page.locator(part).bounding_box() for part in ("#plane", "#chart", "#settings")]
+        assert all(box and box["y"] + box["height"] < height for box in boxes)
+        sides.append(boxes[0]["width"] if boxes[0] else 0)
+    assert sides[-1] > 1.3 * sides[0]
+
+
 def test_an_opened_neuron_has_the_keys_and_says_what_is_tried_out_in_it(opened: Opener) -> None:
     X, y = data()
     page = opened(explore(network(3, 2), X, y, loss=mse_loss).html)
@@ -370,9 +382,16 @@ def test_a_neuron_opens_to_its_scalars(opened: Opener) -> None:
         )
     assert frame.locator("h1").inner_text() == "layers.1.neurons.0"
     assert "∂loss/∂out" in frame.evaluate("(go(middle), document.getElementById('step').innerText)")
-    page.click("#close")
-    assert page.is_hidden("#opened")
-    assert page.evaluate("document.activeElement === cells[3].cell")
+    for way in ("button", "the title", "the frame"):
+        if way == "button":
+            page.click("#close")
+        else:
+            frame = opened_frame(page, 3)
+            if way == "the frame":
+                frame.focus("#next")
+            page.keyboard.press("Escape")
+        expect(page.locator("#opened")).to_be_hidden()
+        assert page.evaluate("document.activeElement === cells[3].cell")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -491,6 +510,38 @@ def test_a_rate_that_is_too_large_stops_and_says_so(opened: Opener) -> None:
     assert "Reset, and try a smaller rate" in page.inner_text("#said")
     assert page.locator(".unit.broken").count() > 0
     assert page.locator("#wires .broken").count() > 0
+    finite = max(y for _, y in page.evaluate("losses.filter(([, y]) => Number.isFinite(y))"))
+    assert page.inner_text("#high") == number(finite)
+    assert "it ends where the loss is nan" in page.inner_text("#curves")
+    heights = {
+        xy.split(",")[1] for xy in page.evaluate("at('losses').getAttribute('points')").split()
+    }
+    assert len(heights) > 1
+    assert page.inner_text("#legend .wrong") == "nan or inf, line dotted"
+
+
+def test_one_painting_is_of_the_same_numbers(opened: Opener) -> None:
+    """And it appears at once, though training went on between its parts."""
+    X, y = data()
+    page = opened(explore(network(4), X, y, loss=binary_cross_entropy_with_logits).html)
+    looks = page.evaluate(
+        """async () => {
+          const look = () => [...document.querySelectorAll("canvas")].map((c) => c.toDataURL())
+            .concat(at("net").innerText, at("wires").innerHTML, at("where").innerText)
+            .concat(at("shown").innerText, at("losses").getAttribute("points")).join();
+          const before = look();
+          const going = painting();
+          const during = [];
+          while (!going.next().done) { advance(); during.push(look()); }
+          const mixed = look();
+          start_over();
+          losses = [];
+          show();
+          const same = during.length > 3 && during.every((seen) => seen === before);
+          return [same, mixed === before, look() === before];
+        }"""
+    )
+    assert looks == [True, True, True]
 
 
 def test_digits_show_what_each_neuron_sees(opened: Opener) -> None:
