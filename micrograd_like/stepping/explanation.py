@@ -101,6 +101,8 @@ def explain(
     nodes, given = nodes_of(root), given_names(names)
     explainer = Explainer(root, distinct_names(nodes, given, model))
     known = known_names(nodes, given, model)
+    if isinstance(value, Value) and value not in explainer.names:
+        return explainer.not_on_the_path(value, known.get(value, value.label))
     return explainer.text(value, paths, explainer.in_full(known))
 
 
@@ -168,6 +170,16 @@ class Explainer:
         shown = [*warned, lines[0], *(self._use_lines(rows) if rows else ()), *lines[1:]]
         return Text("\n".join(shown), marked, self._latex(value))
 
+    def not_on_the_path(self, value: Value, name: str) -> Text:
+        """The text for a value that the root is not made from."""
+        called, root = one_line(name) or repr(value), self.names[self.root]
+        told = folded(
+            f"{called} is not on the path: {root} is not made from it, so the gradient is 0"
+        )
+        if self.root in nodes_of(value):
+            told += f"\nit is made from {root}: what is explained goes first, explain({root}, …)"
+        return Text("\n".join([*self.changes.lines(self.names), told]))
+
     def _latex(self, value: Value) -> str:
         """The chain rule at `value`: a sum over the nodes that use it."""
         uses = self._uses.get(value, [])[: _MOST_TERMS + 1]
@@ -186,16 +198,6 @@ class Explainer:
     def _lines(self, value: Value, paths: bool) -> tuple[list[str], list[list[str]]]:
         """All but the uses, of which the first text goes before them; and the uses, in columns."""
         root = self.names[self.root]
-        if value not in self.names:
-            name = one_line(value.label) or repr(value)
-            told = folded(
-                f"{name} is not on the path: {root} is not made from it, so the gradient is 0"
-            )
-            if self.root in nodes_of(value):
-                told += (
-                    f"\nit is made from {root}: what is explained goes first, explain({root}, …)"
-                )
-            return [told], []
         name, total = self.names[value], self.sums.get(value, 0.0)
         if value is self.root:
             lines = [folded(f"{held(name)}.grad = {number(value.grad)}: {self._start()}")]

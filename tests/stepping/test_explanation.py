@@ -172,6 +172,8 @@ def test_a_value_that_is_not_on_the_path() -> None:
     L.label = "L"
     assert explain(b, L) == "b is not on the path: L is not made from it, so the gradient is 0"
     assert explain(L * 2, a).startswith("Value(data=4.0, grad=0.0) is not on the path: a")
+    elsewhere = Value(3.0)
+    assert explain(elsewhere, L).startswith("elsewhere is not on the path: L is not made from it")
 
 
 def zero(value: Value, root: Value) -> list[str]:
