@@ -75,7 +75,7 @@ def one_line(label: str) -> str:
     >>> one_line("two\nlines")
     'two\\nlines'
     """
-    return printable(_cut(label))
+    return printable(cut(label))
 
 
 def printable(text: str) -> str:
@@ -85,10 +85,11 @@ def printable(text: str) -> str:
 
 def quoted(text: str) -> str:
     """Text that somebody typed, in quotes and on one line; cut where it is long."""
-    return repr(_cut(text))
+    return repr(cut(text))
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """`text`, or its first characters where it is long."""
     return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
 
 

@@ -296,7 +296,7 @@ def _roomy(source: str) -> str:
 
     Without the heading of a graph that is older than its leaves, since the page computes it again.
     """
-    source = re.sub(r"^\tfontsize=12 label=.* labelloc=t\n", "", source, flags=re.MULTILINE)
+    source = re.sub(r"\n\tfontsize=12 label=.* labelloc=t\n", "\n", source, flags=re.DOTALL)
     source = source.replace("bgcolor=white", "bgcolor=transparent", 1)
     source = re.sub(
         r"(?<!\\)\|data\\ [^|\n]*\|grad\\ [^|\n}\"]*(?=[}\"])",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import graphviz
 
-from micrograd_like._internal.text import number, one_line, rounded
+from micrograd_like._internal.text import cut, number, one_line, rounded
 from micrograd_like.engine import Value
 from micrograd_like.graph import Edge, Group, changes_of, edges_of
 from micrograd_like.operation import OPS
@@ -33,7 +33,10 @@ SIDES = {
 }  # where arrows leave a box and come in
 HIGHLIGHT, WRONG = "#b0135a", "#e9c4ff"
 ABOVE, BELOW = "orange: grad above 0", "blue: grad below 0"
+DARKER = "darker: larger |grad|"
 BROKEN, BEGUN = "violet, dashed: nan or inf", "thick: where that began"
+SLOPE = "number at an arrow: local derivative of the result by this operand"
+BUNDLE = "×n at an arrow: n uses as an operand"
 BARE = {"shape": "plaintext", "style": "", "class": "constant"}
 INPUT = {"shape": "box", "style": "rounded", "class": "constant"}
 OPERATION = {
@@ -105,8 +108,10 @@ class Picture:
         self._values(dot)
         self._folded(dot)
         self._arrows(dot)
-        legend = ", ".join(text for text in (ABOVE, BELOW, BROKEN, BEGUN) if text in self.shown)
-        if told := [*self.changes.lines(self.names), *([legend] if legend else [])]:
+        colours = [text for text in (ABOVE, BELOW, DARKER, BROKEN, BEGUN) if text in self.shown]
+        arrows = [text for text in (SLOPE, BUNDLE) if text in self.shown]
+        legend = [", ".join(colours)] if colours else []
+        if told := [*self.changes.lines(self.names), *legend, *arrows]:
             dot.attr(label=plain("\n".join(told)), labelloc="t", fontsize="12")
         return str(dot.source)
 
@@ -207,7 +212,7 @@ class Picture:
         operands: list[str | float] = []
         for i, x in enumerate(node.operands):
             if isinstance(x, Value):
-                operands.append(one_line(self._name(x, node)))
+                operands.append(cut(self._name(x, node)))
             else:
                 key = self._input(Edge(x, node, i))
                 operands.append(self.inputs[key] if key else rounded(x))
@@ -314,7 +319,7 @@ class Picture:
                 far = self.many and self.columns[node] - self.columns[operand] > FAR
                 if (often or far) and not shared:
                     tail = f"n{k}"
-                    dot.node(tail, record(one_line(self._name(operand, node))), **BARE)
+                    dot.node(tail, record(cut(self._name(operand, node))), **BARE)
             if shared:
                 bundles[tail, head] += tail != head
             else:
@@ -326,6 +331,7 @@ class Picture:
         for (start, end), count in bundles.items():
             # The room that many labels take pulls the boxes of a dense layer far apart.
             label = f"×{count}" if count > 1 and len(bundles) <= MOST_LABELS else ""
+            self.shown |= {BUNDLE} if label else set()
             if count:
                 dot.edge(start, end, label=label)
 
@@ -337,6 +343,7 @@ class Picture:
         if not self.options.local_grads or isinstance(edge.operand, float):
             return {"headlabel": FIRST} if first else {}
         before = node.operands[: edge.position]
+        self.shown.add(SLOPE)
         slope = number(node.local_grads[sum(isinstance(x, Value) for x in before)])
         return {"label": f"{FIRST}: {slope}" if first else slope}
 
@@ -355,7 +362,7 @@ class Picture:
             thick = {"penwidth": "4"} if node in self.begun else {}
             return {"fillcolor": WRONG, "style": "filled,dashed"} | thick
         if node.grad:
-            self.shown.add(ABOVE if node.grad > 0.0 else BELOW)
+            self.shown |= {ABOVE if node.grad > 0.0 else BELOW, DARKER}
         share = math.sqrt(abs(node.grad) / self.largest) if self.largest else 0.0
         strongest = (255, 170, 80) if node.grad > 0 else (110, 170, 255)
         tint = "".join(f"{round(255 + share * (c - 255)):02x}" for c in strongest)

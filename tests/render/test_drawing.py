@@ -15,6 +15,7 @@ from micrograd_like import MLP, Module, Neuron, Value, draw, maximum, ops
 from micrograd_like._internal.text import number
 from micrograd_like.graph import nodes_of
 from micrograd_like.render.images import png_size
+from micrograd_like.render.page import picture_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -175,11 +176,36 @@ def test_the_legend_names_the_colours_that_occur() -> None:
     c = a - b
     assert "grad above" not in draw(c).source
     c.backward()
-    assert texts(draw(c).svg)[0] == "orange: grad above 0, blue: grad below 0"
+    assert (
+        texts(draw(c).svg)[0] == "orange: grad above 0, blue: grad below 0, darker: larger |grad|"
+    )
     assert (
         texts(draw(Value(float("inf")) + 1).svg)[0]
         == "violet, dashed: nan or inf, thick: where that began"
     )
+
+
+def test_the_legend_says_what_stands_at_arrows() -> None:
+    slope = "number at an arrow: local derivative of the result by this operand"
+    assert texts(draw(Value(2.0) * 3, local_grads=True).svg)[0] == slope
+    assert slope not in draw(Value(2.0) * 3).source
+    model, loss = network(1)
+    for max_nodes, told in ((10, True), (5000, False)):
+        source = draw(loss, model=model, max_nodes=max_nodes).source
+        assert ("×n at an arrow: n uses as an operand" in source) is told
+
+
+def test_a_page_has_no_heading_in_its_picture() -> None:
+    a = Value(2.0, "a")
+    result = a.tanh()
+    result.backward()
+    a.data = 5.0
+    shown = "\n".join(texts(draw(result).svg))
+    assert "older than its leaves" in shown
+    assert "orange" in shown
+    svg = picture_of(result, {}).svg
+    assert "older than its leaves" not in svg
+    assert "orange" not in svg
 
 
 def test_the_legend_leaves_out_colours_that_are_folded_away() -> None:
@@ -254,6 +280,13 @@ def test_labels_appear_as_written(label: str) -> None:
 
 def test_newlines_break_the_line() -> None:
     assert texts(draw(Value(1.0, label="one\ntwo") + 1).svg)[:2] == ["one", "two"]
+
+
+@pytest.mark.parametrize("label", ["two\nlines", "a\u200db", "a\u00adb"])
+def test_a_label_is_the_same_in_its_box_and_in_a_formula(label: str) -> None:
+    shown = "\n".join(texts(draw(Value(1.0, label).tanh(), names={}).svg))
+    assert shown.startswith(f"{label}\ndata 1.0")
+    assert f"v1 = tanh({label})" in shown
 
 
 def test_what_a_picture_cannot_hold_gets_a_visible_sign() -> None:
