@@ -74,7 +74,7 @@ def forward_mode(
                     *slope_cells(operation, position, slope),
                 ]
                 product = [f"{called[node]}.tangent +=", number(tangent), "·", number(slope)]
-                rows.append([*head, *product, number(before), "→", number(total)])
+                rows.append([*head, *product, number(before), "→", number(total), ""])
         tangents[node] = total
         steps.append(_Summed(rows))
     here, there = called[value], called[root]

@@ -178,16 +178,17 @@ class Step:
         return f"$\\displaystyle {self.latex}$"
 
     def cells(self) -> list[list[str]]:
-        """The text in columns, a row for each contribution."""
+        """The text in columns, a row for each contribution, which may end with a remark."""
         rows: list[list[str]] = []
         for c in self.contributions:
             head = "" if rows else f"{self.operation}:"
             slope = slope_cells(self.operation, c.position, c.local)
             why = "branch not taken" if self.upstream else "a gradient of 0 passes 0 on"
             odd = not c.amount and not math.isfinite(self.upstream * c.local)
-            product = [number(self.upstream), "·", number(c.local) + (f" ({why})" if odd else "")]
+            product = [number(self.upstream), "·", number(c.local)]
             change = [number(c.before), "→", number(c.after)]
-            rows.append([head, *slope, f"{held(c.name)}.grad +=", *product, *change])
+            remark = f"({why})" if odd else ""
+            rows.append([head, *slope, f"{held(c.name)}.grad +=", *product, *change, remark])
         return rows
 
 
@@ -258,14 +259,15 @@ class Shown(Protocol):
     """A step as `table` takes it."""
 
     def cells(self) -> list[list[str]]:
-        """The text in columns: 5 for a forward step, 13 for the parts of a sum."""
+        """The text in columns: 5 for a forward step, 14 for the parts of a sum."""
 
 
 def table(steps: Iterable[Shown], beside: Iterable[Shown] = ()) -> list[str]:
     """The steps, all of one kind, as lines with columns aligned with those of steps `beside`.
 
     If a backward step with all its parts is wider than 80 columns, it takes a line for what the
-    node was made from, and one or two more for each contribution.
+    node was made from, and one or two more for each contribution. A remark stands at the end of its
+    line, or under it.
     """
     rows = [row for step in steps for row in step.cells()]
     everything = rows + [row for step in beside for row in step.cells()]
@@ -275,15 +277,23 @@ def table(steps: Iterable[Shown], beside: Iterable[Shown] = ()) -> list[str]:
         return aligned(everything, _FORWARD_COLUMNS)[: len(rows)]
     heads = [row[0] for row in everything]
     slopes = aligned([row[1:6] for row in everything], _SLOPE_COLUMNS)
-    sums = aligned([row[6:] for row in everything], _SUM_COLUMNS)
+    sums = aligned([row[6:-1] for row in everything], _SUM_COLUMNS)
     wide = aligned(list(map(list, zip(heads, slopes, sums, strict=True))), "<  <   <")
-    if _widest(wide) <= COLUMNS:
-        return wide[: len(rows)]
     under = aligned(list(map(list, zip(slopes, sums, strict=True))), "<   <")
     lines = []
-    for row, both, slope, total in zip(rows, under, slopes, sums, strict=False):
-        lines += [row[0]] if row[0] else []
-        lines += [f"  {both}"] if _widest(under) <= COLUMNS - 2 else [f"  {slope}", f"    {total}"]
+    for i, row in enumerate(rows):
+        if _widest(wide) <= COLUMNS:
+            lines.append(wide[i])
+        else:
+            lines += [row[0]] if row[0] else []
+            short = _widest(under) <= COLUMNS - 2
+            lines += [f"  {under[i]}"] if short else [f"  {slopes[i]}", f"    {sums[i]}"]
+        if remark := row[-1]:
+            end = width_of(lines[-1])
+            if end + 3 + width_of(remark) <= COLUMNS:
+                lines[-1] += f"   {remark}"
+            else:
+                lines.append(remark.rjust(end))
     return lines
 
 

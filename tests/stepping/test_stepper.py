@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from dataclasses import FrozenInstanceError
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from micrograd_like import AnomalyError, Value
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import detect_anomaly
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
+from micrograd_like.stepping.steps import table
 from tests.support.random_graphs import Recipe, bits, grad_bits, random_recipe
 
 RECIPES = [random_recipe(random.Random(seed)) for seed in range(200)]
@@ -220,7 +222,18 @@ def test_a_branch_not_taken_passes_nothing_back_even_from_inf() -> None:
     stepper = Stepper(r.log(), names={"L": r})
     stepper.next()
     assert r.grad == math.inf
-    assert str(stepper.next()).endswith("inf · 0.0 (branch not taken)   0.0 → 0.0")
+    sums, remark = str(stepper.next()).splitlines()
+    assert sums.endswith("inf · 0.0   0.0 → 0.0")
+    assert remark.strip() == "(branch not taken)"
+
+
+def test_a_remark_leaves_the_columns_as_they_are() -> None:
+    w, x = Value(math.inf, "w"), Value(1.5, "x")
+    stepper = Stepper(((w * x).sigmoid() - 1) ** 2, names={})
+    lines = "\n".join(table(list(stepper))).splitlines()
+    assert lines.pop().strip() == "(a gradient of 0 passes 0 on)"  # no room is left in its line
+    assert len({line.index("→") for line in lines}) == 1
+    assert not re.search(r"· {6}", "\n".join(lines))
 
 
 def test_a_pass_starts_from_zero_and_says_where_the_old_gradients_went() -> None:
