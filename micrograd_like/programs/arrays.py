@@ -17,6 +17,8 @@ def read_array(rows: Any, inputs: Sequence[str]) -> Any:
 
     No copy if it is one.
     """
+    if _is_plain(rows, 2) and rows.shape[1] == len(inputs) and rows.flags.c_contiguous:
+        return rows  # at once, since a small program takes no longer than the checks below
     rows = unwrapped(rows)
     if isinstance(rows, list | tuple):
         for place, row in enumerate(rows):
@@ -35,11 +37,17 @@ def read_array(rows: Any, inputs: Sequence[str]) -> Any:
     return numpy.ascontiguousarray(array, dtype=numpy.float64)
 
 
+def _is_plain(x: Any, axes: int) -> bool:
+    return type(x) is numpy.ndarray and x.dtype == numpy.float64 and x.ndim == axes
+
+
 def read_parameters(given: Any, count: int) -> Any:
     """An array with a number for each of so many parameters, as one of float64.
 
     No copy if it is one; another shape, or anything but numbers, raises ValueError.
     """
+    if _is_plain(given, 1) and len(given) == count:
+        return given
     array = numpy.asarray(unwrapped(given))
     if array.shape != (count,) or array.dtype.kind not in "fiub":
         raise ValueError(
