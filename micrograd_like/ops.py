@@ -46,7 +46,8 @@ mul: Op = row("mul", "·", "product", lambda a, b: a * b, lambda a, b, out: b, l
 div: Op = row("div", "/", "quotient; a/b² as out/b, which can't overflow before its time",
     floats.divide, lambda a, b, out: 1.0 / b, lambda a, b, out: -out / b)
 neg: Op = row("neg", "−", "sum", lambda a: -a, lambda a, out: -1.0, notation="−{}")
-power: Op = row("pow", "^", "DLMF 4.2.26; x^0 has slope 0 everywhere", floats.power,
+power: Op = row("pow", "^", "DLMF 4.2.26; x^0 has slope 0 everywhere; a < 0 where b is whole",
+    floats.power,
     lambda a, b, out: power_slope(a, b), lambda a, b, out: power_log(a, b),
     domain=(POSITIVE, LINE), cheaper=floats.cheap_power)
 

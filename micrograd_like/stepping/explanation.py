@@ -158,7 +158,11 @@ class Explainer:
         if self.root in known and inside == [self.root] and not OPS[self.root.op].textbook:
             return []
         line = f"{self.names[self.root]} = {as_typed(expression_of(self.names, self.names, given))}"
-        return [line] if width_of(line) <= COLUMNS and "…" not in line else []
+        if width_of(line) > COLUMNS or "…" in line:
+            return []
+        data = self.changes.data(self.root)
+        whole = line if data is None else f"{line} = {number(data)}"
+        return [whole if width_of(whole) <= COLUMNS else line]
 
     def text(self, value: Value, paths: bool = False, before: Sequence[str] = ()) -> Text:
         """The text that `explain` returns, with the lines `before` it."""
@@ -203,7 +207,11 @@ class Explainer:
             lines = [folded(f"{held(name)}.grad = {number(value.grad)}: {self._start()}")]
             lines += map(folded, self._first_not_finite())
             if len(lines) == 1 and not self.coming:
-                lines.append("there is no nan and no inf, neither forwards nor backwards")
+                endless = [use for use in self._flow() if not math.isfinite(use.local)]
+                but = (
+                    f"; {self._slope(endless[0])} is {number(endless[0].local)}" if endless else ""
+                )
+                lines.append(f"there is no nan and no inf, neither forwards nor backwards{but}")
             return lines, []
         uses = [use for use in self._flow() if use.parent is value]
         coming = [self.names[node] for node in self.coming if value in node.parents]
@@ -322,13 +330,14 @@ class Explainer:
         formulas = {self._formula(use) for use in uses}
         if len(formulas) > 1:
             return ""
-        return f"{len(uses)} · {formulas.pop()} · {factor(uses[0].upstream)}"
+        formula, upstream = formulas.pop(), factor(uses[0].upstream)
+        return f"{len(uses)} · {held(formula) if formula else factor(uses[0].local)} · {upstream}"
 
     def _formula(self, use: _Use) -> str:
-        """The local derivative as a factor, a number where it has no name in it."""
+        """The local derivative as a formula; "" where it has no name in it."""
         position = positions_of(use.node)[use.which]
         _, _, formula, equals, _ = slope_cells(self._operation(use.node), position, use.local)
-        return held(formula) if equals else factor(use.local)
+        return formula if equals else ""
 
     def _derived(self, use: _Use) -> str:
         """A slope of what is a slope itself, such as 1 − tanh², written out."""
@@ -378,7 +387,10 @@ class Explainer:
             return (
                 f"{self._operation(use.node)} passes 0 on to a branch not taken, not 0 · {upstream}"
             )
-        return f"0 · {upstream} is nan: only where {name} itself is 0 it passes 0 on"
+        return (
+            f"0 · {upstream} is nan here, where the local derivative is 0: a {name} of 0 would "
+            "pass 0 on"
+        )
 
     def _minus(self, value: Value) -> list[str]:
         """The factors that make the gradient negative, or cancel, on the way of each use."""
@@ -387,7 +399,7 @@ class Explainer:
             return self._minuses(value, own=uses[0].local < 0.0)
         nodes = dict.fromkeys(use.node for use in uses if use.upstream < 0.0)
         ways = ((node, self._minuses(node, own=False)) for node in nodes)
-        told = [f"{held(self.names[node])}.grad: {line}" for node, way in ways for line in way]
+        told = [f"{held(self.names[node])}.grad < 0: {line}" for node, way in ways for line in way]
         return told[:_MOST_REASONS]
 
     def _minuses(self, value: Value, own: bool) -> list[str]:
@@ -493,9 +505,13 @@ class Explainer:
             grad, before = f"{held(self.names[use.parent])}.grad", sums[use.parent]
             sums[use.parent] = after = before + use.amount
             if not math.isfinite(use.amount):
-                made = f"{self._slope(use)} · {held(self.names[use.node])}.grad"
+                slope = self._slope(use)
+                made = f"{slope} · {held(self.names[use.node])}.grad"
                 numbers = f"{factor(use.local)} · {factor(use.upstream)} = {number(use.amount)}"
-                yield _kind(use.amount), f"{made} = {numbers}, in {self._operation(use.node)}"
+                where = f"in {self._operation(use.node)}"
+                if not math.isfinite(use.local):
+                    where += f", with {slope} = {self._formula(use)}"
+                yield _kind(use.amount), f"{made} = {numbers}, {where}"
             if not math.isfinite(after) and not math.isnan(before) and not same(after, use.amount):
                 numbers = f"{number(before)} + {factor(use.amount)} = {number(after)}"
                 yield _kind(after), f"{grad} = {numbers}"
@@ -511,7 +527,9 @@ class Explainer:
         many = f"{count:,}" if count < _COUNTED_PATHS else f"more than {_COUNTED_PATHS:,}"
         first = f", the first {_MOST_PATHS}" if count > _MOST_PATHS else ""
         rows = [self._path(path) for path in islice(self._each_path(value), _MOST_PATHS)]
-        title = f"paths from {self.names[self.root]} to {self.names[value]}: {many}{first}"
+        name, several = self.names[value], ", all moved by it at once, so they add up"
+        title = f"paths from {self.names[self.root]} to {name}: {many}{first}"
+        title += several if count > 1 else ""
         return [title, *[f"  {line}" for line in aligned(rows, "<   < < .")]]
 
     def _each_path(self, value: Value) -> Iterator[list[_Use]]:

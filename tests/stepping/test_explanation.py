@@ -52,7 +52,7 @@ def test_paths_with_the_product_of_their_local_derivatives() -> None:
     t, s = math.tanh(-1.0), 1.0 - math.tanh(-1.0) ** 2
     text = explain(names["b"], names["L"], names=names, paths=True)
     assert text.splitlines()[-3:] == [
-        "paths from L to b: 2",
+        "paths from L to b: 2, all moved by it at once, so they add up",
         f"  L → e → c → b       1.0 · (−{-t:.4f}) · 0.5       = −{-t / 2:.4f}",
         f"  L → e → d → c → b   1.0 · (−1.0) · {s:.4f} · 0.5 = −{s / 2:.4f}",
     ]
@@ -217,7 +217,7 @@ def test_the_first_nan_or_inf_is_named() -> None:
     L.backward()
     assert explain(y, L, names={}).splitlines()[-2:] == [
         "the first inf of the backward pass: ∂v1/∂y · v1.grad = inf · 2.0 = inf, in v1 =",
-        "  √(y)",
+        "  √(y), with ∂v1/∂y = 0.5/v1",
     ]
     y = Value(0.0, "y")
     L = 1 / (y * y)  # an inf of the forward pass becomes a nan of the other
@@ -258,7 +258,7 @@ def test_the_first_nan_or_inf_is_named() -> None:
     for text in (explain(t, L), explain(L, L)):
         assert text.splitlines()[-3:] == [
             "the first inf of the backward pass: ∂v1/∂t · v1.grad = inf · 1.0 = inf, in v1 =",
-            "  t^0.5",
+            "  t^0.5, with ∂v1/∂t = 0.5·t^(−0.5)",
             "the first nan of the backward pass: t.grad = inf + (−inf) = nan",
         ]
 
@@ -275,7 +275,7 @@ def test_a_gradient_of_0_is_said_to_pass_0_on() -> None:
 
 def test_a_local_derivative_of_0_before_an_inf_is_told() -> None:
     z, dead = Value(0.0, "z"), Value(-1.0, "dead")
-    assert "0 · inf is nan: only where v1.grad itself is 0 it passes 0 on" in explain(
+    assert "0 · inf is nan here, where the local derivative is 0: a v1.grad of 0" in explain(
         z, (z * z).sqrt()
     )
     told = "v1 = relu(dead) passes 0 on to a branch not taken, not 0 · inf"
@@ -286,9 +286,9 @@ def test_a_minus_on_the_way_of_one_use_of_several_is_told() -> None:
     x, y = Value(2.0, "x"), Value(3.0, "y")
     K = (-x) * (-y) + x
     K.label = "K"
-    assert explain(x, K).splitlines()[0] == "K = −x·(−y) + x"
+    assert explain(x, K).splitlines()[0] == "K = −x·(−y) + x = 8.0"
     assert explain(x, K).splitlines()[-1] == (
-        "v1.grad: the minus is that of ∂v3/∂v1 = −3.0 (in v3 = v1·v2)"
+        "v1.grad < 0: the minus is that of ∂v3/∂v1 = −3.0 (in v3 = v1·v2)"
     )
     assert "minus" not in explain(x, x * y + x)
 
@@ -342,19 +342,19 @@ def test_minuses_that_cancel_are_told() -> None:
 def test_a_derivative_is_written_out_first() -> None:
     x = Value(2.0, "x")
     for f, formula in [
-        (lambda x: x * x * x, "v5 = x·x + x·x + x·x"),
-        (lambda x: x**3, "v1 = 3·x²"),
-        (lambda x: x.tanh(), "v1 = 1 − tanh(x)²"),
+        (lambda x: x * x * x, "v5 = x·x + x·x + x·x = 12.0"),
+        (lambda x: x**3, "v1 = 3·x² = 12.0"),
+        (lambda x: x.tanh(), "v1 = 1 − tanh(x)² = 0.07065"),
     ]:
         assert explain(x, grad(f)(x), names={}).splitlines()[0] == formula
     y, z = x * x, x.exp() * x
     y.label, z.label = "y", "z"
     assert explain(x, y, names={}).startswith("x.grad is 0.0")
-    assert explain(x, z, names={}).startswith("z = exp(x)·x\nx.grad is 0.0")
+    assert explain(x, z, names={}).startswith("z = exp(x)·x = 14.7781\nx.grad is 0.0")
     v = z.parents[0]
     assert explain(x, z, names={"v": v}).startswith("x.grad is 0.0")
     slope = grad(lambda x: x**3)(x)
-    assert explain(x, slope).startswith("slope = 3·x²\nx.grad is 0.0")
+    assert explain(x, slope).startswith("slope = 3·x² = 12.0\nx.grad is 0.0")
     wide = sum([x * i for i in range(2, 40)], x)
     assert explain(x, wide, names={}).startswith("x.grad is 0.0")
 
@@ -364,7 +364,7 @@ def test_equal_uses_are_a_product() -> None:
     slope = grad(lambda x: x * x * x)(x)
     slope.backward()
     assert explain(x, slope, names={"slope": slope}).splitlines() == [
-        "slope = x·x + x·x + x·x",
+        "slope = x·x + x·x + x·x = 12.0",
         "x.grad = 12.0 = 6 · x · 1.0, over 6 equal uses; the first:",
         "  via v1   v1 = x·x   ∂v1/∂(1st x) = x = 2.0   v1.grad = 1.0   contributes 2.0",
     ]
@@ -464,7 +464,8 @@ def test_many_paths_are_counted_and_the_first_shown() -> None:
         L = L + L
     L.backward()
     lines = explain(x, L, paths=True).splitlines()
-    assert "paths from L to x: 1,024, the first 20" in lines
+    more = ", all moved by it at once, so they add up"
+    assert f"paths from L to x: 1,024, the first 20{more}" in lines
     assert sum("→" in line for line in lines) == 20
     for _ in range(2000):
         L = L + L
@@ -639,7 +640,7 @@ def test_saturation_is_said_before_the_gradient_is_zero(z: float) -> None:
 def test_a_way_cut_by_detach_is_said_also_when_another_remains() -> None:
     a = Value(2.0, "a")
     text = told(a, (a * 3).detach() * a)
-    assert text.startswith("L = detach(a·3)·a a.grad = 6.0 = (via L)")
+    assert text.startswith("L = detach(a·3)·a = 12.0 a.grad = 6.0 = (via L)")
     assert text.endswith("not counted: v2 = detach(v1) lets no gradient through")
     assert "not counted" not in told(a, a * a)
 
