@@ -219,7 +219,7 @@ class Changes(NamedTuple):
         told = (
             f"the graph is older than {'the data in it' if computed else 'its leaves'}: "
             f"{changed}{more}; every number here is the one it was made with: run the lines that "
-            f"compute {[*names.values()][-1]} again for new ones"
+            f"compute {[*names.values()][-1]} again for new ones, from gradients of 0"
         )
         return folded(told).split("\n")
 

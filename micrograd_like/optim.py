@@ -415,8 +415,8 @@ class Adam(Optimizer):
         beta1, beta2 = self.betas
         return (
             f"exp_avg is a running mean of gradients (β₁ = {beta1:g}), exp_avg_sq one of their "
-            f"squares (β₂ = {beta2:g}); both start at 0, for which 1 − βᵗ makes up; a "
-            "parameter moves by about lr"
+            f"squares (β₂ = {beta2:g}); both start at 0, for which 1 − βᵗ makes up; while "
+            "its gradient stays the same, a parameter moves by lr, whatever the gradient's size"
         )
 
     def _decayed(self, p: Any, g: Any, lr: Any) -> tuple[Any, Any]:

@@ -217,15 +217,15 @@ class Explainer:
         coming = [self.names[node] for node in self.coming if value in node.parents]
         if not uses and not coming:
             return [f"{held(name)}.grad = 0: {reason}" for reason in self._cuts(value)], []
-        first, shown = "", value.grad
+        first, sum_of, shown = "", f"{held(name)}.grad", value.grad
         if coming:
             first = f"{held(name)}.grad is not complete: {listed(coming, _MOST_TERMS)} to come\n"
         elif not self.ran or (value.grad == 0.0 and total != 0.0):
             now = f"{held(name)}.grad is {number(value.grad)}"
             not_run = f"backward has not run from {root}, or was cleared since"
-            first = folded(f"{now}: {not_run}; it would give") + "\n"
-            shown = total
-        head, rows = self._sum(name, uses, shown, total)
+            first = folded(f"{now}: {not_run}; it would {'add' if value.grad else 'give'}") + "\n"
+            sum_of, shown = f"∂{held(root)}/∂{held(name)}" if value.grad else sum_of, total
+        head, rows = self._sum(sum_of, uses, shown, total)
         lines = [first + head]
         if not same(shown, total):
             lines.append(
@@ -287,10 +287,10 @@ class Explainer:
         return operation.slope(positions_of(use.node)[use.which])
 
     def _sum(
-        self, name: str, uses: list[_Use], shown: float, total: float
+        self, sum_of: str, uses: list[_Use], shown: float, total: float
     ) -> tuple[str, list[list[str]]]:
         """The sum in symbols and in numbers, as text, and a row for each use."""
-        start = f"{held(name)}.grad = {number(shown)}"
+        start = f"{sum_of} = {number(shown)}"
         rest = [] if same(shown, total) else [factor(shown - total)]
         if 0 < len(uses) <= _MOST_TERMS:
             terms = [

@@ -270,7 +270,15 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
         told = _rules(optimizer, [called.get(x, "") for x in params], given)
     if all_leaves and len(params) > 1:
         told.append("every leaf moved, data and targets too: an optimiser moves what it is given")
-    rose = "; it rose: try a smaller rate" if root.data > value else ""
+    climb = math.fsum(
+        [grad * (x.data - data) for x, (data, grad) in zip(params, before, strict=True)]
+    )
+    why = (
+        "what the optimiser keeps of gradients before led upwards"
+        if climb > 0.0
+        else "try a smaller rate"
+    )
+    rose = f"; it rose: {why}" if root.data > value else ""
     told.append(f"{called[root]} {number(value)} → {number(root.data)}{rose}")
     lines = [*aligned([heading, *rows], "  ".join("<" * len(heading))), *map(folded, told)]
     stepper.reset()

@@ -166,6 +166,18 @@ def test_what_came_from_elsewhere_is_a_term() -> None:
     ]
 
 
+def test_what_is_in_a_gradient_before_the_pass_is_added_to() -> None:
+    a = Value(3.0, "a")
+    L = 2 * a
+    L.label, a.grad = "L", 1.0
+    assert explain(a, L).splitlines() == [
+        "a.grad is 1.0: backward has not run from L, or was cleared since; it would add",
+        "∂L/∂a = 2.0 = (via L) ∂L/∂a · L.grad",
+        "            = 2.0 · 1.0",
+        "  via L   L = 2·a   ∂L/∂a = 2   L.grad = 1.0   contributes 2.0",
+    ]
+
+
 def test_a_value_that_is_not_on_the_path() -> None:
     a, b = Value(1.0, "a"), Value(2.0, "b")
     L = a * 2

@@ -113,6 +113,16 @@ def test_a_step_after_which_the_root_rose_says_so() -> None:
     assert "rose" not in descend((w - 1) ** 2, rate=0.1)
 
 
+def test_a_step_that_a_buffer_led_upwards_is_not_laid_to_the_rate() -> None:
+    """w² with rate 0.3 and momentum 0.9 from 1: 0.4, −0.38, −0.854; the slope there is −0.76."""
+    w = Value(1.0, "w")
+    optimizer = SGD([w], lr=0.3, momentum=0.9)
+    *_, third = [descend(w * w, optimizer) for _ in range(3)]
+    assert third.replace("\n  ", " ").endswith(
+        "it rose: what the optimiser keeps of gradients before led upwards"
+    )
+
+
 @pytest.mark.parametrize(
     ("start", "by", "curve", "below", "above"),
     [
