@@ -72,14 +72,15 @@ function* paint_plane(numbers) {
     for (let r = 0; r < rows; r++) ends.push(outputs_at(r));
   }, numbers);
   const found = on_line ? curve(ends.map(([y]) => y)) : borders_of(ends);
-  yield;
+  const seen = [];
+  for (const all of values) {
+    yield;
+    seen.push(on_line ? all.filter((_, k) => k % 4 === 2) : all.filter((_, k) => k % 2 && (k / SIZE) & 1));
+  }
   return () => {
     borders = found;
     if (!on_line) paint_map(ends);
-    for (const [u, all] of values.entries()) {
-      const seen = on_line ? all.filter((_, k) => k % 4 === 2) : all.filter((_, k) => k % 2 && (k / SIZE) & 1);
-      paint(cells[u].canvas, seen, on_line ? SIZE : SIZE / 2);
-    }
+    seen.forEach((numbers, u) => paint(cells[u].canvas, numbers, on_line ? SIZE : SIZE / 2));
     paint_dots();
   };
 }
@@ -390,7 +391,8 @@ function close_unit() {
   loaded = false;
 }
 
-// Everything as it is now: computed bit by bit, and then painted at once.
+const DRAW = true;
+// Everything as it is now: computed bit by bit, and after DRAW drawn at one go.
 function* painting() {
   const numbers = parameters.slice();
   const when = steps;
@@ -400,6 +402,7 @@ function* painting() {
     for (let r = 0; r < rows; r++) { cost += value(net.cost, r); found.push(outputs_at(r)); }
   }, numbers);
   const paint_rest = on_plane ? yield* paint_plane(numbers) : () => { if (on_images) { paint_images(); paint_seen(); } };
+  yield DRAW;
   drawn = numbers;
   outputs = found;
   const right = net.answer ? net.rows.filter((_, i) => !is_wrong(i)).length : null;
@@ -445,6 +448,7 @@ let timer = null;
 let painted = 0;
 let due = 0; // the time of the next step, where there are so many a second
 let work = null; // painting that is going on
+let ready = false; // to draw
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 let rate = net.rules[0].rate;
 function advance() {
@@ -461,16 +465,19 @@ function is_sound() {
 function frame() {
   timer = requestAnimationFrame(frame);
   const start = performance.now();
+  if (ready) { // a frame is for drawing or for steps
+    work.next();
+    work = null;
+    ready = false;
+    painted = performance.now();
+    is_sound();
+    return;
+  }
   const speed = Number(at("speed").value);
   if (!speed) do advance(); while (performance.now() - start < 5);
   else if (start >= due) { advance(); due = Math.max(due, start - 50) + 1000 / speed; }
   if (!work && start - painted >= (calm.matches ? 1000 : 100)) work = painting();
-  while (work && performance.now() - start < 10) {
-    if (!work.next().done) continue;
-    work = null;
-    painted = performance.now();
-    is_sound();
-  }
+  while (work && !ready && performance.now() - start < 10) ready = work.next().value === DRAW;
 }
 function halt() {
   cancelAnimationFrame(timer);
@@ -486,6 +493,7 @@ function train() {
   say("");
   painted = due = 0;
   work = null;
+  ready = false;
   timer = requestAnimationFrame(frame);
 }
 function one() {
