@@ -248,9 +248,8 @@ def changes_of(nodes: Sequence[Value]) -> Changes:
     if off and (assigned := _assigned(next(iter(off)), nodes, off)):
         return Changes(assigned, [])
     was, unknown = dict[Value, float](), dict[Value, tuple[Value, ...]]()
-    for node in reversed(
-        off
-    ):  # from the root: what a later node says of an earlier one comes first
+    # From the root: what a later node says of an earlier one comes first.
+    for node in reversed(off):
         if holds(node, was):
             continue
         parents = dict.fromkeys(node.parents)
@@ -277,11 +276,7 @@ def _assigned(
     """
     if OPS[node.op].selects and not all(node.local_grads):
         return None  # a leaf behind the branch not taken leaves no trace
-    alone = {
-        node: evaluate(
-            OPS[node.op].forward, [x.data if isinstance(x, Value) else x for x in node.operands]
-        )
-    }
+    alone = {node: evaluate(OPS[node.op].forward, _operands(node, {}))}
     around = {*off, *(user for user in nodes if node in user.parents)}
     leaves = [x for x in dict.fromkeys(node.parents) if not x.op]
     changed = [found for x in leaves for found in _solutions(node, [x], {})]
@@ -291,14 +286,18 @@ def _assigned(
 
 def holds(node: Value, was: Mapping[Value, float]) -> bool:
     """True if `node`, computed again from operands that are as they were, is unchanged."""
-    op = OPS[node.op]
-    operands = [was.get(x, x.data) if isinstance(x, Value) else x for x in node.operands]
+    op, operands = OPS[node.op], _operands(node, was)
     out = evaluate(op.forward, operands)
     if not same(out, was.get(node, node.data)):
         return False
     partials = [p for p, x in zip(op.partials, node.operands, strict=True) if isinstance(x, Value)]
     slopes = [evaluate(partial, (*operands, out)) for partial in partials]
     return all(map(same, slopes, node.local_grads))
+
+
+def _operands(node: Value, was: Mapping[Value, float]) -> list[float]:
+    """The numbers of a node's operands, some of them as they were."""
+    return [was.get(x, x.data) if isinstance(x, Value) else x for x in node.operands]
 
 
 def same(x: float, y: float) -> bool:
@@ -345,7 +344,7 @@ def _candidates(node: Value, x: Value, was: Mapping[Value, float]) -> Iterable[f
     for guess in (x.data, target, 0.5, -0.5):
         for _ in range(50):
             trial = {**was, x: guess}
-            operands = [trial.get(v, v.data) if isinstance(v, Value) else v for v in node.operands]
+            operands = _operands(node, trial)
             out = evaluate(op.forward, operands)
             slope = sum(evaluate(op.partials[i], (*operands, out)) for i in places)
             step = (out - target) / (slope or nan)

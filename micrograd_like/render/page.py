@@ -23,7 +23,7 @@ from micrograd_like.operation import OPS, Op, Operators
 from micrograd_like.programs.javascript import NotWritten, Script, elementary
 from micrograd_like.render.drawing import Drawing, draw
 from micrograd_like.render.template import as_data, fill, read, script_of, style_of
-from micrograd_like.stepping.formulas import MOST_OFF, Symbol, forms_of_derivative, forward_formula
+from micrograd_like.stepping.formulas import MOST_OFF, Symbol, forms_of_derivative, formula_of
 from micrograd_like.stepping.steps import expression_of
 
 MOST_NODES = 500
@@ -171,7 +171,7 @@ def graph_data(
         found |= {
             "op": op_index[node.op],
             "from": [index[x] if isinstance(x, Value) else plain_number(x) for x in operands],
-            "made": text(forward_formula(op, places, "{o}").removeprefix("{o} = ")),
+            "made": text(formula_of(op, places)),
             "rules": rules,
             "code": _code(op, parents),
         }

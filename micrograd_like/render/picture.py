@@ -16,7 +16,7 @@ from micrograd_like.engine import Value
 from micrograd_like.graph import Edge, Group, changes_of, edges_of
 from micrograd_like.operation import OPS
 from micrograd_like.render.text import plain, record
-from micrograd_like.stepping.formulas import forward_formula
+from micrograd_like.stepping.formulas import formula_of, forward_formula
 
 FONT = "Helvetica"  # the one name whose widths all renderers know, so that text fits its box
 MOST_LABELS = 40
@@ -202,7 +202,7 @@ class Picture:
         if not (plain_numbers and self.options.constants):
             return op.symbol
         shown = ["□" if isinstance(x, Value) else rounded(x) for x in operands]
-        return forward_formula(op, shown, "").removeprefix(" = ")
+        return formula_of(op, shown)
 
     def _title(self, node: Value) -> str:
         """The name, and what the node was made of, operands in their order."""

@@ -33,14 +33,7 @@ from micrograd_like.graph import (
     same,
 )
 from micrograd_like.operation import OPS, Op
-from micrograd_like.stepping.formulas import (
-    Symbol,
-    as_typed,
-    forward_formula,
-    held,
-    jump,
-    latex_name,
-)
+from micrograd_like.stepping.formulas import Symbol, as_typed, formula_of, held, jump, latex_name
 from micrograd_like.stepping.steps import (
     Operation,
     contributions_of,
@@ -344,7 +337,7 @@ class Explainer:
         operation, position = self._operation(use.node), positions_of(use.node)[use.which]
         if not operation.op.textbook:
             return ""
-        made = forward_formula(operation.op, operation.operands, "").removeprefix(" = ")
+        made = formula_of(operation.op, operation.operands)
         written = str(replace(operation, out=made).derivative(position))
         slope = str(operation.derivative(position))
         return f"from {operation} comes {self._slope(use)} = {written}" if written != slope else ""

@@ -169,7 +169,12 @@ def forward_formula(op: Op, operands: Sequence[str | float], out: str) -> str:
     >>> forward_formula(ops.mul, [1.0, "a"], "c")
     'c = 1·a'
     """
-    return f"{out} = {_text(applied(op, operands))}"
+    return f"{out} = {formula_of(op, operands)}"
+
+
+def formula_of(op: Op, operands: Sequence[str | float]) -> str:
+    """The same without what comes out."""
+    return _text(applied(op, operands))
 
 
 def applied(op: Op, operands: Sequence[Symbol | str | float]) -> Symbol:

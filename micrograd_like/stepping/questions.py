@@ -23,7 +23,7 @@ from micrograd_like.engine import Value
 from micrograd_like.graph import Model, changes_of, given_names, require_root, same
 from micrograd_like.operation import OPS, Op, real
 from micrograd_like.stepping.explanation import Explainer
-from micrograd_like.stepping.formulas import Symbol, forward_formula, held, jump, local_derivative
+from micrograd_like.stepping.formulas import Symbol, formula_of, held, jump, local_derivative
 from micrograd_like.stepping.stepper import ForwardStepper, Stepper
 from micrograd_like.stepping.steps import forward_step, table
 
@@ -393,11 +393,10 @@ def operations(rows: Mapping[str, Op]) -> Text:
     cells = [["operation", "out", "∂out/∂a; ∂out/∂b"]]
     for name, op in rows.items():
         operands = ["a", "b"][: len(op.partials)]
-        made = forward_formula(op, operands, "out").removeprefix("out = ")
         slopes = [_slope_of(op, i, operands) for i in range(len(operands))]
         short = len("; ".join(slopes)) <= COLUMNS // 2
         first, *more = ["; ".join(slopes)] if short else slopes
-        cells += [[name, made, first], *[["", "", slope] for slope in more]]
+        cells += [[name, formula_of(op, operands), first], *[["", "", slope] for slope in more]]
     return Text("\n".join(aligned(cells, "<  <  <")), html_table(cells[1:], cells[0]))
 
 

@@ -22,6 +22,7 @@ from micrograd_like.operation import OPS, Op
 from micrograd_like.stepping.formulas import (
     Symbol,
     applied,
+    formula_of,
     forward_formula,
     held,
     latex_name,
@@ -224,7 +225,7 @@ class ForwardStep:
             name if x is None else rounded(x)
             for name, x in zip(self.operation.operands, self.operands, strict=True)
         ]
-        filled = forward_formula(self.operation.op, shown, "").removeprefix(" = ")
+        filled = formula_of(self.operation.op, shown)
         return [[str(self.operation), "=", filled, "=", number(self.after)]]
 
 
@@ -280,14 +281,14 @@ def table(steps: Iterable[Shown], beside: Iterable[Shown] = ()) -> list[str]:
     sums = aligned([row[6:-1] for row in everything], _SUM_COLUMNS)
     wide = aligned(list(map(list, zip(heads, slopes, sums, strict=True))), "<  <   <")
     under = aligned(list(map(list, zip(slopes, sums, strict=True))), "<   <")
+    in_one, in_two = _widest(wide) <= COLUMNS, _widest(under) <= COLUMNS - 2
     lines = []
     for i, row in enumerate(rows):
-        if _widest(wide) <= COLUMNS:
+        if in_one:
             lines.append(wide[i])
         else:
             lines += [row[0]] if row[0] else []
-            short = _widest(under) <= COLUMNS - 2
-            lines += [f"  {under[i]}"] if short else [f"  {slopes[i]}", f"    {sums[i]}"]
+            lines += [f"  {under[i]}"] if in_two else [f"  {slopes[i]}", f"    {sums[i]}"]
         if remark := row[-1]:
             end = width_of(lines[-1])
             if end + 3 + width_of(remark) <= COLUMNS:
