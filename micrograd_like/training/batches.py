@@ -132,10 +132,8 @@ class OnValues:
 
     def leaves(self, numbers: Any) -> Any:
         """An output of these numbers, of the kind that the model returned last."""
-        if not isinstance(numbers, list):
-            return Value(numbers)
-        found = list(map(Value, numbers))
-        if self._kind in (list, Value):
+        found = leaves(numbers)
+        if isinstance(found, Value) or self._kind in (list, Value):
             return found
         return self._kind(*found) if hasattr(self._kind, "_fields") else self._kind(found)
 
@@ -586,3 +584,8 @@ def numbers(output: Any) -> Any:
 def leaves(output: Any) -> Any:
     """A Value, or a list of Values, of that data."""
     return list(map(Value, output)) if isinstance(output, list) else Value(output)
+
+
+def items(output: Any) -> Sequence[Any]:
+    """An output as a sequence, of one where it is alone."""
+    return output if isinstance(output, list | tuple) else [output]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import ceil, isclose, isfinite, sin
 from types import FunctionType
 from typing import Any
@@ -22,6 +23,7 @@ from micrograd_like.training.batches import (
     Work,
     has_programs,
     is_kept,
+    items,
 )
 from micrograd_like.training.metrics import Loss
 from micrograd_like.training.model_only import ModelAsProgram, Weighted
@@ -251,7 +253,7 @@ def _require_same_batches(run: ModelAsProgram, on_values: OnValues, work: Work) 
     """Raise ValueError unless batches of each size are computed in both ways alike."""
     for examples in filter(lambda data: data.rows, (work.examples, work.held_out)):
         data, count = run.read(examples), len(examples.rows)
-        for length in {min(work.size, count), count % work.size or min(work.size, count)}:
+        for length in _lengths(count, work.size):
             if not _same_batch(run, on_values, data, range(count - length, count)):
                 raise ValueError(
                     "the loss is another one of outputs that the model has not just returned, so "
@@ -261,17 +263,14 @@ def _require_same_batches(run: ModelAsProgram, on_values: OnValues, work: Work) 
 
 def _same_batch(run: ModelAsProgram, on_values: OnValues, data: Any, batch: Sequence[int]) -> bool:
     """True if loss and gradient of a batch are the same in both ways, or both refuse it."""
-    drawn, kept = random.getstate(), [parameter.grad for parameter in on_values.parameters]
-    found: tuple[float, list[float]] | None = None
+    drawn, found = random.getstate(), None
     try:
-        cost, _, gradient = run.differentiated(data, batch)
-        found = cost, (gradient + [parameter.grad for parameter in run.moved]).tolist()
+        with _kept_gradients(on_values.parameters):
+            cost, _, gradient = run.differentiated(data, batch)
+            found = cost, (gradient + [parameter.grad for parameter in run.moved]).tolist()
     except Exception as error:
         if raised_by_a_handler(error):
             raise
-    finally:
-        for parameter, grad in zip(on_values.parameters, kept, strict=True):
-            parameter.grad = grad
     random.setstate(drawn)  # both are to draw the same
     try:
         expected = on_values.graph(data.examples, batch)[0]
@@ -344,8 +343,8 @@ def _same_example(
     """
     try:
         cost, [output] = on_values.evaluate(examples, [i])
-        expected = [cost, *_listed(output)]
-        found = [computed[0], *_listed(computed[1])]
+        expected = [cost, *items(output)]
+        found = [computed[0], *items(computed[1])]
         if all(_close(a, b, rounding * abs(a)) for a, b in zip(expected, found, strict=True)):
             return True
         other = Trace(on_values.model, on_values.loss, on_values.optimizer, examples, i)
@@ -383,12 +382,19 @@ def _same_gradient(program: AsProgram, on_values: OnValues, examples: Examples, 
 
 
 def _gradient(cost: Value, parameters: Sequence[Value]) -> list[float]:
-    kept = [parameter.grad for parameter in parameters]
-    try:
+    with _kept_gradients(parameters):
         for parameter in parameters:
             parameter.grad = 0.0
         cost.backward()
         return [parameter.grad for parameter in parameters]
+
+
+@contextmanager
+def _kept_gradients(parameters: Sequence[Value]) -> Iterator[None]:
+    """Let the parameters have the gradients afterwards that they have now."""
+    kept = [parameter.grad for parameter in parameters]
+    try:
+        yield
     finally:
         for parameter, grad in zip(parameters, kept, strict=True):
             parameter.grad = grad
@@ -421,14 +427,10 @@ def _no_mean(
         found = [on_values.leaves(outputs[i]) for i in batch]
         cost = on_values.loss(found, targets).data
         if gradient:
-            kept = [(parameter, parameter.grad) for parameter in on_values.parameters]
-            try:
+            with _kept_gradients(on_values.parameters):
                 slopes = _slopes(on_values, found, targets)
                 for output, target in zip(found, targets, strict=True):
                     expected += [x / len(batch) for x in _slopes(on_values, [output], [target])]
-            finally:
-                for parameter, grad in kept:
-                    parameter.grad = grad
     except (ArithmeticError, ValueError) as error:
         if raised_by_a_handler(error):
             raise
@@ -467,7 +469,7 @@ def _close(a: float, b: float, most: float) -> bool:
 
 def _slopes(on_values: OnValues, outputs: list[Any], targets: list[Any]) -> list[float]:
     """The gradient of the loss by all outputs, which must be leaves; parameters get theirs too."""
-    listed = [value for output in outputs for value in _listed(output)]
+    listed = [value for output in outputs for value in items(output)]
     for value in listed:
         value.grad = 0.0
     on_values.loss(outputs, targets).backward()
@@ -480,10 +482,15 @@ def _batches(examples: Examples, size: int) -> Iterator[Sequence[int]]:
     order = _spread(range(count), min(count, CHECKED_BATCHES))
     stride = max(1, round(len(order) ** 0.5))
     mixed = [i for start in range(stride) for i in order[start::stride]]  # not neighbours
-    for length in {min(size, count), count % size or min(size, count)}:
+    for length in _lengths(count, size):
         whole = mixed if len(mixed) >= length else list(range(count))
         for start in range(0, len(whole) - length + 1, length):
             yield whole[start : start + length]
+
+
+def _lengths(count: int, size: int) -> set[int]:
+    """The sizes of batches that occur: all are of `size` but the last."""
+    return {min(size, count), count % size or min(size, count)}
 
 
 def _spread(numbers: Sequence[int], most: int) -> list[int]:
@@ -492,7 +499,3 @@ def _spread(numbers: Sequence[int], most: int) -> list[int]:
     if count < 2:
         return list(numbers[:count])
     return [numbers[i * (len(numbers) - 1) // (count - 1)] for i in range(count)]
-
-
-def _listed(output: Any) -> Sequence[Any]:
-    return output if isinstance(output, list | tuple) else [output]

@@ -13,7 +13,15 @@ from typing import Any
 from micrograd_like._internal.interrupts import uninterrupted
 from micrograd_like.engine import Value
 from micrograd_like.operation import anomaly_mode
-from micrograd_like.training.batches import AsProgram, OnValues, Outputs, Table, Work, cost_of
+from micrograd_like.training.batches import (
+    AsProgram,
+    OnValues,
+    Outputs,
+    Table,
+    Work,
+    cost_of,
+    items,
+)
 from micrograd_like.training.reading import Examples
 
 
@@ -23,14 +31,17 @@ class Weighted(OnValues):
     def __init__(self, on_values: OnValues) -> None:
         super().__init__(on_values.model, _weighted, on_values.optimizer)
 
-    def work(self, work: Work) -> Work:
-        """The same work with weights for targets, another one for each output."""
-        output = self.model(work.examples.rows[0])
+    def examples(self, examples: Examples) -> Examples:
+        """The same rows with weights for targets, another one for each output."""
+        if not examples.rows:
+            return examples
+        output = self.model(examples.rows[0])
         weights = 1.0 if isinstance(output, Value) else [1.0 / (k + 1) for k in range(len(output))]
-        data = [
-            Examples(examples.rows, [weights] * len(examples.rows))
-            for examples in (work.examples, work.held_out)
-        ]
+        return Examples(examples.rows, [weights] * len(examples.rows))
+
+    def work(self, work: Work) -> Work:
+        """The same work on such examples."""
+        data = [self.examples(examples) for examples in (work.examples, work.held_out)]
         return work._replace(examples=data[0], held_out=data[1])
 
 
@@ -38,13 +49,9 @@ def _weighted(outputs: list[Any], targets: list[Any]) -> Any:
     products = [
         output * weight
         for row, weights in zip(outputs, targets, strict=True)
-        for output, weight in zip(_listed(row), _listed(weights), strict=True)
+        for output, weight in zip(items(row), items(weights), strict=True)
     ]
     return sum(products[1:], products[0]) / len(outputs)
-
-
-def _listed(output: Any) -> Any:
-    return output if isinstance(output, list | tuple) else [output]
 
 
 class ModelAsProgram:
@@ -76,9 +83,9 @@ class ModelAsProgram:
 
     def read(self, examples: Examples) -> Table:
         """The examples, and an array with a row for each, and its weights."""
-        work = Work(examples, Examples([], []), 1, 1)
-        weights = Weighted(self._on_values).work(work).examples if examples.rows else examples
-        return Table(examples, self._program.read(weights).array)
+        return Table(
+            examples, self._program.read(Weighted(self._on_values).examples(examples)).array
+        )
 
     def steps(self, data: Table, order: Sequence[int], size: int) -> tuple[list[float], Outputs]:
         """See `Way`; one step at a time."""
@@ -88,15 +95,15 @@ class ModelAsProgram:
             self.before = self._on_values.before
             return found
         program, optimizer = self._program, self._on_values.optimizer
+        zero_grad = None if program.by_rule else optimizer.zero_grad
+        cost, outputs, gradient = self.differentiated(data, order[:size], zero_grad)
         if program.by_rule:
-            cost, outputs, gradient = self.differentiated(data, order[:size])
             program.update(gradient + [parameter.grad for parameter in self.moved])
-            return [cost], outputs
-        cost, outputs, gradient = self.differentiated(data, order[:size], optimizer.zero_grad)
-        with uninterrupted():
-            for parameter, x in zip(self.moved, gradient.tolist(), strict=True):
-                parameter.grad += x
-            optimizer.step()
+        else:
+            with uninterrupted():
+                for parameter, x in zip(self.moved, gradient.tolist(), strict=True):
+                    parameter.grad += x
+                optimizer.step()
         return [cost], outputs
 
     def differentiated(
@@ -107,7 +114,7 @@ class ModelAsProgram:
         The rest of it, by ways that the loss has of its own, is in `grad` afterwards.
         """
         rows = data.array[list(batch)]
-        self.before, cost, outputs, listed = self._ahead(data, batch)
+        self.before, cost, outputs, listed = self._ahead(data, batch, rows)
         if zero_grad is None:
             for parameter in self.moved:
                 parameter.grad = 0.0
@@ -124,20 +131,25 @@ class ModelAsProgram:
         if anomaly_mode.on:
             self.sync()
             return self._on_values.evaluate(data.examples, batch)
-        _, cost, outputs, _ = self._ahead(data, batch)
+        _, cost, outputs, _ = self._ahead(data, batch, data.array[list(batch)])
         return cost.data, outputs
 
-    def _ahead(self, data: Table, batch: Sequence[int]) -> tuple[Any, Value, Outputs, list[Value]]:
-        """The parameters, the loss, and its outputs as numbers and as the leaves that it has."""
-        parameters, outputs = self._program.outputs(data.array[list(batch)])
+    def _ahead(
+        self, data: Table, batch: Sequence[int], rows: Any
+    ) -> tuple[Any, Value, Outputs, list[Value]]:
+        """The parameters, the loss, and its outputs as numbers and as the leaves that it has.
+
+        `rows` are those of the batch.
+        """
+        parameters, outputs = self._program.outputs(rows)
         self.sync()
         listed = outputs.tolist()
-        nan = any(x != x for output in listed for x in _listed(output))
+        nan = any(x != x for output in listed for x in items(output))
         if nan and not self._nan:  # which may be what Values refuse
             self._on_values.evaluate(data.examples, batch)
         self._nan = nan
         found = list(map(self._on_values.leaves, listed))
-        leaves = [value for output in found for value in _listed(output)]
+        leaves = [value for output in found for value in items(output)]
         cost = cost_of(self._on_values.loss, found, [data.examples.targets[i] for i in batch])
         return parameters, cost, outputs, leaves
 
