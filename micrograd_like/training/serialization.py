@@ -12,7 +12,7 @@ import os
 import random
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from itertools import chain
@@ -277,16 +277,18 @@ def _tuple(*checks: _Check) -> _Check:
     return check_each
 
 
-def _dict(rest: _Check | None = None, /, **fields: _Check) -> _Check:
-    """A dict that has these fields, and others only if there is a check for the rest."""
-    wanted = f"a dict of {', '.join(fields)}"
+def _dict(
+    rest: _Check | None = None, /, may_have: Mapping[str, _Check] | None = None, **fields: _Check
+) -> _Check:
+    """A dict that has these fields, and others only if there is a check for them or the rest."""
 
     def checks(entries: Any, where: str) -> dict[str, Any]:
         names = set(entries) if isinstance(entries, dict) else set()
-        if not names >= set(fields) or (rest is None and names != set(fields)):
-            _wrong(entries, where, wanted)
+        here = fields | {name: check for name, check in (may_have or {}).items() if name in names}
+        if not names >= set(here) or (rest is None and names != set(here)):
+            _wrong(entries, where, f"a dict of {', '.join(here)}")
         return {
-            name: fields.get(name, rest)(entry, f"{where}.{name}")  # type: ignore[misc]
+            name: here.get(name, rest)(entry, f"{where}.{name}")  # type: ignore[misc]
             for name, entry in entries.items()
         }
 
@@ -302,29 +304,29 @@ _NUMBER = _named(
         lambda x: isinstance(x, float) or (isinstance(x, int) and abs(x) <= sys.float_info.max),
     )
 )
-_LAYERS: dict[str, _Check] = {
-    "type": _STRING,
-    "inputs": _list(_whole(1)),
-    "activations": _list(_list(_STRING)),
-    "parameters": _list(_FINITE),
-}
-_BIASES = {"biases": _list(_list(_kind("true or false", lambda x: isinstance(x, bool))))}
-_OWN: dict[str, _Check] = {"type": _STRING, "names": _list(_STRING), "parameters": _list(_FINITE)}
-_OF_NEURONS = {"activations": _list(_optional(_STRING))}  # of a function there is no name
+_LAYERS = _dict(
+    may_have={"biases": _list(_list(_kind("true or false", lambda x: isinstance(x, bool))))},
+    type=_STRING,
+    inputs=_list(_whole(1)),
+    activations=_list(_list(_STRING)),
+    parameters=_list(_FINITE),
+)
+_OWN = _dict(
+    may_have={"activations": _list(_optional(_STRING))},  # of a function there is no name
+    type=_STRING,
+    names=_list(_STRING),
+    parameters=_list(_FINITE),
+)
 _BEST = _tuple(_whole(1), _FLOAT, _list(_FLOAT))
 _ROW = _dict(_optional(_NUMBER), epoch=_whole(1))
 
 
-def _optimizer(data: Any, where: str) -> dict[str, Any]:
-    """The state of an optimiser: buffers of floats, and sizes of groups where there are any."""
-    groups = {"groups": _list(_whole(0))} if isinstance(data, dict) and "groups" in data else {}
-    check = _dict(_list(_FLOAT), optimizer=_STRING, steps=_whole(0), **groups)
-    return check(data, where)  # type: ignore[no-any-return]
-
-
+_OPTIMIZER = _dict(  # with its buffers by their names, and where there are groups, their sizes
+    _list(_FLOAT), may_have={"groups": _list(_whole(0))}, optimizer=_STRING, steps=_whole(0)
+)
 _RNG = _tuple(_whole(3, 3), _list(_whole(0, 2**32 - 1)), _optional(_FINITE))  # random.getstate's
 _TRAINING = _dict(
-    optimizer=_optional(_optimizer),
+    optimizer=_optional(_OPTIMIZER),
     history=_optional(
         _dict(rows=_list(_ROW), stopped=_STRING, best=_optional(_BEST), since=_whole(0))
     ),
@@ -392,17 +394,11 @@ def _is_own(data: Any) -> bool:
     return isinstance(data, dict) and "names" in data
 
 
-def _own(data: Any) -> dict[str, Any]:
-    told = _OF_NEURONS if "activations" in data else {}
-    return _dict(**_OWN, **told)(data, "model")  # type: ignore[no-any-return]
-
-
 def _to_model(data: Any) -> Neuron | Layer | MLP:
     if _is_own(data):
-        kind = _own(data)["type"]
+        kind = _OWN(data, "model")["type"]
         _refuse(f"it has the parameters of {kind:.80}: make one and write load(path, into=model)")
-    given = _BIASES if isinstance(data, dict) and "biases" in data else {}
-    data = _dict(**_LAYERS, **given)(data, "model")
+    data = _LAYERS(data, "model")
     kind, inputs, activations = data["type"], data["inputs"], data["activations"]
     nouts = [len(row) for row in activations]
     if not nouts or not all(nouts) or inputs[1:] != nouts[:-1] or len(inputs) != len(nouts):
@@ -436,7 +432,7 @@ def _to_model(data: Any) -> Neuron | Layer | MLP:
 def _into(model: Module, data: Any) -> Module:
     """The model with the numbers of a file; nothing is changed if they are not for it."""
     if _is_own(data):
-        data = _own(data)
+        data = _OWN(data, "model")
         names, parameters = data["names"], data["parameters"]
         if len(set(names)) != len(names) or len(names) != len(parameters):
             _refuse(f"it has {len(names)} name(s) for {len(parameters)} parameter(s), or one twice")
