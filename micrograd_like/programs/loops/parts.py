@@ -88,7 +88,7 @@ class Part:
       scratch memory by row; what does not vary is in the array `uniform`. `varying` is the same as
       an array.
     - `outputs`: the numbers that somebody else wants.
-    - `sums`: for each sum the numbers to add up.
+    - `sums`: for each sum the numbers to add up; `terms`: all of them, one after the other.
     """
 
     def __init__(self, columns: Columns, by_row: bool) -> None:
@@ -107,7 +107,8 @@ class Part:
             used = used[used >= 0]
             self.outputs = sorted({*self.outputs, *used[self.varying[used]].tolist()})
         terms = numpy.array([*itertools.chain.from_iterable(columns.sums)], dtype=numpy.int64)
-        if self.varying[terms].all():  # then nothing is left out
+        self.terms = terms[self.varying[terms]]
+        if len(self.terms) == len(terms):  # then nothing is left out
             self.sums = columns.sums
         else:
             self.sums = [[x for x in terms if varies[x]] for terms in columns.sums]
@@ -124,8 +125,8 @@ class Part:
         for column in (self.columns.lefts, self.columns.rights):
             operands = column[self.lines]
             uses += numpy.bincount(operands[operands >= 0], minlength=size)
-        results = [*self.outputs, *itertools.chain.from_iterable(self.sums)]
-        held = numpy.bincount(numpy.array(results, dtype=numpy.int64), minlength=size)
+        results = numpy.concatenate([numpy.array(self.outputs, dtype=numpy.int64), self.terms])
+        held = numpy.bincount(results, minlength=size)
         return uses, held
 
 

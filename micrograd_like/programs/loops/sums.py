@@ -7,7 +7,6 @@ matrix of sums, every left with every right; a bias has ones on its right.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -52,8 +51,7 @@ def factors_of(part: Part) -> tuple[list[tuple[int, Factors]], list[int]]:
     A sum of products and of other terms is there twice, since only the products may be like those
     of other sums: a weight's are, but for one that meets the same number in every row.
     """
-    columns, varying = part.columns, part.varying
-    terms = numpy.array([*itertools.chain.from_iterable(part.sums)], dtype=numpy.int64)
+    columns, varying, terms = part.columns, part.varying, part.terms
     if not terms.size:
         return [], []
     uses, held = part.uses
