@@ -36,6 +36,7 @@ from micrograd_like.operation import OPS, Op
 from micrograd_like.stepping.formulas import Symbol, as_typed, formula_of, held, jump, latex_name
 from micrograd_like.stepping.steps import (
     Operation,
+    broken_lines,
     contributions_of,
     expression_of,
     forward_step,
@@ -54,7 +55,6 @@ _COUNTED_PATHS = 10**9
 
 T = TypeVar("T")
 
-_USE_COLUMNS = "<   <   < < < < .   < .   < ."
 _FLAT = 1e-6  # a local derivative below it in size is worth a word
 
 
@@ -240,19 +240,10 @@ class Explainer:
         return (lines + self._paths(value) if paths else lines), rows
 
     def _use_lines(self, rows: list[list[str]]) -> list[str]:
-        wide = [f"  {line}" for line in aligned(rows, _USE_COLUMNS)]
-        if max(map(width_of, wide)) <= COLUMNS:
-            return wide
-        heads = [f"  {line}" for line in aligned([row[:2] for row in rows], "<   <")]
-        slopes = aligned([row[2:7] for row in rows], "< < < < .")
+        heads = aligned([row[:2] for row in rows], "<   <")
         ends = aligned([row[7:] for row in rows], "< .   < .")
-        both = [
-            f"    {line}"
-            for line in aligned(list(map(list, zip(slopes, ends, strict=True))), "<   <")
-        ]
-        if max(map(width_of, both)) > COLUMNS:
-            both = [f"    {slope}\n      {end}" for slope, end in zip(slopes, ends, strict=True)]
-        return [line for pair in zip(heads, both, strict=True) for line in pair]
+        parts = broken_lines(heads, "   ", [row[2:7] for row in rows], ends, COLUMNS - 2)
+        return [f"  {line}" for part in parts for line in part]
 
     def _flow(self) -> Iterator[_Use]:
         for node in self.done:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from micrograd_like._internal.text import Text, folded, number
 from micrograd_like.engine import Value, contribution, topological_order
@@ -16,16 +15,7 @@ from micrograd_like.graph import (
     require_root,
 )
 from micrograd_like.stepping.formulas import held
-from micrograd_like.stepping.steps import operation_of, positions_of, slope_cells, table
-
-
-class _Summed(NamedTuple):
-    """The rows of text for one node."""
-
-    rows: list[list[str]]
-
-    def cells(self) -> list[list[str]]:
-        return self.rows
+from micrograd_like.stepping.steps import operation_of, positions_of, slope_cells, sum_table
 
 
 def forward_mode(
@@ -59,28 +49,25 @@ def forward_mode(
     if value not in order:
         raise ValueError(f"{called[root]} is not made of {value!r:.80}")
     tangents = {value: 1.0}
-    steps = []
+    rows: list[list[str]] = []
     for node in order:
         if node is value or tangents.keys().isdisjoint(node.parents):
             continue
-        operation, rows, total = operation_of(node, called, changes), list[list[str]](), 0.0
+        operation, total = operation_of(node, called, changes), 0.0
+        title = f"{operation}:"  # which stands in the first row of the node alone
         parts = zip(node.parents, positions_of(node), node.local_grads, strict=True)
         for parent, position, slope in parts:
             if parent in tangents:
                 before, tangent = total, tangents[parent]
                 total += contribution(node, tangent, slope)
-                head = [
-                    f"{operation}:" if not rows else "",
-                    *slope_cells(operation, position, slope),
-                ]
+                head, title = [title, *slope_cells(operation, position, slope)], ""
                 product = [f"{called[node]}.tangent +=", number(tangent), "·", number(slope)]
                 rows.append([*head, *product, number(before), "→", number(total), ""])
         tangents[node] = total
-        steps.append(_Summed(rows))
     here, there = called[value], called[root]
     told = (
         f"∂{held(there)}/∂{held(here)} = {number(tangents.get(root, 0.0))}, by a pass for {here} "
         f"alone; a backward pass gives the derivatives of {there} by every leaf"
     )
-    lines = [f"{here}.tangent = 1.0", *table(steps), folded(told), *changes.lines(called)]
+    lines = [f"{here}.tangent = 1.0", *sum_table(rows, rows), folded(told), *changes.lines(called)]
     return Text("\n".join(lines))

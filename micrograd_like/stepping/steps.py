@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from micrograd_like._internal.text import (
     COLUMNS,
@@ -30,8 +29,6 @@ from micrograd_like.stepping.formulas import (
 )
 
 _FORWARD_COLUMNS = "< < < < ."
-_SLOPE_COLUMNS = "< < < < ."
-_SUM_COLUMNS = "< . < .   . < ."
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,39 +253,28 @@ def slope_cells(operation: Operation, position: int, local: float) -> list[str]:
     return [operation.slope(position), "=", formula, *value]
 
 
-class Shown(Protocol):
-    """A step as `table` takes it."""
-
-    def cells(self) -> list[list[str]]:
-        """The text in columns: 5 for a forward step, 14 for the parts of a sum."""
-
-
-def table(steps: Iterable[Shown], beside: Iterable[Shown] = ()) -> list[str]:
-    """The steps, all of one kind, as lines with columns aligned with those of steps `beside`.
-
-    If a backward step with all its parts is wider than 80 columns, it takes a line for what the
-    node was made from, and one or two more for each contribution. A remark stands at the end of its
-    line, or under it.
-    """
+def table(
+    steps: Iterable[Step | ForwardStep], beside: Iterable[Step | ForwardStep] = ()
+) -> list[str]:
+    """The steps, all of one kind, as lines with columns aligned with those of steps `beside`."""
     rows = [row for step in steps for row in step.cells()]
     everything = rows + [row for step in beside for row in step.cells()]
-    if not rows:
-        return []
-    if len(rows[0]) == 5:
+    if rows and len(rows[0]) == len(_FORWARD_COLUMNS.split()):
         return aligned(everything, _FORWARD_COLUMNS)[: len(rows)]
+    return sum_table(rows, everything)
+
+
+def sum_table(rows: Sequence[Sequence[str]], everything: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of `Step.cells` as lines with columns aligned with those of `everything`.
+
+    A remark stands at the end of its line, or under it.
+    """
     heads = [row[0] for row in everything]
-    slopes = aligned([row[1:6] for row in everything], _SLOPE_COLUMNS)
-    sums = aligned([row[6:-1] for row in everything], _SUM_COLUMNS)
-    wide = aligned(list(map(list, zip(heads, slopes, sums, strict=True))), "<  <   <")
-    under = aligned(list(map(list, zip(slopes, sums, strict=True))), "<   <")
-    in_one, in_two = _widest(wide) <= COLUMNS, _widest(under) <= COLUMNS - 2
+    slopes, sums = [row[1:6] for row in everything], [row[6:-1] for row in everything]
     lines = []
-    for i, row in enumerate(rows):
-        if in_one:
-            lines.append(wide[i])
-        else:
-            lines += [row[0]] if row[0] else []
-            lines += [f"  {under[i]}"] if in_two else [f"  {slopes[i]}", f"    {sums[i]}"]
+    parts = broken_lines(heads, "  ", slopes, aligned(sums, "< . < .   . < ."), COLUMNS)
+    for row, part in zip(rows, parts, strict=False):
+        lines += part
         if remark := row[-1]:
             end = width_of(lines[-1])
             if end + 3 + width_of(remark) <= COLUMNS:
@@ -298,5 +284,25 @@ def table(steps: Iterable[Shown], beside: Iterable[Shown] = ()) -> list[str]:
     return lines
 
 
+def broken_lines(
+    heads: Sequence[str], gap: str, slopes: Sequence[Sequence[str]], ends: Sequence[str], most: int
+) -> list[list[str]]:
+    """For each head, with the cells of its slope and what comes after them, the lines they take.
+
+    It is one line, or where one is wider than `most` columns, all take one for the head, if there
+    is one, and one or two more, indented.
+    """
+    middles = aligned(slopes, "< < < < .")
+    wide = aligned(list(zip(heads, middles, ends, strict=True)), f"<{gap}<   <")
+    if _widest(wide) <= most:
+        return [[line] for line in wide]
+    under = aligned(list(zip(middles, ends, strict=True)), "<   <")
+    if _widest(under) <= most - 2:
+        below = [[f"  {line}"] for line in under]
+    else:
+        below = [[f"  {middle}", f"    {end}"] for middle, end in zip(middles, ends, strict=True)]
+    return [[head, *lines] if head else lines for head, lines in zip(heads, below, strict=True)]
+
+
 def _widest(lines: Sequence[str]) -> int:
-    return max(map(width_of, lines))
+    return max(map(width_of, lines), default=0)
