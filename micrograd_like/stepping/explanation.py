@@ -33,7 +33,14 @@ from micrograd_like.graph import (
     same,
 )
 from micrograd_like.operation import OPS, Op
-from micrograd_like.stepping.formulas import Symbol, as_typed, formula_of, held, jump, latex_name
+from micrograd_like.stepping.formulas import (
+    Symbol,
+    as_typed,
+    formula_of,
+    held,
+    jump,
+    latex_fraction,
+)
 from micrograd_like.stepping.steps import (
     Operation,
     broken_lines,
@@ -112,6 +119,11 @@ class _Use(NamedTuple):
         return self.node.parents[self.which]
 
     @property
+    def position(self) -> int:
+        """The place of the value among the operands, where plain numbers count too."""
+        return positions_of(self.node)[self.which]
+
+    @property
     def local(self) -> float:
         return self.node.local_grads[self.which]
 
@@ -182,22 +194,21 @@ class Explainer:
         uses = self._uses.get(value, [])[: _MOST_TERMS + 1]
         if not uses:
             return ""
-        root = latex_name(self.names[self.root])
+        root = self.names[self.root]
         terms = []
         for use in uses[:_MOST_TERMS]:
-            slope = self._operation(use.node).slope_latex(positions_of(use.node)[use.which])
-            upstream = rf"\frac{{\partial {root}}}{{\partial {latex_name(self.names[use.node])}}}"
-            terms.append(rf"{slope.partition(' = ')[0]} {upstream}")
+            slope = self._operation(use.node).slope_latex(use.position)
+            terms.append(f"{slope} {latex_fraction(root, self.names[use.node])}")
         terms += [r"\dots"] if len(uses) > _MOST_TERMS else []
-        fraction = rf"\frac{{\partial {root}}}{{\partial {latex_name(self.names[value])}}}"
-        return f"{fraction} = {' + '.join(terms)}"
+        return f"{latex_fraction(root, self.names[value])} = {' + '.join(terms)}"
 
     def _lines(self, value: Value, paths: bool) -> tuple[list[str], list[list[str]]]:
         """All but the uses, of which the first text goes before them; and the uses, in columns."""
         root = self.names[self.root]
         name, total = self.names[value], self.sums.get(value, 0.0)
+        grad = self._grad(value)
         if value is self.root:
-            lines = [folded(f"{held(name)}.grad = {number(value.grad)}: {self._start()}")]
+            lines = [folded(f"{grad} = {number(value.grad)}: {self._start()}")]
             lines += map(folded, self._first_not_finite())
             if len(lines) == 1 and not self.coming:
                 endless = [use for use in self._flow() if not math.isfinite(use.local)]
@@ -209,12 +220,12 @@ class Explainer:
         uses = [use for use in self._flow() if use.parent is value]
         coming = [self.names[node] for node in self.coming if value in node.parents]
         if not uses and not coming:
-            return [f"{held(name)}.grad = 0: {reason}" for reason in self._cuts(value)], []
-        first, sum_of, shown = "", f"{held(name)}.grad", value.grad
+            return [f"{grad} = 0: {reason}" for reason in self._cuts(value)], []
+        first, sum_of, shown = "", grad, value.grad
         if coming:
-            first = f"{held(name)}.grad is not complete: {listed(coming, _MOST_TERMS)} to come\n"
+            first = f"{grad} is not complete: {listed(coming, _MOST_TERMS)} to come\n"
         elif not self.ran or (value.grad == 0.0 and total != 0.0):
-            now = f"{held(name)}.grad is {number(value.grad)}"
+            now = f"{grad} is {number(value.grad)}"
             not_run = f"backward has not run from {root}, or was cleared since"
             first = folded(f"{now}: {not_run}; it would {'add' if value.grad else 'give'}") + "\n"
             sum_of, shown = f"∂{held(root)}/∂{held(name)}" if value.grad else sum_of, total
@@ -223,8 +234,8 @@ class Explainer:
         if not same(shown, total):
             lines.append(
                 folded(
-                    f"elsewhere: {number(shown - total)} was in {held(name)}.grad from passes "
-                    f"before, not set back in between by {held(name)}.grad = 0, or is from another "
+                    f"elsewhere: {number(shown - total)} was in {grad} from passes "
+                    f"before, not set back in between by {grad} = 0, or is from another "
                     "root"
                 )
             )
@@ -266,9 +277,14 @@ class Explainer:
             return f"the pass starts here, since ∂{held(name)}/∂{held(name)} = 1"
         return f"a pass came here with that, from a seed or from what is made of {name}"
 
+    def _grad(self, node: Value) -> str:
+        return f"{held(self.names[node])}.grad"
+
     def _slope(self, use: _Use) -> str:
-        operation = self._operation(use.node)
-        return operation.slope(positions_of(use.node)[use.which])
+        return self._operation(use.node).slope(use.position)
+
+    def _slope_cells(self, use: _Use) -> list[str]:
+        return slope_cells(self._operation(use.node), use.position, use.local)
 
     def _sum(
         self, sum_of: str, uses: list[_Use], shown: float, total: float
@@ -278,9 +294,8 @@ class Explainer:
         rest = [] if same(shown, total) else [factor(shown - total)]
         if 0 < len(uses) <= _MOST_TERMS:
             terms = [
-                f"(via {n}) {self._slope(use)} · {held(n)}.grad"
+                f"(via {self.names[use.node]}) {self._slope(use)} · {self._grad(use.node)}"
                 for use in uses
-                for n in [self.names[use.node]]
             ]
             factors = [f"{factor(use.local)} · {factor(use.upstream)}" for use in uses]
             text = _wrapped(start, [*terms, "(elsewhere)"] if rest else terms)
@@ -300,11 +315,10 @@ class Explainer:
             uses = [use for use in uses if not abs(use.amount) < least][:_MOST_USES]
         rows = []
         for use in uses:
-            operation, node = self._operation(use.node), self.names[use.node]
-            slope = slope_cells(operation, positions_of(use.node)[use.which], use.local)
-            upstream = [f"{held(node)}.grad =", number(use.upstream)]
+            upstream = [f"{self._grad(use.node)} =", number(use.upstream)]
             amount = ["contributes", number(use.amount)]
-            rows.append([f"via {node}", str(operation), *slope, *upstream, *amount])
+            made = [f"via {self.names[use.node]}", str(self._operation(use.node))]
+            rows.append([*made, *self._slope_cells(use), *upstream, *amount])
         return text, rows
 
     def _repeated(self, uses: list[_Use]) -> str:
@@ -319,18 +333,17 @@ class Explainer:
 
     def _formula(self, use: _Use) -> str:
         """The local derivative as a formula; "" where it has no name in it."""
-        position = positions_of(use.node)[use.which]
-        _, _, formula, equals, _ = slope_cells(self._operation(use.node), position, use.local)
+        _, _, formula, equals, _ = self._slope_cells(use)
         return formula if equals else ""
 
     def _derived(self, use: _Use) -> str:
         """A slope of what is a slope itself, such as 1 − tanh², written out."""
-        operation, position = self._operation(use.node), positions_of(use.node)[use.which]
+        operation = self._operation(use.node)
         if not operation.op.textbook:
             return ""
         made = formula_of(operation.op, operation.operands)
-        written = str(replace(operation, out=made).derivative(position))
-        slope = str(operation.derivative(position))
+        written = str(replace(operation, out=made).derivative(use.position))
+        slope = str(operation.derivative(use.position))
         return f"from {operation} comes {self._slope(use)} = {written}" if written != slope else ""
 
     def _operation(self, node: Value) -> Operation:
@@ -362,7 +375,7 @@ class Explainer:
 
     def _zero_and_inf(self, use: _Use) -> str:
         """A sentence on a 0 that met an inf or nan, and what came of it."""
-        upstream, name = number(use.upstream), f"{held(self.names[use.node])}.grad"
+        upstream, name = number(use.upstream), self._grad(use.node)
         if not use.upstream and not math.isfinite(use.local):
             return f"{name} is 0, which passes 0 on, not 0 · {number(use.local)} = nan"
         if use.local or math.isfinite(use.upstream):
@@ -383,7 +396,7 @@ class Explainer:
             return self._minuses(value, own=uses[0].local < 0.0)
         nodes = dict.fromkeys(use.node for use in uses if use.upstream < 0.0)
         ways = ((node, self._minuses(node, own=False)) for node in nodes)
-        told = [f"{held(self.names[node])}.grad < 0: {line}" for node, way in ways for line in way]
+        told = [f"{self._grad(node)} < 0: {line}" for node, way in ways for line in way]
         return told[:_MOST_REASONS]
 
     def _minuses(self, value: Value, own: bool) -> list[str]:
@@ -398,7 +411,7 @@ class Explainer:
                 minuses.append(f"{slope} (in {self._operation(use.node)})")
             node = use.node
         if self.sums[node] < 0.0 and node is not value:
-            minuses.append(f"{held(self.names[node])}.grad = {number(self.sums[node])}")
+            minuses.append(f"{self._grad(node)} = {number(self.sums[node])}")
         of = listed(minuses, _MOST_REASONS)
         if len(minuses) > 1:
             what = "minuses cancel" if total > 0.0 else "minuses, of which one is left"
@@ -426,7 +439,7 @@ class Explainer:
             node = stack.pop()
             uses = self._uses[node]
             if any(use.amount for use in uses):
-                reasons.append(f"the contributions to {held(self.names[node])}.grad cancel")
+                reasons.append(f"the contributions to {self._grad(node)} cancel")
                 continue
             for use in uses:
                 if use.local == 0.0:
@@ -442,17 +455,16 @@ class Explainer:
         return list(dict.fromkeys(reasons))[:_MOST_REASONS]
 
     def _flat(self, use: _Use) -> str:
-        node, position = use.node, positions_of(use.node)[use.which]
-        operation = self._operation(node)
+        node, operation = use.node, self._operation(use.node)
         if self._always_flat(node):
             return f"{operation} lets no gradient through"
         data = self.changes.data(use.parent)
         name = self.names[use.parent]
         at = name if data is None else f"{name} = {number(data)}"
-        derivative = operation.derivative(position)
-        _, _, *formula = slope_cells(operation, position, use.local)
+        derivative = operation.derivative(use.position)
+        _, _, *formula = self._slope_cells(use)
         slope = f"{self._slope(use)} = {' '.join(formula).rstrip()}"
-        if jump := self._kink(node, position):
+        if jump := self._kink(use):
             left, right = map(number, jump)
             sides = f"its slope is {left} below and {right} above, and there"
             return f"{operation} has a kink at {at}: {sides} {number(use.local)} is taken"
@@ -464,10 +476,10 @@ class Explainer:
             return f"{operation} multiplies by {number(use.local)}"
         return f"{operation} is {'' if use.local == 0.0 else 'nearly '}flat at {at}: {slope}"
 
-    def _kink(self, node: Value, position: int) -> tuple[float, float] | None:
-        operands = [self.changes.data(x) if isinstance(x, Value) else x for x in node.operands]
+    def _kink(self, use: _Use) -> tuple[float, float] | None:
+        operands = [self.changes.data(x) if isinstance(x, Value) else x for x in use.node.operands]
         known = [x for x in operands if x is not None]
-        return jump(OPS[node.op], position, known) if len(known) == len(operands) else None
+        return jump(OPS[use.node.op], use.position, known) if len(known) == len(operands) else None
 
     def _first_not_finite(self) -> list[str]:
         """A line on the first inf, and one on the first nan, of either pass."""
@@ -486,11 +498,11 @@ class Explainer:
         """Each inf and nan of the backward pass that is a product, or first came up in a sum."""
         sums = dict.fromkeys(self.sums, 0.0)
         for use in self._flow():
-            grad, before = f"{held(self.names[use.parent])}.grad", sums[use.parent]
+            grad, before = self._grad(use.parent), sums[use.parent]
             sums[use.parent] = after = before + use.amount
             if not math.isfinite(use.amount):
                 slope = self._slope(use)
-                made = f"{slope} · {held(self.names[use.node])}.grad"
+                made = f"{slope} · {self._grad(use.node)}"
                 numbers = f"{factor(use.local)} · {factor(use.upstream)} = {number(use.amount)}"
                 where = f"in {self._operation(use.node)}"
                 if not math.isfinite(use.local):
@@ -530,14 +542,12 @@ class Explainer:
                 uses = self._uses.get(node, [])  # none before the steps that lead to it
                 stack += [(use.node, (use, linked)) for use in reversed(uses)]
 
-    def _operand(self, use: _Use) -> str:
-        return self._operation(use.node).by(positions_of(use.node)[use.which])
-
     def _path(self, path: list[_Use]) -> list[str]:
         amount = self.seed
         for use in path:
             amount = contributions_of(use.node, amount)[use.which]
-        nodes = [held(self.names[self.root]), *map(self._operand, path)]
+        operands = [self._operation(use.node).by(use.position) for use in path]
+        nodes = [held(self.names[self.root]), *operands]
         seed = [] if self.seed == 1.0 else [self.seed]
         return [
             " → ".join(_shortened(nodes, str)),

@@ -277,7 +277,7 @@ def latex(op: Op) -> str:
     parts = [f"y = {_written(applied(op, names), _latex_piece)}"]
     for i, name in enumerate(names):
         slope = local_derivative(op, i, names, "y").latex
-        parts.append(rf"\frac{{\partial y}}{{\partial {name}}} = {slope}")
+        parts.append(f"{latex_fraction('y', name)} = {slope}")
     return r" \qquad ".join(parts)
 
 
@@ -462,6 +462,11 @@ def latex_name(name: str) -> str:
     escaped = _escaped(stem)
     index = f"_{{{name[len(stem) :]}}}" if stem != name else ""
     return (escaped if len(stem) == 1 else f"\\mathrm{{{escaped}}}") + index
+
+
+def latex_fraction(out: str, by: str) -> str:
+    r"""The name of a derivative: \frac{\partial out}{\partial by}."""
+    return rf"\frac{{\partial {latex_name(out)}}}{{\partial {latex_name(by)}}}"
 
 
 def _escaped(text: str) -> str:

@@ -24,7 +24,7 @@ from micrograd_like.stepping.formulas import (
     formula_of,
     forward_formula,
     held,
-    latex_name,
+    latex_fraction,
     local_derivative,
 )
 
@@ -50,12 +50,6 @@ class Operation:
         """The derivative of `out` by operand number `position`, as a symbol."""
         return local_derivative(self.op, position, self.operands, self.out, self.numbers)
 
-    def slope_latex(self, position: int) -> str:
-        r"""The same for LaTeX, with the formula: \frac{\partial L}{\partial e} = 1 - L^{2}."""
-        by, out = str(self.operands[position]), latex_name(self.out)
-        fraction = rf"\frac{{\partial {out}}}{{\partial {latex_name(by)}}}"
-        return f"{fraction} = {self.derivative(position).latex}"
-
     def by(self, position: int) -> str:
         """The operand as a factor has it: e, and (2nd a) where c = a·a."""
         name = self.operands[position]
@@ -65,6 +59,10 @@ class Operation:
     def slope(self, position: int) -> str:
         """The name of that derivative: ∂L/∂e, and ∂c/∂(2nd a) where c = a·a."""
         return f"∂{held(self.out)}/∂{self.by(position)}"
+
+    def slope_latex(self, position: int) -> str:
+        r"""The same for LaTeX: \frac{\partial L}{\partial e}."""
+        return latex_fraction(self.out, str(self.operands[position]))
 
 
 def expression_of(
@@ -169,8 +167,8 @@ class Step:
     @property
     def latex(self) -> str:
         """The local derivatives as formulas of LaTeX."""
-        slopes = [c.operation.slope_latex(c.position) for c in self.contributions]
-        return r" \qquad ".join(slopes)
+        slopes = [(c.operation.slope_latex(c.position), c.formula) for c in self.contributions]
+        return r" \qquad ".join([f"{slope} = {formula.latex}" for slope, formula in slopes])
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex}$"
