@@ -143,16 +143,23 @@ class Picture:
             if not math.isfinite(node.grad) and math.isfinite(node.data) and node not in passed
         }
 
-    def _inputs(self) -> dict[tuple[str, str, float], str]:
-        """Names for the plain numbers that meet a weight: x[0], and x[0]#2 for another number."""
-        names: dict[tuple[str, str, float], str] = {}
-        counts = Counter[tuple[str, str]]()
-        for edge in self.edges:
-            if isinstance(edge.operand, float) and (key := self._input(edge)) and key not in names:
-                counts[key[:2]] += 1
-                again = counts[key[:2]]
-                names[key] = key[1] + (f"#{again}" if again > 1 else "")
-        return names
+    def _inputs(self) -> dict[tuple[Value, int], tuple[str, str]]:
+        """The plain numbers that meet a weight, by node and position: each the layer and a name.
+
+        The name is x[3] for the number that w.3 is multiplied by, x[3]#2 for the next such number.
+        """
+        inputs: dict[tuple[Value, int], tuple[str, str]] = {}
+        names: dict[tuple[str, str], dict[float, str]] = {}  # of the numbers seen at a place
+        for operand, node, position in self.edges:
+            indices = [self.parameters.get(x, "").rpartition(".")[2] for x in node.parents]
+            index = next(filter(str.isdigit, indices), "")
+            if isinstance(operand, float) and node.op == "mul" and index:
+                layer = self.groups[node].layer if node in self.groups else ""
+                known = names.setdefault((layer, index), {})
+                again = f"#{len(known) + 1}" if known else ""
+                name = known.setdefault(operand, f"x[{index}]{again}")
+                inputs[node, position] = layer, name
+        return inputs
 
     def _values(self, dot: graphviz.Digraph) -> None:
         """The boxes of Values, those of a neuron in a frame inside the frame of its layer."""
@@ -197,7 +204,7 @@ class Picture:
         plain_numbers = [
             x
             for i, x in enumerate(operands)
-            if isinstance(x, float) and not self._input(Edge(x, node, i))
+            if isinstance(x, float) and (node, i) not in self.inputs
         ]
         if not (plain_numbers and self.options.constants):
             return op.symbol
@@ -214,8 +221,8 @@ class Picture:
             if isinstance(x, Value):
                 operands.append(cut(self._name(x, node)))
             else:
-                key = self._input(Edge(x, node, i))
-                operands.append(self.inputs[key] if key else rounded(x))
+                found = self.inputs.get((node, i))
+                operands.append(found[1] if found else rounded(x))
         return forward_formula(OPS[node.op], operands, name)
 
     def _name(self, node: Value, beside: Value) -> str:
@@ -227,17 +234,6 @@ class Picture:
         if group and self.groups.get(node) == group:
             name = name.removeprefix(group.neuron + ".")
         return name
-
-    def _input(self, edge: Edge) -> tuple[str, str, float] | None:
-        """For a number that meets a weight of the model: the layer, x[3] for w.3, the number."""
-        node = edge.node
-        if node.op == "mul" and isinstance(edge.operand, float):
-            for weight in node.parents:
-                index = self.parameters.get(weight, "").rpartition(".")[2]
-                if index.isdigit():
-                    layer = self.groups[node].layer if node in self.groups else ""
-                    return layer, f"x[{index}]", edge.operand
-        return None
 
     def _folded(self, dot: graphviz.Digraph) -> None:
         """The boxes that many nodes share, those of a layer one below the other in their order."""
@@ -297,21 +293,20 @@ class Picture:
 
     def _arrows(self, dot: graphviz.Digraph) -> None:
         uses = Counter[Value]()
-        inputs: dict[tuple[str, str, float], str] = {}  # their boxes
+        boxes: dict[tuple[str, str], str] = {}  # of inputs
         bundles: Counter[tuple[str, str]] = Counter()
         for k, edge in enumerate(self.edges):
             operand, node = edge.operand, edge.node
             shared = node in self.folded or operand in self.folded
             head = self.boxes.get(self.folded.get(node, ""), f"o{self.index[node]}")
             if isinstance(operand, float):
-                key = self._input(edge)
+                key = self.inputs.get((node, edge.position))
                 if key is None or not self.options.constants:
                     continue  # it stands in the operation
-                if key in inputs:
-                    tail = inputs[key]
-                else:
-                    tail = inputs[key] = f"c{k}"
-                    dot.node(tail, plain(f"{self.inputs[key]} = {number(operand)}"), **INPUT)
+                if key not in boxes:
+                    boxes[key] = f"c{k}"
+                    dot.node(boxes[key], plain(f"{key[1]} = {number(operand)}"), **INPUT)
+                tail = boxes[key]
             else:
                 uses[operand] += 1
                 tail = self.boxes.get(self.folded.get(operand, ""), f"v{self.index[operand]}")
