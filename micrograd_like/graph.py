@@ -135,17 +135,27 @@ def distinct_names(
     >>> list(distinct_names([a, b]).values())
     ['w', 'w#2']
     """
-    result: dict[Value, str] = {}
-    taken: set[str] = set()
+    called = names_of(nodes, names, model)
+    return dict(zip(called, numbered(map(one_line, called.values()), "#"), strict=True))
+
+
+def numbered(names: Iterable[str], sign: str, taken: Iterable[str] = ()) -> list[str]:
+    """The names, with a number behind `sign` where one is taken or stood there before.
+
+    >>> numbered(["w", "b", "w", "w"], "#")
+    ['w', 'b', 'w#2', 'w#3']
+    """
+    found: list[str] = []
+    known = {*taken}
     repeats: Counter[str] = Counter()
-    for node, label in names_of(nodes, names, model).items():
-        name = distinct = one_line(label)
-        while distinct in taken:
+    for name in names:
+        distinct = name
+        while distinct in known:
             repeats[name] += 1
-            distinct = f"{name}#{repeats[name] + 1}"
-        taken.add(distinct)
-        result[node] = distinct
-    return result
+            distinct = f"{name}{sign}{repeats[name] + 1}"
+        known.add(distinct)
+        found.append(distinct)
+    return found
 
 
 def _variables(names: Mapping[str, object]) -> dict[Value, str]:

@@ -116,6 +116,14 @@ def draw(
     if rankdir not in ("LR", "RL", "TB", "BT"):
         raise ValueError(f"rankdir is one of LR, RL, TB, BT, got {rankdir!r}")
     max_nodes = whole("max_nodes", max_nodes, 1)
+    options = Options(rankdir, constants, local_grads, highlight)
+    return drawing_of(root, given_names(names), model, max_nodes, options)
+
+
+def drawing_of(
+    root: Value, names: Mapping[str, object], model: Model | None, max_nodes: int, options: Options
+) -> Drawing:
+    """The result of `draw`, whose arguments have been checked."""
     nodes = nodes_of(root)
     if len(nodes) > max_nodes and model is None:
         raise ValueError(
@@ -124,9 +132,8 @@ def draw(
             f"500 nodes on and minutes from 5,000)"
         )
     groups = groups_of(nodes, model) if model else {}
-    names_in_use = distinct_names(nodes, given_names(names), model)
+    names_in_use = distinct_names(nodes, names, model)
     parameters = {x: path for path, x in model.named_parameters()} if model else {}
-    options = Options(rankdir, constants, local_grads, highlight)
     folded = _fold(nodes, groups, max_nodes)
     return Drawing(Picture(nodes, names_in_use, groups, folded, parameters, options).source())
 

@@ -18,10 +18,19 @@ from typing import Any, NamedTuple
 from micrograd_like import ops
 from micrograd_like._internal.text import one_line, rounded
 from micrograd_like.engine import Value, topological_order
-from micrograd_like.graph import Model, changes_of, distinct_names, groups_of, known_names, nodes_of
+from micrograd_like.graph import (
+    Model,
+    changes_of,
+    distinct_names,
+    groups_of,
+    known_names,
+    nodes_of,
+    numbered,
+)
 from micrograd_like.operation import OPS, Op, Operators
 from micrograd_like.programs.javascript import NotWritten, Script, elementary
-from micrograd_like.render.drawing import Drawing, draw
+from micrograd_like.render.drawing import drawing_of
+from micrograd_like.render.picture import Options
 from micrograd_like.render.template import as_data, fill, read, script_of, style_of
 from micrograd_like.stepping.formulas import MOST_OFF, Symbol, forms_of_derivative, formula_of
 from micrograd_like.stepping.steps import expression_of
@@ -240,20 +249,14 @@ _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
 def _identifiers(names: Sequence[str]) -> list[str]:
     """A name that Python takes for each of the names, no two alike."""
     found: list[str] = []
-    taken = {"Value", "maximum", "minimum", "ops", "print", "float"}
     for name in names:
         plain = re.sub(r"\W+", "_", name).strip("_") or "v"
         if not plain.isidentifier() or keyword.iskeyword(plain):
             plain = f"v_{plain}"
         if not plain.isidentifier():  # characters that only letters may follow
             plain = "v"
-        distinct, number = plain, 1
-        while distinct in taken:
-            number += 1
-            distinct = f"{plain}_{number}"
-        taken.add(distinct)
-        found.append(distinct)
-    return found
+        found.append(plain)
+    return numbered(found, "_", {"Value", "maximum", "minimum", "ops", "print", "float"})
 
 
 def _code(op: Op, operands: Sequence[str | float]) -> str:
@@ -291,21 +294,6 @@ def _imports(operations: Sequence[Op]) -> list[str]:
 # The picture and the page.
 
 
-def _roomy(source: str) -> str:
-    """A drawing's text with room in its boxes and on its arrows for numbers that change.
-
-    Without the heading of a graph that is older than its leaves, since the page computes it again.
-    """
-    source = re.sub(r"\n\tfontsize=12 label=.* labelloc=t\n", "\n", source, flags=re.DOTALL)
-    source = source.replace("bgcolor=white", "bgcolor=transparent", 1)
-    source = re.sub(
-        r"(?<!\\)\|data\\ [^|\n]*\|grad\\ [^|\n}\"]*(?=[}\"])",
-        rf"|data\\ {_ROOM}|grad\\ {_ROOM}",
-        source,
-    )
-    return source.replace("digraph {", "digraph {\n\tgraph [ranksep=0.62]", 1)
-
-
 class Picture(NamedTuple):
     """A graph as SVG, and how wide it is in CSS pixels."""
 
@@ -315,8 +303,7 @@ class Picture(NamedTuple):
 
 def picture_of(root: Value, names: Mapping[str, object], model: Model | None = None) -> Picture:
     """The drawing of a graph without what a page does not need, with room for other numbers."""
-    source = _roomy(draw(root, names=names, model=model, max_nodes=MOST_NODES).source)
-    svg = Drawing(source).svg
+    svg = drawing_of(root, names, model, MOST_NODES, Options(room=_ROOM)).svg
     width = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r' (?:fill|font-family|stroke|xml:space|xmlns:xlink)="[^"]*"', "", svg)

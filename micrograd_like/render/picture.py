@@ -24,6 +24,7 @@ MOST_ARROWS = 4  # from a leaf; a web of more is neither read nor laid out in ti
 MANY = 100  # boxes, and the layout has to be quick
 FAR = 12  # columns that an arrow crosses, and where there are many boxes a name stands for it
 QUICK = {"nslimit": "1", "nslimit1": "1", "mclimit": "0.1"}
+ROOMY = {"bgcolor": "transparent", "ranksep": "0.62"}  # numbers will stand at the arrows
 DENSE = {"splines": "line", "ranksep": "2"}  # bundles of arrows from layer to layer
 SIDES = {
     "LR": ("e", "w"),
@@ -54,12 +55,17 @@ DOT = {"fontsize": "32", "height": "0.5", "fixedsize": "true"}  # hardly seen el
 
 
 class Options(NamedTuple):
-    """The arguments of `draw` of these names."""
+    """The arguments of `draw` of these names; and for a page `room`.
 
-    rankdir: str
-    constants: bool
-    local_grads: bool
-    highlight: Value | None
+    That is a text which stands in the boxes where the page will write its numbers. A heading that
+    tells of those would be wrong there.
+    """
+
+    rankdir: str = "LR"
+    constants: bool = True
+    local_grads: bool = False
+    highlight: Value | None = None
+    room: str = ""
 
 
 class Picture:
@@ -98,7 +104,8 @@ class Picture:
     def source(self) -> str:
         """The whole text."""
         dot = graphviz.Digraph(
-            graph_attr={"rankdir": self.options.rankdir, "bgcolor": "white", "fontname": FONT},
+            graph_attr={"rankdir": self.options.rankdir, "bgcolor": "white", "fontname": FONT}
+            | (ROOMY if self.options.room else {}),
             node_attr={"fontname": FONT, "fontsize": "12", "style": "filled"},
             edge_attr={"fontname": FONT, "fontsize": "10", "color": "#666666"}
             | {"labelfontsize": "9", "labeldistance": "2.2", "labelangle": "-30"},
@@ -111,7 +118,8 @@ class Picture:
         colours = [text for text in (ABOVE, BELOW, DARKER, BROKEN, BEGUN) if text in self.shown]
         arrows = [text for text in (SLOPE, BUNDLE) if text in self.shown]
         legend = [", ".join(colours)] if colours else []
-        if told := [*self.changes.lines(self.names), *legend, *arrows]:
+        told = [*self.changes.lines(self.names), *legend, *arrows]
+        if told and not self.options.room:
             dot.attr(label=plain("\n".join(told)), labelloc="t", fontsize="12")
         return str(dot.source)
 
@@ -183,10 +191,11 @@ class Picture:
 
     def _value(self, dot: graphviz.Digraph, node: Value) -> None:
         i, mark = self.index[node], self._mark(node)
-        data = f"data {self.changes.text(node)}"
+        data = self.options.room or self.changes.text(node)
+        grad = self.options.room or number(node.grad)
         dot.node(
             f"v{i}",
-            self._label([self._title(node), data, f"grad {number(node.grad)}"]),
+            self._label([self._title(node), f"data {data}", f"grad {grad}"]),
             id=f"v{i}",
             shape="record",
             **self._look(node) | mark,
