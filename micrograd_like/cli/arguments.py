@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from typing import Any
 
 from micrograd_like.engine import Value
@@ -25,9 +26,10 @@ def read_expression(arguments: Namespace) -> tuple[Value, dict[str, Value]]:
         raise SystemExit(2) from None
 
 
-def save_or_print(picture: Any, path: str | None) -> int:
-    """Save a Drawing or a Player for a command, or print the text; what goes wrong is one line."""
+def save_or_print(made: Callable[[], Any], path: str | None) -> int:
+    """Make a Drawing or a Player and save it, or print its text; what goes wrong is one line."""
     try:
+        picture = made()
         print(picture.save(path) if path else picture.source)
     except BrokenPipeError:
         raise  # the command line knows what to do

@@ -20,4 +20,4 @@ def run(arguments: Namespace) -> int:
     """Draw the graph with its gradients; returns the exit code."""
     root, names = read_expression(arguments)
     root.backward()
-    return save_or_print(draw(root, names=names), arguments.output)
+    return save_or_print(lambda: draw(root, names=names), arguments.output)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
 
 from micrograd_like.cli.arguments import add_expression, read_expression, save_or_print
@@ -20,9 +19,4 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write the page; returns the exit code."""
     root, names = read_expression(arguments)
-    try:
-        player = explore(root, names=names)
-    except RuntimeError as error:
-        print(f"micrograd-like: {error}", file=sys.stderr)
-        return 1
-    return save_or_print(player, arguments.output)
+    return save_or_print(lambda: explore(root, names=names), arguments.output)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from argparse import ArgumentParser, Namespace
 
 from micrograd_like.cli.arguments import save_or_print
@@ -33,11 +32,8 @@ def run(arguments: Namespace) -> int:
     (X, y), _ = recipe.data(rng)
     model = recipe.model(len(X[0]), rng, arguments.activation)
     optimizer = Adam(model.parameters(), lr=recipe.lr)
-    try:
-        page = explore(
-            model, X[:_MOST_EXAMPLES], y[:_MOST_EXAMPLES], loss=recipe.loss, optimizer=optimizer
-        )
-    except (RuntimeError, ValueError) as error:
-        print(f"micrograd-like: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
-    return save_or_print(page, arguments.output or f"{arguments.data}.html")
+    X, y = X[:_MOST_EXAMPLES], y[:_MOST_EXAMPLES]
+    return save_or_print(
+        lambda: explore(model, X, y, loss=recipe.loss, optimizer=optimizer),
+        arguments.output or f"{arguments.data}.html",
+    )

@@ -271,6 +271,18 @@ def test_a_usage_error_is_one_line_and_2(
     assert err.startswith("micrograd-like")
 
 
+@pytest.mark.parametrize("command", ["draw", "explore"])
+def test_an_expression_too_large_for_a_picture_is_one_line_and_2(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = "*".join(["(" + "+".join(["a"] * 60) + ")"] * 14)  # 14·59 sums and 13 products of them
+    assert main([command, wide, "a=1"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("micrograd-like: the graph has 840 nodes")
+    assert err.count("\n") == 1
+
+
 def test_a_picture_without_matplotlib_is_refused_before_the_training(tmp_path: Path) -> None:
     done = run(program("train", "moons", "--plot", "x.png"), tmp_path, hidden=["matplotlib"])
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
