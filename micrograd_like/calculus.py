@@ -397,10 +397,7 @@ def _gradients(root: Value, variables: Sequence[Value], held: set[Value]) -> lis
     for node in reversed(path):
         if node in upstream:
             for operand, slope in _slopes(node, depends):
-                contribution = _product(node, slope, upstream[node])
-                if contribution is not None:
-                    before = upstream.get(operand)
-                    upstream[operand] = contribution if before is None else before + contribution
+                _add(upstream, operand, _product(node, slope, upstream[node]))
     given = {x for node in path for x in node.parents}.difference(path)
     return _alone([upstream.get(variable, 0.0) for variable in variables], held, given)
 
@@ -413,12 +410,14 @@ def _along(roots: Sequence[Value], tangents: Mapping[Value, Any]) -> list[Value]
         for node in topological_order(root, stop=seen):
             seen.append(node)
             for operand, slope in _slopes(node, moved):
-                contribution = _product(node, slope, moved[operand])
-                if contribution is not None:
-                    before = moved.get(node)
-                    moved[node] = contribution if before is None else before + contribution
+                _add(moved, node, _product(node, slope, moved[operand]))
     given = {*tangents, *tangents.values(), *(node for node in seen if node not in moved)}
     return _alone([moved.get(root, 0.0) for root in roots], {*roots}, given)
+
+
+def _add(sums: dict[Value, Value | float], node: Value, contribution: Value | float | None) -> None:
+    if contribution is not None:
+        sums[node] = sums[node] + contribution if node in sums else contribution
 
 
 def _alone(

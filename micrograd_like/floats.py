@@ -29,11 +29,19 @@ def divide(a: float, b: float) -> float:
         return NAN if a == 0.0 or a != a else math.copysign(INF, a) * math.copysign(1.0, b)
 
 
-def exp(a: float) -> float:
-    try:
-        return math.exp(a)
-    except OverflowError:
-        return INF
+def _unbounded(f: Callable[[float], float]) -> Callable[[float], float]:
+    """`f`, which is infinity where it is too large for a float."""
+
+    def computed(a: float) -> float:
+        try:
+            return f(a)
+        except OverflowError:
+            return INF
+
+    return computed
+
+
+exp, expm1, cosh = map(_unbounded, (math.exp, math.expm1, math.cosh))
 
 
 def log(a: float) -> float:
@@ -43,9 +51,7 @@ def log(a: float) -> float:
 
 
 def log1p(a: float) -> float:
-    if a > -1.0:
-        return math.log1p(a)
-    return -INF if a == -1.0 else NAN
+    return math.log1p(a) if a > -1.0 else log(a + 1.0)
 
 
 def sqrt(a: float) -> float:
@@ -62,25 +68,11 @@ def on_circle(f: Callable[[float], float]) -> Callable[[float], float]:
     return lambda a: f(a) if -1.0 <= a <= 1.0 else NAN
 
 
-def expm1(a: float) -> float:
-    try:
-        return math.expm1(a)
-    except OverflowError:
-        return INF
-
-
 def sinh(a: float) -> float:
     try:
         return math.sinh(a)
     except OverflowError:
         return math.copysign(INF, a)
-
-
-def cosh(a: float) -> float:
-    try:
-        return math.cosh(a)
-    except OverflowError:
-        return INF
 
 
 def erf_prime(x: Any, m: Any = math) -> Any:
