@@ -19,12 +19,14 @@ from micrograd_like.engine import Value
 from micrograd_like.graph import distinct_names, groups_of, nodes_of
 from micrograd_like.operation import OPS, Op
 from micrograd_like.optim import SGD, Adam, Optimizer
-from micrograd_like.programs.javascript import Script, elementary, knows
+from micrograd_like.programs.javascript import Script, knows
 from micrograd_like.programs.tape import Operand, Tape
 from micrograd_like.render.page import (
+    defined,
     fill_page,
     graph_data,
     graph_script,
+    js_list,
     picture_of,
     plain_number,
     rows_script,
@@ -64,7 +66,7 @@ def network_page(model: Any, X: Any, y: Any, loss: Any, optimizer: Any) -> str:
     script = Script()
     loops = [script.loop(op) for op in tape.operations]
     rules = _rules(script, chosen)
-    functions = _returned("LOOPS, UPDATES", script.functions, [loops, list(rules)])
+    functions = defined("[LOOPS, UPDATES]", script, f"[{js_list(loops)}, {js_list(rules)}]")
 
     operations = list({node.op: OPS[node.op] for node in trace.nodes if node.op}.values())
     inner = graph_script(rows_script(operations))
@@ -156,22 +158,13 @@ def _require_same_graph(
         )
 
 
-def _returned(names: str, functions: Sequence[str], lists: Sequence[Sequence[str]]) -> str:
-    """A script that defines `names` as lists of functions, which call `functions`."""
-    texts = ["[\n" + ",\n".join(texts) + "\n]" for texts in lists]
-    parts = [elementary(), *functions, f"return [{', '.join(texts)}];"]
-    return f"const [{names}] = (() => {{\n" + "\n".join(parts) + "\n})();"
-
-
 def _rows(examples: Examples, trace: Trace) -> list[list[float | int]]:
     """The numbers of each example and of its target; whole ones short."""
-    return [
-        [int(x) if x.is_integer() and abs(x) < 1e6 else x for x in map(float, numbers_)]
-        for numbers_ in (
-            [*row, *trace.target(target)]
-            for row, target in zip(examples.rows, examples.targets, strict=True)
-        )
-    ]
+    rows = []
+    for row, target in zip(examples.rows, examples.targets, strict=True):
+        found = map(float, [*row, *trace.target(target)])
+        rows.append([int(x) if x.is_integer() and abs(x) < 1e6 else x for x in found])
+    return rows
 
 
 def _answer(loss: Loss, output: Any, targets: list[Any]) -> dict[str, Any] | None:

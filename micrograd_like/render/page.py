@@ -11,7 +11,7 @@ import html
 import keyword
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -119,9 +119,18 @@ def rows_script(operations: Sequence[Op]) -> str:
             f"{{ forward: {forward}, slopes: [{', '.join(slopes)}], "
             f"textbook: [{', '.join(_textbook(op, script))}] }}"
         )
-    listed = ",\n".join(rows)
-    parts = [elementary(), *script.functions, f"return [\n{listed}\n];"]
-    return "const ROWS = (() => {\n" + "\n".join(parts) + "\n})();"
+    return defined("ROWS", script, js_list(rows))
+
+
+def js_list(texts: Iterable[str]) -> str:
+    """A list of JavaScript of these expressions, one a line."""
+    return "[\n" + ",\n".join(texts) + "\n]"
+
+
+def defined(name: str, written: Script, value: str) -> str:
+    """JavaScript that gives a name to a value, in which the functions of `written` are called."""
+    parts = [elementary(), *written.functions, f"return {value};"]
+    return f"const {name} = (() => {{\n" + "\n".join(parts) + "\n})();"
 
 
 def _textbook(op: Op, script: Script) -> list[str]:
