@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from math import inf, isclose, isfinite, nan
 from typing import Any, NamedTuple, Protocol
@@ -205,12 +205,12 @@ class Changes(NamedTuple):
             return None
         return self.was.get(node, node.data)
 
-    def text(self, node: Value) -> str:
+    def text(self, node: Value, write: Callable[[float], str] = number) -> str:
         """That number as it is shown, and the present one where it is another."""
         old = self.data(node)
         if old is None:
-            return f"?, now {number(node.data)}"
-        return number(old) + (f", now {number(node.data)}" if node in self.was else "")
+            return f"?, now {write(node.data)}"
+        return write(old) + (f", now {write(node.data)}" if node in self.was else "")
 
     def lines(self, names: Mapping[Value, str]) -> list[str]:
         """A sentence that says so, of a graph with its root as the last of `names`, in lines.

@@ -8,7 +8,6 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import chain, count
 from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
@@ -240,8 +239,11 @@ def _draw(path: Path, title: str, history: History, predict: Predict, points: Da
 
 def _free_path(name: str) -> Path:
     """A file that the current folder does not have yet: name.png, else name-2.png and so on."""
-    names = chain([name], (f"{name}-{i}" for i in count(2)))
-    return next(path for path in (Path(f"{n}.png") for n in names) if not path.exists())
+    path, number = Path(f"{name}.png"), 1
+    while path.exists():
+        number += 1
+        path = Path(f"{name}-{number}.png")
+    return path
 
 
 def _whole(text: str) -> int:

@@ -143,7 +143,8 @@ class Explainer:
         self.ran = root.grad != 0.0 or not root.op
         self.seed = seed or (root.grad if root.op and self.ran else 1.0)
         steps = [node for node in reversed(topological_order(root)) if node.op]
-        self.done, self.coming = steps[:done], steps[len(steps) if done is None else done :]
+        self.done = steps[:done]
+        self.coming = steps[len(self.done) :]
         self.sums = {root: self.seed}
         for node in self.done:
             amounts = contributions_of(node, self.sums[node])
@@ -433,8 +434,7 @@ class Explainer:
 
     def _reasons(self, value: Value) -> list[str]:
         reasons: list[str] = []
-        seen = {value: None}
-        stack = [value]
+        seen, stack = {value}, [value]
         while stack and len(reasons) < _MOST_REASONS:
             node = stack.pop()
             uses = self._uses[node]
@@ -450,7 +450,7 @@ class Explainer:
                         f"{self._slope(use)} · upstream = {product} is below every float"
                     )
                 elif use.node not in seen:
-                    seen[use.node] = None
+                    seen.add(use.node)
                     stack.append(use.node)
         return list(dict.fromkeys(reasons))[:_MOST_REASONS]
 

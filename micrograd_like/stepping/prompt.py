@@ -212,10 +212,7 @@ class Prompt(Cmd):
         for name in [names] if names in known else names.split():
             node = self.stepper.find(name)
             title, state = self.stepper.title(node), self.stepper.state(node)
-            then = changes.data(node)
-            now = f", now {node.data!r}" if then is None or then != node.data == node.data else ""
-            data = f"{'?' if then is None else repr(then)}{now}"
-            rows.append([title, "data", data, "grad", repr(node.grad), state])
+            rows.append([title, "data", changes.text(node, repr), "grad", repr(node.grad), state])
         if not rows:
             raise ValueError("print takes names of nodes; graph shows them all")
         self._say(*aligned(rows, "<   < <   < <   <"))
@@ -244,17 +241,15 @@ class Prompt(Cmd):
             name, by = by, "0.001"
         stepper = self.stepper
         forward = ForwardStepper(stepper.root, names=stepper.variables, model=stepper.model)
-        self._say(*nudged(forward, name, _real(by, "nudge a 0.001")).split("\n"))
+        self._say(nudged(forward, name, _real(by, "nudge a 0.001")))
 
     def do_tangent(self, name: str) -> None:
         stepper = self.stepper
         value = stepper.find(name.strip())
-        said = forward_mode(value, stepper.root, names=stepper.variables, model=stepper.model)
-        self._say(*said.split("\n"))
+        self._say(forward_mode(value, stepper.root, names=stepper.variables, model=stepper.model))
 
     def do_descend(self, rate: str) -> None:
-        said = descended(self.stepper, None, _real(rate.strip() or "0.1", "descend 0.1"))
-        self._say(*said.split("\n"))
+        self._say(descended(self.stepper, None, _real(rate.strip() or "0.1", "descend 0.1")))
         self._line_up()
         self.do_where("")
 

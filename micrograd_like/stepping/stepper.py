@@ -35,7 +35,7 @@ from micrograd_like.graph import (
     nodes_of,
 )
 from micrograd_like.operation import OPS, real
-from micrograd_like.stepping.explanation import Explainer, explain
+from micrograd_like.stepping.explanation import Explainer
 from micrograd_like.stepping.formulas import held
 from micrograd_like.stepping.steps import (
     Contribution,
@@ -46,8 +46,6 @@ from micrograd_like.stepping.steps import (
     operation_of,
     positions_of,
 )
-
-__all__ = ["ForwardStepper", "Step", "Stepper", "explain"]
 
 _MOST_UNNAMED = 20
 
@@ -287,10 +285,6 @@ class Stepper(_Walk[Step]):
             ready |= dict.fromkeys(node.parents, i + 1)
         return ready
 
-    @cached_property
-    def _turn(self) -> Mapping[Value, int]:
-        return {node: i for i, node in enumerate(self.nodes)}
-
     def state(self, node: Value | str) -> str:
         """The state of the gradient of `node`.
 
@@ -306,7 +300,7 @@ class Stepper(_Walk[Step]):
         names = [self.names[x] for x in waiting if node in x.parents]
         if names:
             return f"waits for {listed(names)}"
-        return "passed on" if self._turn.get(node, self._position) < self._position else "complete"
+        return "passed on" if node in self.nodes[: self._position] else "complete"
 
     def explain(self, value: Value | str, *, paths: bool = False) -> Text:
         """The gradient of `value` as it stands, as `micrograd_like.explain` writes it."""
