@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
 from math import inf
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any, Self
 
 from micrograd_like._internal.arguments import generator, switch, whole
@@ -88,7 +90,7 @@ def fit(
     Ctrl-C ends it after the step. Bad arguments raise TypeError or ValueError
     before anything changes. More in docs/training.md and docs/resuming.md.
     """
-    training = Training(**locals())
+    training = Training(SimpleNamespace(**locals()))
     with alone(training.parameters), Interrupts() as interrupts:
         training.try_out()
         with training.begun(interrupts):
@@ -106,48 +108,33 @@ class Training:
     As a context manager it puts in order what it leaves: the best parameters, why it stopped.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        X: Any,
-        y: Any,
-        *,
-        loss: Any,
-        optimizer: Any,
-        epochs: Any,
-        batch_size: Any,
-        shuffle: Any,
-        validation: Any,
-        validation_split: Any,
-        metrics: Any,
-        compile: Any,
-        progress: Any,
-        rng: Any,
-        patience: Any,
-        callbacks: Any,
-        history: Any,
-        allow_unused: Any,
-    ) -> None:
+    def __init__(self, given: SimpleNamespace) -> None:
         self._clock = perf_counter()
-        self._examples, self._held_out = read_data(X, y, validation, validation_split)
+        self._examples, self._held_out = read_data(
+            given.X, given.y, given.validation, given.validation_split
+        )
         count = len(self._examples.rows)
-        self._size = whole("batch_size", count if batch_size is None else batch_size, 1)
-        self._epochs = whole("epochs", epochs, 0)
+        size, patience = given.batch_size, given.patience
+        self._size = whole("batch_size", count if size is None else size, 1)
+        self._epochs = whole("epochs", given.epochs, 0)
         self._patience = inf if patience is None else whole("patience", patience, 1)
-        self._shuffle = switch("shuffle", shuffle)
-        self._allow_unused = switch("allow_unused", allow_unused)
-        self._rng = generator(rng)
-        self._callbacks = _read_callbacks(callbacks)
-        if compile is not True and compile is not False and compile != "auto":
-            raise ValueError(f"compile is True, False or 'auto', got {compile!r:.80}")
-        if isinstance(loss, str) or not callable(loss):
-            raise TypeError(f"loss is a function such as mse_loss, got {loss!r:.80}")
-        self.model, self._loss, self._optimizer, self._compile = model, loss, optimizer, compile
-        self.parameters = _read_parameters(model, optimizer)
-        self.history = _read_history(history, self.parameters)
-        self._metrics, self._progress = metrics, progress
+        self._shuffle = switch("shuffle", given.shuffle)
+        self._allow_unused = switch("allow_unused", given.allow_unused)
+        self._rng = generator(given.rng)
+        self._callbacks = _read_callbacks(given.callbacks)
+        self._compile, self._loss = given.compile, given.loss
+        if self._compile is not True and self._compile is not False and self._compile != "auto":
+            raise ValueError(f"compile is True, False or 'auto', got {self._compile!r:.80}")
+        if isinstance(self._loss, str) or not callable(self._loss):
+            raise TypeError(f"loss is a function such as mse_loss, got {self._loss!r:.80}")
+        self.model, self._optimizer = given.model, given.optimizer
+        self.parameters = _read_parameters(self.model, self._optimizer)
+        self.history = _read_history(given.history, self.parameters)
+        self._metrics, self._progress = given.metrics, given.progress
+        # The first batch of each of the last two steps, and the parameters before it; and those
+        # of the steps in which the loss became nan.
+        self._steps: deque[tuple[Sequence[int], Sequence[float]]] = deque(maxlen=2)
         self._nan: list[tuple[Sequence[int], Sequence[float]]] = []
-        self._steps: list[tuple[Sequence[int], Sequence[float]]] = [((), ()), ((), ())]
         self._over = ""
 
     def try_out(self) -> None:
@@ -262,7 +249,7 @@ class Training:
                 self.history.rows += rows
                 self._epoch += len(rows)
                 self.history.since = self._epoch
-            self._steps = [((), ()), ((), ())]
+            self._steps.clear()
             self._report.steps(len(losses))
             for row in rows:
                 self._report.epoch(row)
@@ -271,7 +258,7 @@ class Training:
     def _step(self, data: Any, order: Sequence[int]) -> tuple[list[float], Outputs]:
         costs, outputs = self._run.steps(data, order, self._size)
         self._report.steps(len(costs))
-        self._steps = [self._steps[1], (order[: self._size], self._run.before)]
+        self._steps.append((order[: self._size], self._run.before))
         if costs[-1] != costs[-1] and not self._nan:
             self._nan = list(self._steps)
         return costs, outputs
