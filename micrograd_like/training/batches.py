@@ -19,7 +19,7 @@ from micrograd_like.graph import nodes_of
 from micrograd_like.operation import NUMBER, anomaly_mode
 from micrograd_like.optim import Optimizer, Rule
 from micrograd_like.training.metrics import Loss
-from micrograd_like.training.reading import Examples
+from micrograd_like.training.reading import Examples, Targets
 
 Outputs = Any
 
@@ -59,7 +59,7 @@ class Way(Protocol):
     def parameters(self) -> list[Value]: ...
 
     def read(self, examples: Examples) -> Any:
-        """The examples in the form that this way works on."""
+        """The examples in the form that this way works on, which has their `targets` too."""
 
     def steps(self, data: Any, order: Sequence[int], size: int) -> tuple[list[float], Outputs]:
         """Do optimiser steps for the first of the batches of that size that `order` has.
@@ -480,6 +480,10 @@ class Table(NamedTuple):
 
     examples: Examples
     array: Any
+
+    @property
+    def targets(self) -> Targets:
+        return self.examples.targets
 
 
 class _State(NamedTuple):

@@ -39,7 +39,7 @@ from micrograd_like.training.history import Best, History, Row
 from micrograd_like.training.metrics import Loss, Metric, Share, read_metrics
 from micrograd_like.training.model_only import ModelAsProgram
 from micrograd_like.training.progress import reporter
-from micrograd_like.training.reading import Targets, read_data, without_brackets
+from micrograd_like.training.reading import read_data, without_brackets
 from micrograd_like.training.trouble import (
     REMEDY,
     first_not_finite,
@@ -210,10 +210,9 @@ class Training:
         self._epoch += 1
         self._order = order
         row: Row = {"epoch": self._epoch}
-        row |= self._measure(self._step, self._data, self._examples.targets, order, self._measures)
-        every = range(len(self._held_out.rows))
-        data, targets = self._held_out_data, self._held_out.targets
-        row |= _of_validation(self._measure(self._evaluate, data, targets, every, self._measures))
+        row |= self._measure(self._step, self._data, order, self._measures)
+        data, every = self._held_out_data, range(len(self._held_out.rows))
+        row |= _of_validation(self._measure(self._evaluate, data, every, self._measures))
         self._row = row
         if row["loss"] != row["loss"]:
             self._over = "nan"
@@ -271,7 +270,6 @@ class Training:
         self,
         run: Callable[[Any, Sequence[int]], tuple[list[float], Outputs]],
         data: Any,
-        targets: Targets,
         order: Sequence[int],
         metrics: dict[str, Metric],
     ) -> dict[str, float | None]:
@@ -289,7 +287,7 @@ class Training:
             losses += costs
             outputs.append(found)
             self._interrupts.look()
-        shown = [targets[i] for i in order] if metrics else []
+        shown = [data.targets[i] for i in order] if metrics else []
         found = _joined(outputs)
         if not all(isinstance(metric, Share) for metric in metrics.values()):
             self._run.sync()  # a metric of the user's own may look at the model
@@ -301,8 +299,7 @@ class Training:
         history, row = self.history, self._row
         watched = row["val_loss"]
         if self._patience < inf and not self._held_out.rows:
-            targets = self._examples.targets
-            watched = self._measure(self._evaluate, self._data, targets, self._order, {})["loss"]
+            watched = self._measure(self._evaluate, self._data, self._order, {})["loss"]
         if self._callbacks or self._patience < inf:
             self._run.sync()  # from here on others look at the model, and may change it
         row["seconds"] = self._lap()
