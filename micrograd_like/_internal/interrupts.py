@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable
 from math import inf
 from traceback import walk_tb
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 Handler = Callable[[int, Any], object]
+Error = TypeVar("Error", bound=BaseException)
 
 
 class Interrupts:
@@ -104,6 +105,21 @@ def raised_by_a_handler(error: BaseException) -> bool:
     ]
     codes = {getattr(function, "__code__", None) for function in functions}
     return any(frame.f_code in codes for frame, _ in walk_tb(error.__traceback__))
+
+
+def not_by_a_handler(*kinds: type[Error]) -> tuple[type[Error], ...]:
+    """The kinds of errors for an `except` to catch: none where a handler raised the one at hand.
+
+    Python asks what an `except` catches only when there is an error, and so this sees it.
+
+    >>> try:
+    ...     [].pop()
+    ... except not_by_a_handler(IndexError):
+    ...     print("caught")
+    caught
+    """
+    error = sys.exception()
+    return () if error is not None and raised_by_a_handler(error) else kinds
 
 
 def _living(number: int) -> Any:

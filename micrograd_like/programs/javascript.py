@@ -13,7 +13,7 @@ from importlib import resources
 from typing import Any, NoReturn
 
 from micrograd_like._internal.cuts import Tracer
-from micrograd_like._internal.interrupts import raised_by_a_handler
+from micrograd_like._internal.interrupts import not_by_a_handler
 from micrograd_like.operation import OPS, Op, real
 from micrograd_like.programs.branchless import formula
 from micrograd_like.programs.spelling import Language, inline, literal_of
@@ -145,12 +145,7 @@ class Script:
         floats alone raises `NotWritten`.
         """
         names = ["a", "b"][: max(1, arguments - 1)] + ["out"][: arguments - 1]
-        try:
-            return self._function(expression, names)
-        except Exception as error:  # ordinary Python, which only floats can be given to
-            if isinstance(error, NotWritten) or raised_by_a_handler(error):
-                raise
-            raise NotWritten("it is Python that takes only floats") from error
+        return self._function(expression, names)
 
     def forward(self, op: Op) -> str:
         """The forward function of `op` as JavaScript's text of a function."""
@@ -213,12 +208,7 @@ class Script:
         name = op.name if op.name in _standard() else f"op_{op.name}"
         if name not in self._functions:
             names = ["a", "b"][: len(op.partials)]
-            try:
-                read = self.read(formula(op.name, _Maths) or op.forward, names)
-            except Exception as error:  # ordinary Python, which only floats can be given to
-                if isinstance(error, NotWritten) or raised_by_a_handler(error):
-                    raise
-                raise NotWritten(f"{op.name} is Python that takes only floats") from error
+            read = self.read(formula(op.name, _Maths) or op.forward, names, op.name)
             self._functions[name] = self.definition(name, names, *read)
         return name
 
@@ -226,13 +216,17 @@ class Script:
         return _arrow(names, *self.read(expression, names))
 
     def read(
-        self, expression: Callable[..., Any], names: Sequence[str]
+        self, expression: Callable[..., Any], names: Sequence[str], what: str = "it"
     ) -> tuple[list[tuple[str, str]], str]:
         """The statements, a name and an expression each, and the result of a function."""
         outer, self._statements = self._statements, {}
         try:
             result = _text(expression(*[Term(self, name) for name in names]), self.language)
             statements = [(name, text) for text, name in self._statements.items()]
+        except NotWritten:
+            raise
+        except not_by_a_handler(Exception) as error:  # ordinary Python, for floats alone
+            raise NotWritten(f"{what} is Python that takes only floats") from error
         finally:
             self._statements = outer
         if statements and statements[-1][0] == result:

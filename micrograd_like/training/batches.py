@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from micrograd_like._internal.cuts import cut
 from micrograd_like._internal.extras import load
-from micrograd_like._internal.interrupts import raised_by_a_handler, undisturbed, uninterrupted
+from micrograd_like._internal.interrupts import not_by_a_handler, undisturbed, uninterrupted
 from micrograd_like.engine import Value, columns_of
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import NUMBER, anomaly_mode
@@ -183,9 +183,7 @@ class Trace:
         many = self.classes or isinstance(given, list)
         try:
             cost = loss([output], [target if many else target[0]])
-        except TypeError as error:
-            if raised_by_a_handler(error):
-                raise
+        except not_by_a_handler(TypeError) as error:
             raise TypeError(
                 "a program is made with Values in the place of an example's numbers, and a "
                 f"probability for each class in that of an index; the loss can't take them: {error}"
@@ -361,8 +359,8 @@ class AsProgram:
             try:
                 step = steps + len(drawn)
                 drawn.append([part.numbers(step) for part, _ in self._parts])
-            except Exception as error:
-                if not drawn or raised_by_a_handler(error):
+            except not_by_a_handler(Exception):
+                if not drawn:
                     raise
                 break  # it raises again after the steps before
         return drawn[:count]
@@ -560,9 +558,7 @@ def _read_update(optimizer: Any, numbers: Sequence[Any]) -> tuple[Any, list[floa
             type(x) is float for x in numbers
         ):
             return None
-    except Exception as error:
-        if raised_by_a_handler(error):
-            raise
+    except not_by_a_handler(Exception):
         return None  # an update of the user's own, for floats and arrays only
     return read_update(Tape(outputs, inputs, [], differentiate=False), width)
 

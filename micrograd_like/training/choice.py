@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from micrograd_like._internal.extras import installed
-from micrograd_like._internal.interrupts import raised_by_a_handler, uninterrupted
+from micrograd_like._internal.interrupts import not_by_a_handler, uninterrupted
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.operation import AnomalyError
 from micrograd_like.training.batches import (
@@ -117,9 +117,7 @@ def _tried(auto: bool, on_values: OnValues, work: Work, tell: Callable[[int, flo
     try:
         try:
             return _program(auto, on_values, work, tell)
-        except Exception as error:
-            if raised_by_a_handler(error):
-                raise
+        except not_by_a_handler(Exception):
             # It may be the loss alone that a program can't be of.
             weighted = Weighted(on_values)
             program = _program(auto, weighted, weighted.work(work), tell)
@@ -128,8 +126,8 @@ def _tried(auto: bool, on_values: OnValues, work: Work, tell: Callable[[int, flo
             way = ModelAsProgram(program, on_values)
             _require_same_batches(way, on_values, work)
             return way
-    except Exception as error:
-        if not auto or raised_by_a_handler(error):
+    except not_by_a_handler(Exception) as error:
+        if not auto:
             raise
         why = f'compile="auto" is False here, which is slower: {type(error).__name__}: {error}'
         warn_caller(why)
@@ -209,9 +207,7 @@ def _require_mean(on_values: OnValues, work: Work) -> None:
     part = Examples([work.examples.rows[i] for i in few], [work.examples.targets[i] for i in few])
     try:
         pairs = [on_values.evaluate(part, [i]) for i in range(len(few))]
-    except (ArithmeticError, ValueError) as error:
-        if raised_by_a_handler(error):
-            raise
+    except not_by_a_handler(ArithmeticError, ValueError):
         return  # it comes up again when its turn comes
     computed = [cost for cost, _ in pairs], [output for _, [output] in pairs]
     size = min(work.size, len(work.examples.rows))
@@ -236,9 +232,7 @@ def same_for_a_few(
     part = Examples([examples.rows[k] for k in few], [examples.targets[k] for k in few])
     try:
         computed = costs, outputs = program.each(program.read(part))
-    except ValueError as error:  # rows of another length, say
-        if raised_by_a_handler(error):
-            raise
+    except not_by_a_handler(ValueError):  # rows of another length, say
         return False
     program.sync()
     if not _same_example(program, values, part, 0, (costs[0], outputs[0])):
@@ -268,16 +262,13 @@ def _same_batch(run: ModelAsProgram, on_values: OnValues, data: Any, batch: Sequ
         with _kept_gradients(on_values.parameters):
             cost, _, gradient = run.differentiated(data, batch)
             found = cost, (gradient + [parameter.grad for parameter in run.moved]).tolist()
-    except Exception as error:
-        if raised_by_a_handler(error):
-            raise
+    except not_by_a_handler(Exception):
+        pass
     random.setstate(drawn)  # both are to draw the same
     try:
         expected = on_values.graph(data.examples, batch)[0]
         slopes = _gradient(expected, run.moved)
-    except Exception as error:
-        if raised_by_a_handler(error):
-            raise
+    except not_by_a_handler(Exception):
         return found is None  # it comes up again when its turn comes
     finally:
         random.setstate(drawn)
@@ -350,9 +341,7 @@ def _same_example(
         other = Trace(on_values.model, on_values.loss, on_values.optimizer, examples, i)
     except AnomalyError:
         return True  # it comes up again when its turn comes, and says which row it is
-    except (ArithmeticError, ValueError) as error:
-        if raised_by_a_handler(error):
-            raise
+    except not_by_a_handler(ArithmeticError, ValueError):
         return computed[0] != computed[0]
     # The graph is made of Values, where the model is given numbers: x == 1.0 tells them apart.
     traced = [root.data for root in other.roots]
@@ -375,9 +364,7 @@ def _same_gradient(program: AsProgram, on_values: OnValues, examples: Examples, 
             return True
         other = Trace(on_values.model, on_values.loss, on_values.optimizer, examples, i)
         return program.is_of(other) and _alike(expected, _gradient(other.roots[0], parameters))
-    except (ArithmeticError, ValueError) as error:
-        if raised_by_a_handler(error):
-            raise
+    except not_by_a_handler(ArithmeticError, ValueError):
         return True  # it comes up again when its turn comes
 
 
@@ -431,9 +418,7 @@ def _no_mean(
                 slopes = _slopes(on_values, found, targets)
                 for output, target in zip(found, targets, strict=True):
                     expected += [x / len(batch) for x in _slopes(on_values, [output], [target])]
-    except (ArithmeticError, ValueError) as error:
-        if raised_by_a_handler(error):
-            raise
+    except not_by_a_handler(ArithmeticError, ValueError) as error:
         if isinstance(error, AnomalyError) or mean != mean:
             return ""  # it comes up again when its turn comes
         return f"the loss refuses {len(batch)} examples and takes each of them alone: {error}"

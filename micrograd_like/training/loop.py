@@ -16,7 +16,7 @@ from typing import Any, Self
 from micrograd_like._internal.arguments import generator, switch, whole
 from micrograd_like._internal.cuts import cut
 from micrograd_like._internal.extras import load
-from micrograd_like._internal.interrupts import Interrupts, raised_by_a_handler, uninterrupted
+from micrograd_like._internal.interrupts import Interrupts, not_by_a_handler, uninterrupted
 from micrograd_like.engine import Value
 from micrograd_like.operation import NUMBER
 from micrograd_like.training.alone import alone
@@ -348,9 +348,7 @@ class Training:
             if last and self._callbacks:
                 try:
                     require_same_here(*run.compared(on_values, work))
-                except ValueError as error:
-                    if raised_by_a_handler(error):
-                        raise
+                except not_by_a_handler(ValueError) as error:
                     warn_caller(f"{self._maybe_other('a callback changed that')}: {error}")
             return
         if not self._callbacks:
@@ -425,9 +423,7 @@ class Training:
                     found = first_not_finite(cost, names)
                     if found:
                         found = f": in a batch with example {batch[0]}, {found}"
-        except (ArithmeticError, ValueError) as error:  # what Values refuse
-            if raised_by_a_handler(error):
-                raise
+        except not_by_a_handler(ArithmeticError, ValueError) as error:  # what Values refuse
             found = f": {error}"
         finally:
             for parameter, x, grad in kept:

@@ -13,6 +13,7 @@ import pytest
 
 from micrograd_like._internal.interrupts import (
     Interrupts,
+    not_by_a_handler,
     raised_by_a_handler,
     undisturbed,
     uninterrupted,
@@ -216,12 +217,18 @@ def test_what_a_handler_raised_is_told_from_what_the_code_raised() -> None:
         def method(self, *_: Any) -> None:
             raise TimeIsUpError
 
+    def terminated() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except not_by_a_handler(TimeIsUpError):
+            pytest.fail("a handler raised it")
+
     before = signal.getsignal(signal.SIGTERM)
     for handler in (time_is_up, Called(), Called().method, lambda *_: time_is_up()):
         signal.signal(signal.SIGTERM, handler)
         try:
             with pytest.raises(TimeIsUpError) as by_signal:
-                signal.raise_signal(signal.SIGTERM)
+                terminated()
             assert raised_by_a_handler(by_signal.value)
             with pytest.raises(ZeroDivisionError) as by_code:
                 1 / 0  # noqa: B018
