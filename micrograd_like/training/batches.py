@@ -22,7 +22,8 @@ from micrograd_like.training.metrics import Loss
 from micrograd_like.training.reading import Examples, Targets
 
 Outputs = Any
-
+Computed = tuple[list[float], list[Any]]
+"""The loss and the output of each example, as numbers."""
 
 PIECE = 0.03
 """Seconds that steps done at one go take at most, about: so long Ctrl-C has to wait."""
@@ -129,6 +130,10 @@ class OnValues:
             outputs.append(numbers(output))
         targets = [data.targets[i] for i in batch]
         return cost_of(self.loss, [self.leaves(x) for x in outputs], targets).data, outputs
+
+    def trace(self, examples: Examples, i: int = 0) -> Trace:
+        """The graph of example `i`."""
+        return Trace(self.model, self.loss, self.optimizer, examples, i)
 
     def leaves(self, numbers: Any) -> Any:
         """An output of these numbers, of the kind that the model returned last."""
@@ -266,13 +271,18 @@ class AsProgram:
                 self._parts = self._optimizer.parts()
             buffers = self._optimizer.buffers if self.by_rule else []
             self._state = _State(
-                array([parameter.data for parameter in self.parameters]),
+                self._in_model(),
                 array([parameter.grad for parameter in self.moved]),
                 [array(buffer) for buffer in buffers],
                 self._optimizer.steps if self.by_rule else 0,
             )
             self._updates = None  # their constants may have changed as well
         return self._state
+
+    def _in_model(self) -> Any:
+        """The parameters as the model has them, with all that has been done."""
+        self.sync()
+        return self._numpy.array([parameter.data for parameter in self.parameters])
 
     def steps(self, data: Table, order: Sequence[int], size: int) -> tuple[list[float], Outputs]:
         """See `Way`; several steps if the optimiser's update can be machine code as well."""
@@ -317,8 +327,10 @@ class AsProgram:
         found = self._numbers(len(begins) - 1)
         if self._updates is None:
             self._updates = _read_updates(self._parts, found[0])
-            self._by_update = self._updates is not None
-            return self._descend(data, order, begins)
+            if self._updates is None:
+                self._by_update = False
+                return None
+            began = perf_counter()
         updates, constants = zip(*self._updates, strict=True)
         array, integers, steps = self._numpy.array, self._numpy.int64, len(found)
         columns = [
@@ -436,20 +448,16 @@ class AsProgram:
         self.sync()
         self._on_values.evaluate(data.examples, batch)
 
-    def each(self, data: Table) -> tuple[list[float], list[Any]]:
-        """The loss and the output of every example of `data`."""
-        outputs = self._runner.batch(self._now().parameters, data.array)[2]
+    def each(self, examples: Examples) -> Computed:
+        """The loss and the output of every example, by the parameters that the model has."""
+        outputs = self._runner.batch(self._in_model(), self.read(examples).array)[2]
         return outputs[:, 0].tolist(), (outputs[:, 1] if self._single else outputs[:, 1:]).tolist()
 
     def gradient(self, examples: Examples, i: int) -> list[float]:
-        """The gradient of the loss of one example by all parameters."""
-        one = self.read(Examples([examples.rows[i]], [examples.targets[i]]))
-        found: list[float] = self._runner.batch(self._now().parameters, one.array)[1].tolist()
+        """The gradient of the loss of one example by all parameters, as the model has them."""
+        one = self.read(examples.some([i])).array
+        found: list[float] = self._runner.batch(self._in_model(), one)[1].tolist()
         return found
-
-    def forget(self) -> None:
-        """Read parameters and optimiser anew, whatever has been done; nothing is written."""
-        self._state = None
 
     def _watch(self, now: _State, data: Table, batch: Sequence[int], *, gradient: bool) -> None:
         if anomaly_mode.on:

@@ -16,9 +16,8 @@ from micrograd_like.engine import Value, topological_order
 from micrograd_like.operation import AnomalyError
 from micrograd_like.training.batches import (
     AsProgram,
+    Computed,
     OnValues,
-    Outputs,
-    Trace,
     Way,
     Work,
     has_programs,
@@ -138,14 +137,13 @@ def _program(
     auto: bool, on_values: OnValues, work: Work, tell: Callable[[int, float], None]
 ) -> Way:
     """The program of one example; or, with `auto`, `on_values` if that takes less time."""
-    model, loss, optimizer = on_values.model, on_values.loss, on_values.optimizer
     cost, _ = on_values.graph(work.examples, [0])
     nodes = len(topological_order(cost))
     most = on_values_seconds(work, nodes, len(on_values.parameters))
-    if auto and as_program_seconds(work, nodes, has_programs(model)) > most:
+    if auto and as_program_seconds(work, nodes, has_programs(on_values.model)) > most:
         return on_values
-    trace = Trace(model, loss, optimizer, work.examples)
-    kept = is_kept(model, trace)
+    trace = on_values.trace(work.examples)
+    kept = is_kept(on_values.model, trace)
     if auto and as_program_seconds(work, nodes, kept) > most:
         return on_values
     if not kept:
@@ -185,8 +183,7 @@ def require_same_here(
     for examples in (work.examples, work.held_out):
         if not examples.rows:
             continue
-        computed = costs, outputs = program.each(program.read(examples))
-        program.sync()
+        computed = program.each(examples)
         seen: set[int] = set()
         for batch in _batches(examples, work.size):
             wrong = _no_mean(on_values, examples, batch, computed, len(batch) not in seen)
@@ -194,7 +191,7 @@ def require_same_here(
                 raise ValueError(wrong)
             seen.add(len(batch))
         for i in _spread(range(len(examples.rows)), most):
-            if not _same_example(program, on_values, examples, i, (costs[i], outputs[i]), rounding):
+            if not _same_example(program, on_values, examples, i, computed, rounding):
                 raise ValueError(_decided(i))
 
 
@@ -203,15 +200,15 @@ def _require_mean(on_values: OnValues, work: Work) -> None:
 
     The batch is of the size of the others, and of a few examples.
     """
-    few = _spread(range(len(work.examples.rows)), _FEW)
-    part = Examples([work.examples.rows[i] for i in few], [work.examples.targets[i] for i in few])
+    part = work.examples.some(_spread(range(len(work.examples.rows)), _FEW))
+    count = len(part.rows)
     try:
-        pairs = [on_values.evaluate(part, [i]) for i in range(len(few))]
+        pairs = [on_values.evaluate(part, [i]) for i in range(count)]
     except not_by_a_handler(ArithmeticError, ValueError):
         return  # it comes up again when its turn comes
     computed = [cost for cost, _ in pairs], [output for _, [output] in pairs]
     size = min(work.size, len(work.examples.rows))
-    wrong = _no_mean(on_values, part, [i % len(few) for i in range(size)], computed, gradient=True)
+    wrong = _no_mean(on_values, part, [i % count for i in range(size)], computed, gradient=True)
     if wrong:
         raise ValueError(wrong)
 
@@ -229,13 +226,12 @@ def same_for_a_few(
     program, values, (examples, _, size, _) = run.compared(on_values, work)
     count = len(examples.rows)
     few = list(dict.fromkeys((i + k) % count for k in range(min(3, size))))
-    part = Examples([examples.rows[k] for k in few], [examples.targets[k] for k in few])
+    part = examples.some(few)
     try:
-        computed = costs, outputs = program.each(program.read(part))
+        computed = program.each(part)
     except not_by_a_handler(ValueError):  # rows of another length, say
         return False
-    program.sync()
-    if not _same_example(program, values, part, 0, (costs[0], outputs[0])):
+    if not _same_example(program, values, part, 0, computed):
         return False
     if isinstance(run, ModelAsProgram):
         batch = list(dict.fromkeys((i + k) % count for k in range(size)))
@@ -302,11 +298,9 @@ def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: E
                 i = chosen[place % len(chosen)]
                 for k, (parameter, x) in enumerate(zip(program.parameters, kept, strict=True)):
                     parameter.data = x + by * (1.0 + abs(x)) * sign(k + 1.0)
-                one = Examples([examples.rows[i]], [examples.targets[i]])
-                [cost], [output] = program.each(program.read(one))
-                program.forget()
+                one = examples.some([i])
                 same = same and _same_example(
-                    program, on_values, one, 0, (cost, output), rounding=1e-9
+                    program, on_values, one, 0, program.each(one), rounding=1e-9
                 )
         finally:
             for parameter, x in zip(program.parameters, kept, strict=True):
@@ -323,26 +317,26 @@ def _same_example(
     on_values: OnValues,
     examples: Examples,
     i: int,
-    computed: tuple[float, Any],
+    computed: Computed,
     rounding: float = 1e-12,
 ) -> bool:
-    """True if loss and output of example `i`, as `program` computed them, are those of Values.
+    """True if loss and output of example `i`, which `program` computed, are those of Values.
 
     If the numbers differ by more than `rounding`, relatively, the example's graph decides, which
     takes longer. All that Values refuse, as binary_cross_entropy what is no probability, has to be
     nan, for then they are asked in the training too, and refuse.
     """
+    found: list[float] = [computed[0][i], *items(computed[1][i])]
     try:
         cost, [output] = on_values.evaluate(examples, [i])
         expected = [cost, *items(output)]
-        found = [computed[0], *items(computed[1])]
         if all(_close(a, b, rounding * abs(a)) for a, b in zip(expected, found, strict=True)):
             return True
-        other = Trace(on_values.model, on_values.loss, on_values.optimizer, examples, i)
+        other = on_values.trace(examples, i)
     except AnomalyError:
         return True  # it comes up again when its turn comes, and says which row it is
     except not_by_a_handler(ArithmeticError, ValueError):
-        return computed[0] != computed[0]
+        return found[0] != found[0]
     # The graph is made of Values, where the model is given numbers: x == 1.0 tells them apart.
     traced = [root.data for root in other.roots]
     most = 1e-12 * max(map(abs, traced))
@@ -362,7 +356,7 @@ def _same_gradient(program: AsProgram, on_values: OnValues, examples: Examples, 
         expected = _gradient(on_values.graph(examples, [i])[0], parameters)
         if _alike(expected, program.gradient(examples, i)):
             return True
-        other = Trace(on_values.model, on_values.loss, on_values.optimizer, examples, i)
+        other = on_values.trace(examples, i)
         return program.is_of(other) and _alike(expected, _gradient(other.roots[0], parameters))
     except not_by_a_handler(ArithmeticError, ValueError):
         return True  # it comes up again when its turn comes
@@ -397,13 +391,10 @@ def _no_mean(
     on_values: OnValues,
     examples: Examples,
     batch: Sequence[int],
-    computed: tuple[Sequence[float], Outputs],
+    computed: Computed,
     gradient: bool,
 ) -> str:
-    """The reason why a batch's loss, or its gradient, is not the mean over its examples, or "".
-
-    `computed` are loss and output of each example.
-    """
+    """The reason why a batch's loss, or its gradient, is not the mean over its examples, or ""."""
     costs, outputs = computed
     targets = [examples.targets[i] for i in batch]
     parts = [costs[i] / len(batch) for i in batch]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -18,6 +19,11 @@ class Examples(NamedTuple):
 
     rows: Rows
     targets: Targets
+
+    def some(self, places: Iterable[int]) -> Examples:
+        """Those at some places."""
+        rows, targets = zip(*[(self.rows[i], self.targets[i]) for i in places], strict=True)
+        return Examples(list(rows), list(targets))
 
 
 def read_examples(X: Any, y: Any, name: str = "") -> Examples:
