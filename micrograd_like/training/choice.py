@@ -14,6 +14,7 @@ from micrograd_like._internal.extras import installed
 from micrograd_like._internal.interrupts import not_by_a_handler, uninterrupted
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.operation import AnomalyError
+from micrograd_like.optim import Optimizer
 from micrograd_like.training.batches import (
     AsProgram,
     Computed,
@@ -283,18 +284,23 @@ MOVES: tuple[tuple[float, Callable[[float], float]], ...] = (
 
 
 def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: Examples) -> None:
-    """Raise ValueError where model or loss decides something by the numbers of parameters.
+    """Raise ValueError where model or loss decides something by numbers that training changes.
 
     A number that was read, and a branch that was taken, would be frozen into the program. So an
     example is computed in both ways where the parameters are a little off, and where they are far
-    off: all to one side, or each to its own. Afterwards they are what they were.
+    off: all to one side, or each to its own; and the optimiser's steps are ahead. Afterwards all
+    is what it was.
     """
+    optimizer = on_values.optimizer
+    steps = optimizer.steps if isinstance(optimizer, Optimizer) else 0
     kept = [parameter.data for parameter in program.parameters]
     chosen = _spread(range(len(examples.rows)), len(MOVES))
     same = True
     with uninterrupted():  # all of it: Ctrl-C may come between any two lines, the last ones too
         try:
             for place, (by, sign) in enumerate(MOVES):
+                if isinstance(optimizer, Optimizer):
+                    optimizer.steps = steps + 10**place
                 i = chosen[place % len(chosen)]
                 for k, (parameter, x) in enumerate(zip(program.parameters, kept, strict=True)):
                     parameter.data = x + by * (1.0 + abs(x)) * sign(k + 1.0)
@@ -305,10 +311,12 @@ def _require_same_elsewhere(program: AsProgram, on_values: OnValues, examples: E
         finally:
             for parameter, x in zip(program.parameters, kept, strict=True):
                 parameter.data = x
+            if isinstance(optimizer, Optimizer):
+                optimizer.steps = steps
     if not same:
         raise ValueError(
             "with other parameters the graph is another one, so model or loss decides "
-            "something by their numbers: use compile=False"
+            "something by their numbers, or by the optimizer's: use compile=False"
         )
 
 

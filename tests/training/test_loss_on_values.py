@@ -115,6 +115,22 @@ def test_a_loss_may_look_at_the_optimiser_and_at_the_last_gradient(named: bool) 
     assert trained(True) == pytest.approx(trained(False), rel=1e-9)
 
 
+@pytest.mark.parametrize("callbacks", [[], [lambda model, row: None]])
+def test_a_mean_may_look_at_the_steps(callbacks: list[Any]) -> None:
+    def trained(compile: bool) -> list[float]:
+        model = net()
+        optimizer = SGD(model.parameters(), lr=0.1)
+
+        def loss(outputs: list[Any], targets: list[Any]) -> Any:
+            return mse_loss(outputs, targets) * 0.9**optimizer.steps
+
+        return run(compile, model, loss, optimizer, callbacks=callbacks)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert trained(True) == pytest.approx(trained(False), rel=1e-9)
+
+
 class Remembering(Module):
     """What is computed on the way is left behind, for a penalty on it."""
 
