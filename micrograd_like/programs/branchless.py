@@ -6,8 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from micrograd_like import ops as ops  # fills the table
-from micrograd_like.operation import OPS
+from micrograd_like import ops
+from micrograd_like.operation import OPS, Op
+
+STANDARD = {op.name: op for op in vars(ops).values() if isinstance(op, Op)}
+"""The rows of the package by name; others may be registered at any time."""
 
 
 def formula(name: str, maths: Any) -> Callable[..., Any] | None:

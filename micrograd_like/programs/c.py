@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from micrograd_like.programs.javascript import Script, SourceRunner, writes
 from micrograd_like.programs.spelling import Language, literal_of
-from micrograd_like.programs.tape import Line, Operand, Tape
+from micrograd_like.programs.statements import Statements
+from micrograd_like.programs.tape import Tape
 
 _LIBRARY = {
     *("exp", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "atan2"),
@@ -105,47 +106,32 @@ class CRunner(SourceRunner):
 
 def _source(tape: Tape, name: str, script: Script) -> str:
     gradient = name == "value_and_grad"
-    leaves = [f"p{i}" for i in range(tape.parameters)] + [f"x{i}" for i in range(tape.inputs)]
-
-    def shown(operand: Operand) -> str:
-        if type(operand) is float:
-            return literal(operand)
-        return leaves[int(operand)] if operand < len(leaves) else f"v{operand}"
-
-    def assigned(number: int, line: Line) -> str:
-        assert line.op is not None
-        expression = script.expression(line.op, [shown(x) for x in line.operands])
-        return f"const double v{number} = {expression};{_comment(line.label)}"
-
-    results = tape.results(gradient)
-    lines = [(number, tape.lines[number]) for number in tape.needed(results)]
-    lines = [(number, line) for number, line in lines if line.op is not None]
-    used = {x for _, line in lines for x in line.operands if type(x) is int}
-    used |= {x for x in results if type(x) is int}
+    statements = Statements(tape, gradient, literal, script.expression, _assigned)
+    outputs = statements.shown(tape.outputs)
+    used = set(tape.needed(tape.results(gradient)))
     once = [f"const double p{i} = parameters[{i}];" for i in range(tape.parameters) if i in used]
     body = [
         f"const double x{i} = rows[row * {tape.inputs} + {i}];"
         for i in range(tape.inputs)
         if tape.parameters + i in used
     ]
-    once += [assigned(number, line) for number, line in lines if not line.by_row]
-    body += [assigned(number, line) for number, line in lines if line.by_row]
+    once += statements.once
+    body += statements.by_row
     last = []
     if gradient:
         every = f"for (size_t i = 0; i < {tape.parameters}; i++) gradient[i]"
         once += [f"{every} = 0.0;"] if tape.parameters else []
         once += ["double total = 0.0;"]
-        body += [f"total += {shown(tape.outputs[0])};"]
-        for i, terms in enumerate(tape.gradients):
-            body += [f"gradient[{i}] += {' + '.join(map(shown, terms))};"] if terms else []
+        body += [f"total += {outputs[0]};"]
+        for i, terms in enumerate(map(statements.shown, tape.gradients)):
+            body += [f"gradient[{i}] += {' + '.join(terms)};"] if terms else []
         last = [f"{every} /= (double)count;"] if tape.parameters else ["(void)gradient;"]
         last += ["return total / (double)count;"]
         head = "double value_and_grad(const double *parameters, size_t count, const double *rows,"
         head += "\n                      double *gradient) {"
     else:
-        outputs = enumerate(map(shown, tape.outputs))
-        count = len(tape.outputs)
-        body += [f"outputs[row * {count} + {i}] = {text};" for i, text in outputs]
+        count = len(outputs)
+        body += [f"outputs[row * {count} + {i}] = {text};" for i, text in enumerate(outputs)]
         head = "void values(const double *parameters, size_t count, const double *rows,"
         head += "\n            double *outputs) {"
     unused = [] if any(i in used for i in range(tape.parameters)) else ["(void)parameters;"]
@@ -157,6 +143,6 @@ def _source(tape: Tape, name: str, script: Script) -> str:
     return "\n".join([head, *inside, "}"])
 
 
-def _comment(label: str) -> str:
-    text = label if label.isprintable() else repr(label)
-    return f" /* {text.replace('*/', '* /').replace('/*', '/ *')} */" if label else ""
+def _assigned(name: str, text: str, label: str) -> str:
+    comment = f" /* {label.replace('*/', '* /').replace('/*', '/ *')} */" if label else ""
+    return f"const double {name} = {text};{comment}"

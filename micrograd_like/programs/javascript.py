@@ -7,7 +7,7 @@ functions stand in a file of their own, javascript.js, which every script begins
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, NoReturn
@@ -15,9 +15,10 @@ from typing import Any, NoReturn
 from micrograd_like._internal.cuts import Tracer
 from micrograd_like._internal.interrupts import not_by_a_handler
 from micrograd_like.operation import OPS, Op, real
-from micrograd_like.programs.branchless import formula
+from micrograd_like.programs.branchless import STANDARD, formula
 from micrograd_like.programs.spelling import Language, inline, literal_of
-from micrograd_like.programs.tape import Line, Operand, Tape
+from micrograd_like.programs.statements import Statements, added
+from micrograd_like.programs.tape import Tape
 
 _ELEMENTARY = {
     *("exp", "log", "log1p", "sqrt", "sin", "cos", "tanh", "pow"),
@@ -205,7 +206,7 @@ class Script:
         if op.name in self.elementary:
             return op.name
         # A row of one's own could be called like something that JavaScript knows.
-        name = op.name if op.name in _standard() else f"op_{op.name}"
+        name = op.name if op.name in STANDARD else f"op_{op.name}"
         if name not in self._functions:
             names = ["a", "b"][: len(op.partials)]
             read = self.read(formula(op.name, _Maths) or op.forward, names, op.name)
@@ -253,13 +254,6 @@ def _text(x: Any, language: Language) -> str:
 
 
 @cache
-def _standard() -> frozenset[str]:
-    from micrograd_like import ops
-
-    return frozenset(op.name for op in vars(ops).values() if isinstance(op, Op))
-
-
-@cache
 def elementary() -> str:
     """The elementary functions, with which every script begins."""
     return (resources.files(__package__) / "javascript.js").read_text("utf-8")
@@ -280,14 +274,6 @@ class SourceRunner:
             f"a program of the backend {self.backend!r} {self.runs}, from its source; to call it "
             "in Python, compile with backend='python' or 'auto'"
         )
-
-    def values(self, parameters: Sequence[float], table: Any) -> NoReturn:
-        self.table(table, ())
-
-    def value_and_grad(
-        self, parameters: Sequence[float], table: Any, chosen: Sequence[int] | None = None
-    ) -> NoReturn:
-        self.table(table, ())
 
 
 class JavascriptRunner(SourceRunner):
@@ -314,54 +300,31 @@ class JavascriptRunner(SourceRunner):
 
 def _source(tape: Tape, name: str, script: Script) -> str:
     gradient = name == "value_and_grad"
-    leaves = [f"p{i}" for i in range(tape.parameters)] + [f"x{i}" for i in range(tape.inputs)]
-
-    def shown(operand: Operand) -> str:
-        if type(operand) is float:
-            return literal(operand)
-        return leaves[int(operand)] if operand < len(leaves) else f"v{operand}"
-
-    def assigned(number: int, line: Line) -> str:
-        assert line.op is not None
-        expression = script.expression(line.op, [shown(x) for x in line.operands])
-        return f"const v{number} = {expression};{_comment(line.label)}"
-
-    lines = [(number, tape.lines[number]) for number in tape.needed(tape.results(gradient))]
-    lines = [(number, line) for number, line in lines if line.op is not None]
-    once = [f"const [{', '.join(leaves[: tape.parameters])}] = parameters;"]
-    once += [assigned(number, line) for number, line in lines if not line.by_row]
-    body = [assigned(number, line) for number, line in lines if line.by_row]
-    outputs, last = tape.outputs, ["return results;"]
+    statements = Statements(tape, gradient, literal, script.expression, _assigned)
+    parameters, inputs = statements.leaves[: tape.parameters], statements.leaves[tape.parameters :]
+    once = [f"const [{', '.join(parameters)}] = parameters;", *statements.once]
+    body = statements.by_row
+    outputs, last = statements.shown(tape.outputs), ["return results;"]
     if gradient:
         sums = [f"g{place}" for place in range(tape.parameters)]
         once += [f"let {', '.join(f'{sum_} = 0' for sum_ in sums)};"] if sums else []
         once += ["let total = -0, s;"]  # −0 + x is x for every x
-        body += [f"total += {shown(tape.outputs[0])};"]
+        first, *outputs = outputs
+        body += [f"total += {first};"]
         for sum_, contributions in zip(sums, tape.gradients, strict=True):
-            body += _added(sum_, [shown(x) for x in contributions])
-        outputs = tape.outputs[1:]
+            terms = statements.shown(contributions)
+            body += [f"{statement};" for statement in added(sum_, terms, most=100)]
         means = ", ".join(f"{sum_} / count" for sum_ in sums)
         last = ["const count = rows.length;", f"return [total / count, [{means}], results];"]
     once += ["const results = [];"]
-    body += [f"results.push([{', '.join(map(shown, outputs))}]);"]
-    loop = [f"for (const [{', '.join(leaves[tape.parameters :])}] of rows) {{"]
+    body += [f"results.push([{', '.join(outputs)}]);"]
+    loop = [f"for (const [{', '.join(inputs)}] of rows) {{"]
     loop += [f"  {text}" for text in body] + ["}"]
     inside = "\n".join(f"  {text}" for text in [*once, *loop, *last])
     return f"function {name}(parameters, rows) {{\n{inside}\n}}"
 
 
-def _added(name: str, terms: Sequence[str], most: int = 100) -> Iterator[str]:
-    """Statements that add the sum of `terms`, taken in order, to `name`."""
-    if len(terms) > most:  # in pieces, since a parser may nest them
-        yield f"s = {' + '.join(terms[:most])};"
-        for start in range(most, len(terms), most):
-            yield f"s = {' + '.join(['s', *terms[start : start + most]])};"
-        terms = ["s"]
-    if terms:
-        yield f"{name} += {' + '.join(terms)};"
-
-
-def _comment(label: str) -> str:
+def _assigned(name: str, text: str, label: str) -> str:
     # A page may hold the script, and there "</script>" would end it.
-    text = label if label.isprintable() else repr(label)
-    return " // " + text.replace("<", "\\u003c") if label else ""
+    comment = " // " + label.replace("<", "\\u003c") if label else ""
+    return f"const {name} = {text};{comment}"

@@ -25,17 +25,17 @@ import math
 import re
 import textwrap
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from micrograd_like import ops
 from micrograd_like._internal.extras import load
 from micrograd_like.operation import Op, evaluate
+from micrograd_like.programs.branchless import STANDARD
 from micrograd_like.programs.rows import read_rows
 from micrograd_like.programs.spelling import PYTHON, inline
-from micrograd_like.programs.tape import Line, Operand, Tape
-
-_STANDARD = {op.name: op for op in vars(ops).values() if isinstance(op, Op)}
+from micrograd_like.programs.statements import Statements, added
+from micrograd_like.programs.tape import Tape
 
 _numbers = itertools.count(1)
 
@@ -105,7 +105,7 @@ class PythonRunner:
 
 
 def _call(op: Op) -> Callable[..., float]:
-    if op is _STANDARD.get(op.name):
+    if op is STANDARD.get(op.name):
         return op.forward
     # A row of one's own is ordinary Python, which may raise; `evaluate` looks after that.
     return lambda *operands: evaluate(op.forward, operands)
@@ -113,69 +113,44 @@ def _call(op: Op) -> Callable[..., float]:
 
 def _called(op: Op) -> str:
     # A row of one's own must not take one of the names in the source.
-    if op is _STANDARD.get(op.name):
+    if op is STANDARD.get(op.name):
         return op.name
     return "op_" + op.name if op.name.isidentifier() else re.sub(r"\W+", "_", op.name) + "of"
 
 
 def _source(tape: Tape, gradient: bool, careful: bool) -> str:
     name = "value_and_grad" if gradient else "values"
-    needed = [(number, tape.lines[number]) for number in tape.needed(tape.results(gradient))]
-    operations = [(number, line) for number, line in needed if line.op is not None]
-    parameters = [f"p{place}" for place in range(tape.parameters)]
-    inputs = [f"x{place}" for place in range(tape.inputs)]
-    leaves = parameters + inputs
-
-    def shown(operand: Operand) -> str:
-        if type(operand) is int:
-            return leaves[operand] if operand < len(leaves) else f"v{operand}"
-        return repr(operand)
-
-    def assigned(number: int, line: Line) -> str:
-        label = line.label if line.label.isprintable() else repr(line.label)
-        return f"v{number} = {_expression(line, careful, shown)}{label and '  # ' + label}"
-
-    once = [_wrapped(f"[{', '.join(parameters)}] = parameters")]
-    once += [assigned(number, line) for number, line in operations if not line.by_row]
-    body = [assigned(number, line) for number, line in operations if line.by_row]
+    statements = Statements(tape, gradient, repr, partial(_expression, careful), _assigned)
+    parameters, inputs = statements.leaves[: tape.parameters], statements.leaves[tape.parameters :]
+    once = [_wrapped(f"[{', '.join(parameters)}] = parameters"), *statements.once]
+    body = statements.by_row
+    outputs = statements.shown(tape.outputs)
     if gradient:
         sums = [f"g{place}" for place in range(tape.parameters)]
         # −0.0 + x is x for every x, while 0.0 + −0.0 is 0.0.
         once += [_wrapped(f"[{', '.join(sums)}] = [0.0] * {len(sums)}"), "total = -0.0"]
-        body += [f"total += {shown(tape.outputs[0])}"]
+        body += [f"total += {outputs[0]}"]
         for name_of_sum, contributions in zip(sums, tape.gradients, strict=True):
-            body += _added(name_of_sum, [shown(x) for x in contributions])
+            body += added(name_of_sum, statements.shown(contributions), most=8)
         means = ", ".join(f"{name_of_sum} / count" for name_of_sum in sums)
         last = ["count = len(rows)", _wrapped(f"return total / count, [{means}]")]
     else:
         once += ["results = []"]
-        body += [_wrapped(f"results.append([{', '.join(map(shown, tape.outputs))}])")]
+        body += [_wrapped(f"results.append([{', '.join(outputs)}])")]
         last = ["return results"]
     loop = [f"for [{', '.join(inputs)}] in rows:", *(_indented(text) for text in body)]
     return "\n".join([f"def {name}(parameters, rows):", *map(_indented, once + loop + last)]) + "\n"
 
 
-def _expression(line: Line, careful: bool, shown: Callable[[Operand], str]) -> str:
-    assert line.op is not None
-    operands = [shown(x) for x in line.operands]
-    form = inline(line.op, PYTHON)
+def _expression(careful: bool, op: Op, operands: list[str]) -> str:
+    form = inline(op, PYTHON)
     if form and not (careful and "/" in form):
         return form.format(*operands)
-    return f"{_called(line.op)}({', '.join(operands)})"
+    return f"{_called(op)}({', '.join(operands)})"
 
 
-def _added(name: str, terms: Sequence[str], most: int = 8) -> Iterator[str]:
-    """Statements that add the sum of `terms`, taken in order, to `name`.
-
-    Never more than `most` in one expression: Python's parser can't nest thousands.
-    """
-    if len(terms) > most:
-        yield f"s = {' + '.join(terms[:most])}"
-        for start in range(most, len(terms), most):
-            yield " + ".join(["s = s", *terms[start : start + most]])
-        terms = ["s"]
-    if terms:
-        yield f"{name} += {' + '.join(terms)}"
+def _assigned(name: str, text: str, label: str) -> str:
+    return f"{name} = {text}{label and '  # ' + label}"
 
 
 def _indented(text: str) -> str:
