@@ -393,29 +393,33 @@ class AsProgram:
         if cost != cost and not self._nan_step:
             self._let_values_refuse(data, batch)
         self._nan_step = cost != cost
+        if not self.by_rule:
+            self.sync()
+            self._optimizer.zero_grad()
         self.update(gradient[: len(self.moved)])
         return cost, outputs[:, 1] if self._single else outputs[:, 1:]
 
     def update(self, gradient: Any) -> None:
-        """One step of the optimiser by the gradient of what it moves."""
-        now, count = self._now(), len(self.moved)
-        if self.by_rule:
-            rules, old = self._rules(now.steps), (now.parameters[:count], gradient, *now.buffers)
-            with self._numpy.errstate(all="ignore"):
-                new = [
-                    rule(*[column[places] for column in old])
-                    for rule, (_, places) in zip(rules, self._parts, strict=True)
-                ]
-            moved, *buffers = map(self._numpy.concatenate, zip(*new, strict=True))
-            parameters = self._numpy.concatenate((moved, now.parameters[count:]))
-            self._go_on(_State(parameters, gradient, buffers, now.steps + 1))
-        else:
+        """One step of the optimiser by the gradient of what it moves.
+
+        An optimiser of the user's own gets it on top of what `zero_grad` has left.
+        """
+        if not self.by_rule:
             with uninterrupted():
-                self.sync()
-                self._optimizer.zero_grad()
                 for parameter, x in zip(self.moved, gradient.tolist(), strict=True):
                     parameter.grad += x
                 self._optimizer.step()
+            return
+        now, count = self._now(), len(self.moved)
+        rules, old = self._rules(now.steps), (now.parameters[:count], gradient, *now.buffers)
+        with self._numpy.errstate(all="ignore"):
+            new = [
+                rule(*[column[places] for column in old])
+                for rule, (_, places) in zip(rules, self._parts, strict=True)
+            ]
+        moved, *buffers = map(self._numpy.concatenate, zip(*new, strict=True))
+        parameters = self._numpy.concatenate((moved, now.parameters[count:]))
+        self._go_on(_State(parameters, gradient, buffers, now.steps + 1))
 
     def evaluate(self, data: Table, batch: Sequence[int]) -> tuple[float, Outputs]:
         """See `Way`."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import ceil, isclose, isfinite, sin
 from types import FunctionType
 from typing import Any
@@ -257,7 +258,7 @@ def _same_batch(run: ModelAsProgram, on_values: OnValues, data: Any, batch: Sequ
     drawn, found = random.getstate(), None
     try:
         with _kept_gradients(on_values.parameters):
-            cost, _, gradient = run.differentiated(data, batch)
+            cost, _, gradient = run.differentiated(data, batch, partial(_zero, run.moved))
             found = cost, (gradient + [parameter.grad for parameter in run.moved]).tolist()
     except not_by_a_handler(Exception):
         pass
@@ -372,10 +373,14 @@ def _same_gradient(program: AsProgram, on_values: OnValues, examples: Examples, 
 
 def _gradient(cost: Value, parameters: Sequence[Value]) -> list[float]:
     with _kept_gradients(parameters):
-        for parameter in parameters:
-            parameter.grad = 0.0
+        _zero(parameters)
         cost.backward()
         return [parameter.grad for parameter in parameters]
+
+
+def _zero(leaves: Iterable[Value]) -> None:
+    for leaf in leaves:
+        leaf.grad = 0.0
 
 
 @contextmanager
@@ -454,8 +459,7 @@ def _close(a: float, b: float, most: float) -> bool:
 def _slopes(on_values: OnValues, outputs: list[Any], targets: list[Any]) -> list[float]:
     """The gradient of the loss by all outputs, which must be leaves; parameters get theirs too."""
     listed = [value for output in outputs for value in items(output)]
-    for value in listed:
-        value.grad = 0.0
+    _zero(listed)
     on_values.loss(outputs, targets).backward()
     return [value.grad for value in listed]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from micrograd_like._internal.interrupts import uninterrupted
 from micrograd_like.engine import Value
 from micrograd_like.operation import anomaly_mode
 from micrograd_like.training.batches import (
@@ -94,32 +93,24 @@ class ModelAsProgram:
             found = self._on_values.steps(data.examples, order, size)
             self.before = self._on_values.before
             return found
-        program, optimizer = self._program, self._on_values.optimizer
-        zero_grad = None if program.by_rule else optimizer.zero_grad
+        zero_grad = self._on_values.optimizer.zero_grad
         cost, outputs, gradient = self.differentiated(data, order[:size], zero_grad)
-        if program.by_rule:
-            program.update(gradient + [parameter.grad for parameter in self.moved])
-        else:
-            with uninterrupted():
-                for parameter, x in zip(self.moved, gradient.tolist(), strict=True):
-                    parameter.grad += x
-                optimizer.step()
+        if self._program.by_rule:
+            gradient += [parameter.grad for parameter in self.moved]
+        self._program.update(gradient)
         return [cost], outputs
 
     def differentiated(
-        self, data: Table, batch: Sequence[int], zero_grad: Callable[[], object] | None = None
+        self, data: Table, batch: Sequence[int], zero_grad: Callable[[], object]
     ) -> tuple[float, Outputs, Any]:
         """Loss and outputs of a batch, and the gradient that comes by way of the outputs.
 
-        The rest of it, by ways that the loss has of its own, is in `grad` afterwards.
+        The rest of it, by ways that the loss has of its own, is in `grad` afterwards. The loss may
+        look at the gradient before, and so `zero_grad` is called after it.
         """
         rows = data.array[list(batch)]
         self.before, cost, outputs, listed = self._ahead(data, batch, rows)
-        if zero_grad is None:
-            for parameter in self.moved:
-                parameter.grad = 0.0
-        else:
-            zero_grad()
+        zero_grad()
         found = cost.data
         cost.backward()
         weights = rows[:, rows.shape[1] - len(listed) // len(batch) :]
