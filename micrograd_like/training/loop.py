@@ -11,7 +11,7 @@ from itertools import chain
 from math import inf
 from time import perf_counter
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 from micrograd_like._internal.arguments import generator, switch, whole
 from micrograd_like._internal.cuts import cut
@@ -91,25 +91,26 @@ def fit(
     before anything changes. More in docs/training.md and docs/resuming.md.
     """
     training = Training(SimpleNamespace(**locals()))
-    with alone(training.parameters), Interrupts() as interrupts:
+    with alone(training.parameters), training.interrupts:
         training.try_out()
-        with training.begun(interrupts):
+        with training:
             while training.goes_on():
                 training.epochs_nobody_sees()
-                training.epoch()
-                training.keep_best()
-                training.tell()
+                row = training.epoch()
+                training.keep_best(row)
+                training.tell(row)
     return training.history
 
 
 class Training:
     """A call of `fit`: what it was given, read and checked, and how far it is.
 
-    As a context manager it puts in order what it leaves: the best parameters, why it stopped.
+    As a context manager it is responsible for what it leaves: the best parameters, why it stopped.
     """
 
     def __init__(self, given: SimpleNamespace) -> None:
         self._clock = perf_counter()
+        self.interrupts = Interrupts()
         self._examples, self._held_out = read_data(
             given.X, given.y, given.validation, given.validation_split
         )
@@ -166,21 +167,15 @@ class Training:
         steps = self._epochs * -(-len(self._examples.rows) // self._size)
         self._report = reporter(self._progress, steps)
 
-    def begun(self, interrupts: Interrupts) -> Self:
-        """The training, from here on responsible for what it leaves behind."""
-        self._interrupts = interrupts
+    def __enter__(self) -> None:
         history = self.history
         self._epoch = history.rows[-1]["epoch"] if history.rows else 0
         self._last = self._epoch + self._epochs
         if history.stopped in ("epochs", "patience"):
             history.since = self._epoch  # else the run goes on where it was cut short
-        return self
-
-    def __enter__(self) -> Self:
-        self.history.stopped = ""
         self._run: Way = self._on_values()
         self._data: Any = None
-        return self
+        history.stopped = ""
 
     def goes_on(self) -> bool:
         """True if there is another epoch to come."""
@@ -198,11 +193,11 @@ class Training:
         self._data = self._run.read(self._examples)
         self._held_out_data = self._run.read(self._held_out)
 
-    def epoch(self) -> None:
-        """Take a step on every batch, and add what was measured on the way to the history."""
+    def epoch(self) -> Row:
+        """Take a step on every batch; what was measured on the way, as a row of the history."""
         if self._data is None:
             self._choose(self._epochs)
-        self._interrupts.look()
+        self.interrupts.look()
         order = list(range(len(self._examples.rows)))
         if self._shuffle:
             self._rng.shuffle(order)
@@ -213,9 +208,9 @@ class Training:
         row |= self._measure(self._step, self._data, order, self._measures)
         data, every = self._held_out_data, range(len(self._held_out.rows))
         row |= _of_validation(self._measure(self._evaluate, data, every, self._measures))
-        self._row = row
         if row["loss"] != row["loss"]:
             self._over = "nan"
+        return row
 
     def epochs_nobody_sees(self) -> None:
         """Do epochs in a few calls of the program, where nobody looks at what is between them.
@@ -252,7 +247,7 @@ class Training:
             self._report.steps(len(losses))
             for row in rows:
                 self._report.epoch(row)
-            self._interrupts.look()
+            self.interrupts.look()
 
     def _step(self, data: Any, order: Sequence[int]) -> tuple[list[float], Outputs]:
         costs, outputs = self._run.steps(data, order, self._size)
@@ -286,7 +281,7 @@ class Training:
             costs, found = run(data, rest[len(losses) * self._size :])
             losses += costs
             outputs.append(found)
-            self._interrupts.look()
+            self.interrupts.look()
         shown = [data.targets[i] for i in order] if metrics else []
         found = _joined(outputs)
         if not all(isinstance(metric, Share) for metric in metrics.values()):
@@ -294,9 +289,9 @@ class Training:
         loss = _total(losses, _shares(len(order), self._size))
         return {"loss": loss} | {name: metric(found, shown) for name, metric in metrics.items()}
 
-    def keep_best(self) -> None:
+    def keep_best(self, row: Row) -> None:
         """Add the epoch to the history, and with patience keep its parameters if it is the best."""
-        history, row = self.history, self._row
+        history = self.history
         watched = row["val_loss"]
         if self._patience < inf and not self._held_out.rows:
             watched = self._measure(self._evaluate, self._data, self._order, {})["loss"]
@@ -319,17 +314,17 @@ class Training:
         seconds, self._clock = now - self._clock, now
         return seconds
 
-    def tell(self) -> None:
+    def tell(self, row: Row) -> None:
         """Show the epoch, call the callbacks, and see whether they changed what is computed."""
-        self._report.epoch(self._row)
+        self._report.epoch(row)
         for callback in self._callbacks:
-            if callback(self.model, self._row) == "stop":
+            if callback(self.model, row) == "stop":
                 self._over = self._over or "callback"
-            self._interrupts.look()
+            self.interrupts.look()
         if isinstance(self._run, AsProgram | ModelAsProgram):
             self._follow(self._run)
         if self._callbacks:
-            self._row["seconds"] += self._lap()
+            row["seconds"] += self._lap()
 
     def _follow(self, run: AsProgram | ModelAsProgram) -> None:
         """Compile anew where a callback changed model, loss or optimiser.
@@ -405,7 +400,7 @@ class Training:
             history.stopped = self._over or ("epochs" if waited < self._patience else "patience")
         if self._over == "nan":
             warn_caller(self._origin_of_nan())
-        self._interrupts.look()
+        self.interrupts.look()
 
     def _origin_of_nan(self) -> str:
         """The place where the loss became nan, found by running two batches again, and a hint."""
