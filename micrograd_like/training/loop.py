@@ -27,6 +27,7 @@ from micrograd_like.training.batches import (
     Way,
     Work,
     cost_of,
+    items,
     numbers,
 )
 from micrograd_like.training.choice import (
@@ -141,14 +142,7 @@ class Training:
     def try_out(self) -> None:
         """Run the model on one example, and try the loss on every target; nothing changes."""
         output = self.model(self._examples.rows[0])
-        values = [output] if isinstance(output, Value) else output
-        listed = isinstance(values, list | tuple) and len(values) > 0
-        for place, value in enumerate(values if listed else [output]):
-            if isinstance(value, NUMBER):
-                what = f"the model's output {place}" if listed else "the model"
-                raise cut(what, self.model, value, "its parameters are Values")
-        if not listed or not all(isinstance(value, Value) for value in values):
-            raise TypeError(f"model returns a Value or a list of them, got {output!r:.80}")
+        _require_values(self.model, output)
         if isinstance(output, Value):
             self._examples = without_brackets(self._examples)
             self._held_out = without_brackets(self._held_out)
@@ -159,9 +153,8 @@ class Training:
                 costs.append(cost_of(self._loss, [output] * len(targets), targets))
         if not self._allow_unused:
             moved = getattr(self._optimizer, "params", self.parameters)
-            more = (self.model(row) for row in self._examples.rows[1:])
-            graphs = ([x] if isinstance(x, Value) else x for x in more)
-            require_paths(chain([costs[:1]], graphs), moved, self.model, self._optimizer)
+            more = (items(self.model(row)) for row in self._examples.rows[1:])
+            require_paths(chain([costs[:1]], more), moved, self.model, self._optimizer)
         targets = self._examples.targets + self._held_out.targets
         self._measures = read_metrics(self._metrics, self._loss, numbers(output), targets)
         steps = self._epochs * -(-len(self._examples.rows) // self._size)
@@ -424,6 +417,17 @@ class Training:
             for parameter, x, grad in kept:
                 parameter.data, parameter.grad = x, grad
         return f"the loss became nan in epoch {self._epoch}{found}; {REMEDY}"
+
+
+def _require_values(model: Any, output: Any) -> None:
+    """Raise TypeError unless the model's output is a Value, or a list of them."""
+    values = items(output)
+    for place, value in enumerate(values):
+        if isinstance(value, NUMBER):
+            what = "the model" if value is output else f"the model's output {place}"
+            raise cut(what, model, value, "its parameters are Values")
+    if not values or not all(isinstance(value, Value) for value in values):
+        raise TypeError(f"model returns a Value or a list of them, got {output!r:.80}")
 
 
 def _shares(count: int, size: int) -> list[float]:
