@@ -24,13 +24,13 @@ from micrograd_like.cli.plotting import plot_path
 from micrograd_like.losses import binary_cross_entropy_with_logits, cross_entropy
 from micrograd_like.nn import MLP
 from micrograd_like.optim import Adam
-from micrograd_like.training.batches import Work
 from micrograd_like.training.choice import choose
 from micrograd_like.training.history import History, Row
 from micrograd_like.training.loop import fit
 from micrograd_like.training.metrics import Loss, accuracy
 from micrograd_like.training.progress import Silent, Table
 from micrograd_like.training.reading import Examples
+from micrograd_like.training.ways import Work
 
 Data = tuple[Rows, list[int]]
 Split = tuple[Data, Data]

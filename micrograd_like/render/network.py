@@ -32,10 +32,10 @@ from micrograd_like.render.page import (
     rows_script,
 )
 from micrograd_like.render.template import as_data, fill, read, script_of, style_of
-from micrograd_like.training.batches import Trace, leaves, numbers
 from micrograd_like.training.metrics import Loss, are_classes, sides_of
 from micrograd_like.training.prediction import output_of
 from micrograd_like.training.reading import Examples, read_examples, without_brackets
+from micrograd_like.training.ways import Trace, leaves, numbers
 
 MOST_LINES = 50_000
 MOST_NUMBERS = 200_000

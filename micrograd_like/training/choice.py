@@ -16,20 +16,12 @@ from micrograd_like._internal.interrupts import not_by_a_handler, uninterrupted
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.operation import AnomalyError
 from micrograd_like.optim import Optimizer
-from micrograd_like.training.batches import (
-    AsProgram,
-    Computed,
-    OnValues,
-    Way,
-    Work,
-    has_programs,
-    is_kept,
-    items,
-)
+from micrograd_like.training.as_program import AsProgram, has_programs, is_kept
 from micrograd_like.training.metrics import Loss
 from micrograd_like.training.model_only import ModelAsProgram, Weighted
 from micrograd_like.training.reading import Examples
 from micrograd_like.training.trouble import warn_caller
+from micrograd_like.training.ways import Computed, OnValues, Way, Work, items
 
 # Seconds, on a core of 2024, in the two forms of the engine. All that matters is their ratio.
 _NATIVE = not isinstance(Value.backward, FunctionType)

@@ -20,16 +20,7 @@ from micrograd_like._internal.interrupts import Interrupts, not_by_a_handler, un
 from micrograd_like.engine import Value
 from micrograd_like.operation import NUMBER
 from micrograd_like.training.alone import alone
-from micrograd_like.training.batches import (
-    AsProgram,
-    OnValues,
-    Outputs,
-    Way,
-    Work,
-    cost_of,
-    items,
-    numbers,
-)
+from micrograd_like.training.as_program import AsProgram
 from micrograd_like.training.choice import (
     choose,
     epochs_between_checks,
@@ -48,6 +39,7 @@ from micrograd_like.training.trouble import (
     require_paths,
     warn_caller,
 )
+from micrograd_like.training.ways import OnValues, Outputs, Way, Work, cost_of, items, numbers
 
 Callback = Callable[[Any, Row], object]
 

@@ -12,16 +12,9 @@ from typing import Any
 
 from micrograd_like.engine import Value
 from micrograd_like.operation import anomaly_mode
-from micrograd_like.training.batches import (
-    AsProgram,
-    OnValues,
-    Outputs,
-    Table,
-    Work,
-    cost_of,
-    items,
-)
+from micrograd_like.training.as_program import AsProgram, Table
 from micrograd_like.training.reading import Examples
+from micrograd_like.training.ways import OnValues, Outputs, Work, cost_of, items
 
 
 class Weighted(OnValues):

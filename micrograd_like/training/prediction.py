@@ -9,10 +9,10 @@ from micrograd_like._internal.text import aligned, html_table
 from micrograd_like.engine import Value, topological_order
 from micrograd_like.nn import MLP, Layer, Neuron
 from micrograd_like.operation import Op
-from micrograd_like.training.batches import numbers
 from micrograd_like.training.choice import COMPILED_NODE, NODE, compiling_seconds
 from micrograd_like.training.metrics import Loss, class_of, sides_of
 from micrograd_like.training.reading import read_examples, read_rows, without_brackets
+from micrograd_like.training.ways import numbers
 
 
 def predict(model: Any, X: Any) -> list[Any]:

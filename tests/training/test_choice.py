@@ -33,12 +33,13 @@ from micrograd_like import (
     mse_loss,
     programs,
 )
-from micrograd_like.training import batches, choice, loop
-from micrograd_like.training.batches import AsProgram, OnValues, Work
+from micrograd_like.training import as_program, choice, loop
+from micrograd_like.training.as_program import AsProgram
 from micrograd_like.training.choice import choose
 from micrograd_like.training.history import History
 from micrograd_like.training.model_only import ModelAsProgram, Weighted
 from micrograd_like.training.reading import Examples
+from micrograd_like.training.ways import OnValues, Work
 from tests.support.commands import environment
 from tests.support.trainings import (
     Scale,
@@ -628,10 +629,10 @@ def test_a_program_is_compiled_once_for_several_calls(monkeypatch: pytest.Monkey
             model, X, [0.5] * 9, optimizer, compile=True, loss=lambda o, t, k=k: k * mse_loss(o, t)
         )
     assert len(made) == 8
-    assert len(batches._kept[model]) == 4
-    count = len(batches._kept)
+    assert len(as_program._kept[model]) == 4
+    count = len(as_program._kept)
     del model
-    assert len(batches._kept) == count - 1
+    assert len(as_program._kept) == count - 1
 
 
 def test_a_model_that_is_no_key_is_trained_without_being_kept() -> None:
@@ -900,7 +901,7 @@ def test_examples_are_compared_as_often_where_epochs_go_at_one_go(
         compared.append(len(history.rows))
         return choice.same_for_a_few(*arguments)
 
-    monkeypatch.setattr(batches, "PIECE", 1e6)
+    monkeypatch.setattr(as_program, "PIECE", 1e6)
     monkeypatch.setattr(loop, "epochs_between_checks", lambda *_: 5)
     monkeypatch.setattr(loop, "same_for_a_few", counted)
     model = MLP(1, [2, 1], rng=random.Random(0))

@@ -21,7 +21,7 @@ from micrograd_like import (
     moons,
     mse_loss,
 )
-from micrograd_like.training.batches import AsProgram
+from micrograd_like.training.as_program import AsProgram
 from tests.support.trainings import (
     X5,
     Y5,

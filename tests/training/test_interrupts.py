@@ -31,7 +31,7 @@ from micrograd_like import (
     moons,
     programs,
 )
-from micrograd_like.training import batches, loop
+from micrograd_like.training import as_program, loop
 from micrograd_like.training.progress import Silent
 from tests.support.trainings import X5, Y5, Scale, both_ways, needs_compiled, numbers_of, train
 
@@ -208,8 +208,8 @@ def test_ctrl_c_at_every_line(
 @pytest.mark.usefixtures("one_program")
 def test_ctrl_c_where_several_epochs_are_done_at_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks at what is between the epochs after the first one and the last but one."""
-    monkeypatch.setattr(batches, "PIECE", 1e6)
-    monkeypatch.setattr(batches, "MOST_ROWS", 100)
+    monkeypatch.setattr(as_program, "PIECE", 1e6)
+    monkeypatch.setattr(as_program, "MOST_ROWS", 100)
     expected, number = states(True, None, steps=10), 0
     while True:
         number += 11  # every eleventh line: it is the same ones again and again
