@@ -45,12 +45,13 @@ class AsProgram:
         self.parameters: list[Value] = trace.parameters
         self.before: Sequence[float] = ()
         self._tape, self._runner = _program(on_values.model, trace)
-        self._state: _State | None = None
-        self._parts: list[tuple[Any, slice]] = []
-        self._updates: list[tuple[Any, list[float]]] | None = None
+        self._state: _State | None = None  # where the model has it all
+        self._parts: list[tuple[Any, slice]] = []  # of the optimiser, by their settings
+        self._updates: list[tuple[Any, list[float]]] | None = None  # of the parts; or not read yet
         self._by_update = self.by_rule and type(optimizer).rule is Optimizer.rule
-        self._drawn: list[list[tuple[float, ...]]] = []
-        self._pace, self._ahead = PIECE, True
+        self._drawn: list[list[tuple[float, ...]]] = []  # the numbers of the next steps
+        self._pace = PIECE  # seconds for a step
+        self._by_epochs = True  # until there was a step that only `_step` can do
         self._nan_step = self._nan_evaluated = False
 
     def read(self, examples: Examples) -> Table:
@@ -117,14 +118,14 @@ class AsProgram:
         """
         count, steps = len(order), -(-len(order) // size)
         most = min(most, self._most(size) // steps)
-        if not self._ahead or most < 1:
+        if not self._by_epochs or most < 1:
             return None
         end, numpy = most * count, self._numpy
         starts = numpy.arange(0, end, count)[:, None] + numpy.arange(0, count, size)
         begins = numpy.append(starts, end)
         descended = self._descend(data, numpy.tile(order, most), begins)
         if descended is None or len(descended.losses) < most * steps:
-            self._ahead = False  # there are steps that only `_step` can do
+            self._by_epochs = False
             return None
         losses, outputs = self._adopt(descended)
         return losses, outputs.reshape(most, count, *outputs.shape[1:])

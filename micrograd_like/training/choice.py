@@ -418,11 +418,13 @@ def _no_mean(
         if isinstance(error, AnomalyError) or mean != mean:
             return ""  # it comes up again when its turn comes
         return f"the loss refuses {len(batch)} examples and takes each of them alone: {error}"
-    greatest = max(map(abs, expected), default=0.0)
-    fits = _close(cost, mean, 1e-10 * sum(map(abs, parts)))
-    if fits and all(_close(a, b, 1e-10 * greatest) for a, b in zip(slopes, expected, strict=True)):
-        return ""
-    if not fits:
+    but = ""
+    if _close(cost, mean, 1e-10 * sum(map(abs, parts))):
+        most = 1e-10 * max(map(abs, expected), default=0.0)
+        if all(_close(a, b, most) for a, b in zip(slopes, expected, strict=True)):
+            return ""
+        but = ", but their gradients differ"
+    else:
         alone = [on_values.loss([x], [t]).data for x, t in zip(found, targets, strict=True)]
         parts = [x / len(batch) for x in alone]
         mean = sum(parts)
@@ -431,8 +433,7 @@ def _no_mean(
             return _decided(batch[apart.index(max(apart))])
     return (
         f"the loss of {len(batch)} examples is {cost!r} and the mean of their losses {mean!r}"
-        f"{', but their gradients differ' if fits else ''}: a program computes means over "
-        "examples only"
+        f"{but}: a program computes means over examples only"
     )
 
 

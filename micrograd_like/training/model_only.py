@@ -102,7 +102,7 @@ class ModelAsProgram:
         look at the gradient before, and so `zero_grad` is called after it.
         """
         rows = data.array[list(batch)]
-        self.before, cost, outputs, listed = self._ahead(data, batch, rows)
+        self.before, cost, outputs, listed = self._forward(data, batch, rows)
         zero_grad()
         found = cost.data
         cost.backward()
@@ -115,10 +115,10 @@ class ModelAsProgram:
         if anomaly_mode.on:
             self.sync()
             return self._on_values.evaluate(data.examples, batch)
-        _, cost, outputs, _ = self._ahead(data, batch, data.array[list(batch)])
+        _, cost, outputs, _ = self._forward(data, batch, data.array[list(batch)])
         return cost.data, outputs
 
-    def _ahead(
+    def _forward(
         self, data: Table, batch: Sequence[int], rows: Any
     ) -> tuple[Any, Value, Outputs, list[Value]]:
         """The parameters, the loss, and its outputs as numbers and as the leaves that it has.
