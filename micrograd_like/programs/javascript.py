@@ -85,9 +85,7 @@ class _Maths:
     def copysign(a: Term, b: Term) -> Term:
         return a._name(f"copysign({a.text}, {b.text})")
 
-    log = staticmethod(lambda a: OPS["log"](a))
-    pow = staticmethod(lambda a, b: OPS["pow"](a, b))
-    exp = staticmethod(lambda a: OPS["exp"](a))
+    exp, log, pow = (OPS[name] for name in ("exp", "log", "pow"))
 
 
 def writes(name: str, language: Language, elementary: Container[str]) -> bool:

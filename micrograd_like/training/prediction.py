@@ -12,7 +12,7 @@ from micrograd_like.operation import Op
 from micrograd_like.training.choice import COMPILED_NODE, NODE, compiling_seconds
 from micrograd_like.training.metrics import Loss, class_of, sides_of
 from micrograd_like.training.reading import read_examples, read_rows, without_brackets
-from micrograd_like.training.ways import numbers
+from micrograd_like.training.ways import items, numbers
 
 
 def predict(model: Any, X: Any) -> list[Any]:
@@ -34,7 +34,7 @@ def predict(model: Any, X: Any) -> list[Any]:
     if not rows:
         return []
     first = output_of(model, rows[0])
-    nodes = sum(len(topological_order(x)) for x in (first if isinstance(first, list) else [first]))
+    nodes = sum(len(topological_order(x)) for x in items(first))
     as_program = compiling_seconds(nodes) + len(rows) * nodes * COMPILED_NODE
     saves = as_program < len(rows) * nodes * NODE / 2
     if saves and installed("numpy", "llvmlite") and _decides_nothing(model):
@@ -118,7 +118,7 @@ def confusion_table(model: Any, X: Any, y: Any, *, loss: Loss | None = None) -> 
     examples = read_examples(X, y)
     outputs = predict(model, examples.rows)
     for i, output in enumerate(outputs):
-        if any(x != x for x in (output if isinstance(output, list) else [output])):
+        if any(x != x for x in items(output)):
             raise ValueError(f"the output for example {i} is nan, which answers with no class")
     if isinstance(outputs[0], list):
         classes = list(range(len(outputs[0])))
