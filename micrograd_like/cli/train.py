@@ -8,10 +8,10 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
-from warnings import catch_warnings
 
 from micrograd_like import datasets
 from micrograd_like._internal.arguments import whole
@@ -24,13 +24,11 @@ from micrograd_like.cli.plotting import plot_path
 from micrograd_like.losses import binary_cross_entropy_with_logits, cross_entropy
 from micrograd_like.nn import MLP
 from micrograd_like.optim import Adam
-from micrograd_like.training.choice import choose
 from micrograd_like.training.history import History, Row
 from micrograd_like.training.loop import fit
 from micrograd_like.training.metrics import Loss, accuracy
+from micrograd_like.training.prediction import predict
 from micrograd_like.training.progress import Silent, Table
-from micrograd_like.training.reading import Examples
-from micrograd_like.training.ways import Work
 
 Data = tuple[Rows, list[int]]
 Split = tuple[Data, Data]
@@ -193,16 +191,8 @@ def run(arguments: Namespace) -> int:
         print(f"micrograd-like train: stopped by Ctrl-C after {done}", file=sys.stderr)
         return 130
 
-    work = Work(Examples(*test), Examples([], []), recipe.batch_size, 1)
-    with catch_warnings(action="ignore"):  # what it may say has been said in the training
-        run = choose(arguments.compile, model, loss, optimizer, work)  # the program that is kept
-
-    def predict(rows: Rows) -> list[Any]:
-        examples = run.read(Examples(rows, [0] * len(rows)))
-        outputs = run.evaluate(examples, range(len(rows)))[1]
-        return outputs if isinstance(outputs, list) else outputs.tolist()
-
-    outputs = predict(test[0])
+    answers = partial(predict, model)
+    outputs = answers(test[0])
     share = accuracy(loss, outputs[0], test[1])(outputs, test[1]) or 0.0
     verdict = f"accuracy {share:.3f}: {round(share * len(test[1]))} of {len(test[1])} right"
     verdict = f"held-out {verdict}" if held_out[0] else verdict
@@ -210,14 +200,14 @@ def run(arguments: Namespace) -> int:
     if not arguments.quiet:
         print(f"loss {history.sparkline()}")
         if recipe.show:
-            print(recipe.show(predict, test, rng))
+            print(recipe.show(answers, test, rng))
     if arguments.quiet and not arguments.plot:
         return 0
     path = arguments.plot or _free_path(arguments.data)
     fate = "picture, replaced" if path.exists() else "picture"
     try:
         if widths[0] == 2:
-            _draw(path, verdict, history, predict, test)
+            _draw(path, verdict, history, answers, test)
         else:
             history.plot(path)
     except (MissingExtraError, OSError) as error:
