@@ -181,10 +181,11 @@ def graph_data(
         ]
         rules, careful = [], []
         for i, x in enumerate(operands):
-            short, long = map(str, _forms(op, i, places, "{o}") or ("", ""))
-            given = isinstance(x, Value)
-            rules.append(text(short) if given else None)
-            careful.append(text(long) if given and long != short else None)
+            short = long = ""
+            if isinstance(x, Value) and (forms := _forms(op, i, places, "{o}")):
+                short, long = map(str, forms)
+            rules.append(text(short) if isinstance(x, Value) else None)
+            careful.append(text(long) if long != short else None)
         parents = [identifiers[index[x]] if isinstance(x, Value) else x for x in operands]
         found |= {
             "op": op_index[node.op],
@@ -221,7 +222,7 @@ def _forms(
 ) -> tuple[Symbol, Symbol] | None:
     """The formulas of a local derivative; None where it is Python that no formula shows."""
     try:
-        return forms_of_derivative(op, position, operands, out)
+        return forms_of_derivative(op, position, operands, out)[1:]
     except TypeError:
         return None
 

@@ -118,32 +118,24 @@ def local_derivative(
     >>> print(local_derivative(ops.power, 0, ["a", 3.0], "c"))
     3·a²
     """
-    derivative, short, careful = _forms(op, index, operands, out)
+    derivative, short, careful = forms_of_derivative(op, index, operands, out)
     derivative._shown = careful if numbers and not _computes(short, derivative, numbers) else short
     return derivative
 
 
 def forms_of_derivative(
     op: Op, index: int, operands: Sequence[str | float], out: str
-) -> tuple[Symbol, Symbol]:
-    """The textbook's formula of that derivative, and one that computes; mostly they are the same.
+) -> tuple[Symbol, Symbol, Symbol]:
+    """A local derivative as the row has it, as a textbook has it, and with all its digits.
 
     >>> from micrograd_like import ops
-    >>> print(*forms_of_derivative(ops.tanh, 0, ["e"], "L"), sep=", ")
+    >>> print(*forms_of_derivative(ops.tanh, 0, ["e"], "L")[1:], sep=", ")
     1 − L², 4·exp(−2·|e|)/(1 + exp(−2·|e|))²
     """
-    return _forms(op, index, operands, out)[1:]
-
-
-def _forms(
-    op: Op, index: int, operands: Sequence[str | float], out: str
-) -> tuple[Symbol, Symbol, Symbol]:
-    """A local derivative as the row has it, as a textbook has it, and with all its digits."""
     symbols = tuple([Symbol(x) for x in operands])
     partial = read_partial(op, index, *symbols, Symbol(out))
-    derivative = (
-        Symbol(partial.head, partial.operands) if isinstance(partial, Symbol) else (Symbol(partial))
-    )
+    symbolic = isinstance(partial, Symbol)
+    derivative = Symbol(partial.head, partial.operands) if symbolic else Symbol(partial)
     made = Symbol(op, symbols)
     short, careful = [_simplified(derivative, made, out, tails=x) for x in (False, True)]
     return derivative, short, careful
@@ -411,7 +403,7 @@ def _piece(symbol: Symbol, parts: list[tuple[str, int]]) -> tuple[str, int]:
         case "sub":
             return f"{_held(parts[0], _SUM)} − {_held(parts[1], _PRODUCT)}", _SUM
         case "mul" | "gate" | "div":
-            again = head.name != "div" and _is_product(symbol.operands[1])
+            again = head.name != "div" and symbol.operands[1].head in (OPS["mul"], OPS["gate"])
             right = _held(parts[1], _PRODUCT if again else _POWER)
             left, sign = _held(parts[0], _SIGNED), "/" if head.name == "div" else "·"
             return left + sign + right, _SIGNED if parts[0][1] == _SIGNED else _PRODUCT
@@ -503,7 +495,3 @@ def _latex_piece(symbol: Symbol, parts: list[Piece]) -> Piece:
 def _held(part: tuple[str, int], level: int) -> str:
     text, own = part
     return text if own >= level else f"({text})"
-
-
-def _is_product(x: Symbol) -> bool:
-    return isinstance(x.head, Op) and x.head.name in ("mul", "gate")

@@ -368,22 +368,23 @@ def exercise(
     given = ", ".join(f"{called[x]} = {changes.text(x)}" for x in leaves)
     questions, answers = [folded(f"Given {given}.")], []
     made = [forward_step(node, called, node.data, changes) for node in called if node.op]
-    for step in made:
-        questions.append(f"{len(questions)}. Compute {step.operation}.")
-        answers.append(f"{len(questions) - 1}. {step}")
-    for back in stepper:
+    for n, step in enumerate(made, 1):
+        questions.append(f"{n}. Compute {step.operation}.")
+        answers.append(f"{n}. {step}")
+    for n, back in enumerate(stepper, len(made) + 1):
         to = [f"{c.operation.operands[c.position]}" for c in back.contributions]
         start = f"{held(back.name)}.grad = 1. " if back.node is root else ""
         asked = f"{start}Through {back.operation}, what comes back to {', and to '.join(to)}?"
-        questions.append(folded(f"{len(questions)}. {asked}"))
+        questions.append(folded(f"{n}. {asked}"))
         first, *rest = table([back])
-        answers.append("\n   ".join([f"{len(questions) - 1}. {first}", *rest]))
+        answers.append("\n   ".join([f"{n}. {first}", *rest]))
     reached = [x for x in leaves if x in stepper.before]
     if reached:
+        n = len(answers) + 1
         asked = ", ".join(f"{held(called[x])}.grad" for x in reached)
-        questions.append(folded(f"{len(questions)}. Give {asked}."))
+        questions.append(folded(f"{n}. Give {asked}."))
         told = ", ".join(f"{held(called[x])}.grad = {number(x.grad)}" for x in reached)
-        answers.append(folded(f"{len(questions) - 1}. {told}"))
+        answers.append(folded(f"{n}. {told}"))
     stepper.restore()
     return Exercise(questions, answers)
 
