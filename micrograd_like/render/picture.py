@@ -254,11 +254,9 @@ class Picture:
         for title, key in self.boxes.items():
             members = inside[title]
             parameters = [node for node in members if node in self.parameters]
-            leaves = sum(not node.op for node in members)
-            counts = {
-                ("leaf", "leaves"): leaves,
-                ("operation", "operations"): len(members) - leaves,
-            }
+            made = sum(bool(node.op) for node in members)
+            counts = [_counted(len(members) - made, "leaf", "leaves")]
+            counts.append(_counted(made, "operation", "operations"))
             # A dead neuron's output has a gradient, its parameters have none.
             steepest = max(
                 parameters or members, key=lambda node: (node.grad != node.grad, abs(node.grad))
@@ -266,9 +264,7 @@ class Picture:
             owner = "parameters' " if parameters else ""
             fields = [
                 title,
-                ", ".join(
-                    f"{n} {one if n == 1 else many}" for (one, many), n in counts.items() if n
-                ),
+                ", ".join(filter(None, counts)),
                 *self._outputs(members),
                 f"{owner}largest |grad| {number(abs(steepest.grad))}",
             ]
@@ -375,6 +371,10 @@ class Picture:
 
 def _wrong(node: Value) -> bool:
     return not (math.isfinite(node.data) and math.isfinite(node.grad))
+
+
+def _counted(n: int, one: str, many: str) -> str:
+    return f"{n} {one if n == 1 else many}" if n else ""
 
 
 def _natural(title: str) -> list[tuple[int, str]]:

@@ -221,22 +221,9 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
     forward = ForwardStepper(root, names={})
     forward.goto(len(forward))  # leaves may have changed
     value = root.data
-    if optimizer is None:
-        if not 0.0 < (rate := real(rate)) < math.inf:
-            raise ValueError(f"the rate is above 0 and finite, got {rate}")
-        params = [node for node in called if not node.op and node in stepper.before]
-        if stepper.model is not None:
-            kept = {parameter for _, parameter in stepper.model.named_parameters()}
-            params = [node for node in params if node in kept]
-    elif not hasattr(optimizer, "params") or isinstance(optimizer, type):
-        raise TypeError(
-            f"descend takes an optimiser made for the parameters, as Adam([a, b], lr=0.1), got "
-            f"{optimizer!r:.80}"
-        )
-    else:
-        params = list(optimizer.params)
-    if not any(x in stepper.before for x in params):
-        raise ValueError(f"no gradient of {called[root]} reaches a parameter: nothing to step")
+    if optimizer is None and not 0.0 < (rate := real(rate)) < math.inf:
+        raise ValueError(f"the rate is above 0 and finite, got {rate}")
+    params = _parameters_to_step(stepper, optimizer)
     for parameter in params:
         parameter.grad = 0.0
     stepper.goto(0)
@@ -273,17 +260,35 @@ def descended(stepper: Stepper, optimizer: Any, rate: float) -> Text:
     climb = math.fsum(
         [grad * (x.data - data) for x, (data, grad) in zip(params, before, strict=True)]
     )
-    why = (
-        "what the optimiser keeps of gradients before led upwards"
-        if climb > 0.0
-        else "try a smaller rate"
-    )
-    rose = f"; it rose: {why}" if root.data > value else ""
-    told.append(f"{called[root]} {number(value)} → {number(root.data)}{rose}")
+    told.append(f"{called[root]} {number(value)} → {number(root.data)}")
+    if root.data > value:
+        kept = "what the optimiser keeps of gradients before led upwards"
+        told[-1] += f"; it rose: {kept if climb > 0.0 else 'try a smaller rate'}"
     lines = [*aligned([heading, *rows], "  ".join("<" * len(heading))), *map(folded, told)]
     stepper.reset()
     marked = "".join([f"<p>{escape(line)}</p>" for line in told])
     return Text("\n".join(lines), html_table(rows, heading) + marked)
+
+
+def _parameters_to_step(stepper: Stepper, optimizer: Any) -> list[Value]:
+    """Those of the optimiser, or without one those of the model, or without that all leaves."""
+    reached = stepper.before  # by a gradient
+    if optimizer is None:
+        params = [node for node in stepper.names if not node.op and node in reached]
+        if stepper.model is not None:
+            of_model = {parameter for _, parameter in stepper.model.named_parameters()}
+            params = [node for node in params if node in of_model]
+    elif not hasattr(optimizer, "params") or isinstance(optimizer, type):
+        raise TypeError(
+            f"descend takes an optimiser made for the parameters, as Adam([a, b], lr=0.1), got "
+            f"{optimizer!r:.80}"
+        )
+    else:
+        params = list(optimizer.params)
+    if not any(x in reached for x in params):
+        root = stepper.names[stepper.root]
+        raise ValueError(f"no gradient of {root} reaches a parameter: nothing to step")
+    return params
 
 
 def _rules(optimizer: Any, names: Sequence[str], given: Sequence[tuple[float, ...]]) -> list[str]:
