@@ -190,7 +190,7 @@ def _content(raw: bytes) -> dict[str, Any]:
     if text.count("\r\n") == text.count("\n"):  # version control makes them Windows' line ends
         text = text.replace("\r\n", "\n")
     try:
-        frame = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        frame = json.loads(text, parse_constant=_no_constant)
     except RecursionError:
         _refuse("it is nested too deeply")
     except ValueError as error:  # a JSONDecodeError, or an integer of too many digits
@@ -205,16 +205,9 @@ def _content(raw: bytes) -> dict[str, Any]:
     if version != VERSION or set(frame) != {"format", "version", "checksum", "model", "training"}:
         _refuse(f"its fields are not those of version {VERSION}: {sorted(frame)!r:.200}")
     content = {"model": frame["model"], "training": frame["training"]}
-    if _text(content) != text:
+    if _text(content) != text:  # nor is it if a name stands twice
         _refuse("its checksum does not match: it was changed or damaged after it was written")
     return content
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        _refuse(f"a name stands twice among {[name for name, _ in pairs]!r:.200}")
-    return found
 
 
 def _no_constant(name: str) -> NoReturn:
