@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from micrograd_like.programs.javascript import Script, SourceRunner, writes
+from micrograd_like.programs.javascript import Script, SourceRunner
 from micrograd_like.programs.spelling import Language, literal_of
 from micrograd_like.programs.statements import Statements
 from micrograd_like.programs.tape import Tape
@@ -39,8 +39,6 @@ static double logaddexp(double a, double b) {
 }
 """Rows that the C library does not have."""
 
-_ELEMENTARY = {*_LIBRARY, *HELPERS}
-
 
 def literal(x: float) -> str:
     """A number as C writes it; in parentheses where it has a sign.
@@ -54,16 +52,11 @@ def literal(x: float) -> str:
 C = Language("{0} ? {1} : {2}", "{} == {}", "fabs({})", literal)
 
 
-def knows(name: str) -> bool:
-    """True if the operation `name` has a form in C of its own."""
-    return writes(name, C, _ELEMENTARY)
-
-
 class Functions(Script):
     """The functions that a program calls, in C."""
 
     language = C
-    elementary = _ELEMENTARY
+    elementary = _LIBRARY | set(HELPERS)
 
     def definition(
         self, name: str, names: Sequence[str], statements: list[tuple[str, str]], result: str
@@ -71,6 +64,9 @@ class Functions(Script):
         head = f"static double {name}({', '.join([f'double {operand}' for operand in names])}) {{"
         lines = [f"  const double {local} = {text};" for local, text in statements]
         return "\n".join([head, *lines, f"  return {result};", "}"])
+
+
+knows = Functions.knows
 
 
 class CRunner(SourceRunner):

@@ -7,7 +7,7 @@ functions stand in a file of their own, javascript.js, which every script begins
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, NoReturn
@@ -88,17 +88,6 @@ class _Maths:
     exp, log, pow = (OPS[name] for name in ("exp", "log", "pow"))
 
 
-def writes(name: str, language: Language, elementary: Container[str]) -> bool:
-    """True if the operation `name` has a form of its own in a language with those functions."""
-    written = name in OPS and inline(OPS[name], language)
-    return bool(written) or name in elementary or formula(name, _Maths) is not None
-
-
-def knows(name: str) -> bool:
-    """True if the operation `name` has a form in JavaScript of its own."""
-    return writes(name, JAVASCRIPT, _ELEMENTARY)
-
-
 class NotWritten(ValueError):
     """An operation has no form in JavaScript: it is Python that takes only floats."""
 
@@ -121,6 +110,12 @@ class Script:
     def __init__(self) -> None:
         self._functions: dict[str, str] = {}
         self._statements: dict[str, str] = {}  # of the function that is being read
+
+    @classmethod
+    def knows(cls, name: str) -> bool:
+        """True if the operation `name` has a form of its own in this language."""
+        written = name in OPS and inline(OPS[name], cls.language)
+        return bool(written) or name in cls.elementary or formula(name, _Maths) is not None
 
     @property
     def functions(self) -> list[str]:
@@ -237,6 +232,9 @@ class Script:
     ) -> str:
         """The text that defines a function."""
         return f"const {name} = {_arrow(names, statements, result)};"
+
+
+knows = Script.knows
 
 
 def _arrow(names: Sequence[str], statements: list[tuple[str, str]], result: str) -> str:
