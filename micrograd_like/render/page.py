@@ -253,7 +253,17 @@ def plain_number(x: float) -> str:
 
 # The expression as Python.
 
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
+_WRITTEN = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "div": "{} / {}",
+    "pow": "{} ** {}",
+    "neg": "-{}",
+    "abs": "abs({})",
+    "maximum": "maximum({}, {})",
+    "minimum": "minimum({}, {})",
+}
 
 
 def _identifiers(names: Sequence[str]) -> list[str]:
@@ -270,22 +280,17 @@ def _identifiers(names: Sequence[str]) -> list[str]:
 
 
 def _code(op: Op, operands: Sequence[str | float]) -> str:
-    texts = [x if isinstance(x, str) else _python(x) for x in operands]
-    if op.name in _INFIX:
-        return f"{texts[0]} {_INFIX[op.name]} {texts[1]}"
-    if op.name == "neg":
-        return f"-{texts[0]}"
-    if op.name == "abs":
-        return f"abs({texts[0]})"
-    if len(texts) == 1 and hasattr(Operators, op.name):
-        return f"{texts[0]}.{op.name}()"
-    if op.name in ("maximum", "minimum"):
-        return f"{op.name}({', '.join(texts)})"
-    return f"{_row_in_python(op)}({', '.join(texts)})"
+    return _form(op).format(*[x if isinstance(x, str) else _python(x) for x in operands])
 
 
-def _row_in_python(op: Op) -> str:
-    return f"ops.{op.name}" if getattr(ops, op.name, None) is op else f"ops.OPS[{op.name!r}]"
+def _form(op: Op) -> str:
+    """The call of an operation in Python, with {} for each operand."""
+    if op.name in _WRITTEN:
+        return _WRITTEN[op.name]
+    if len(op.partials) == 1 and hasattr(Operators, op.name):
+        return f"{{}}.{op.name}()"
+    row = f"ops.{op.name}" if getattr(ops, op.name, None) is op else f"ops.OPS[{op.name!r}]"
+    return f"{row}({', '.join(['{}'] * len(op.partials))})"
 
 
 def _python(x: float) -> str:
@@ -294,11 +299,8 @@ def _python(x: float) -> str:
 
 
 def _imports(operations: Sequence[Op]) -> list[str]:
-    names = {op.name for op in operations}
-    plain = {*_INFIX, "neg", "abs", "maximum", "minimum"}
-    if any(name not in plain and not hasattr(Operators, name) for name in names):
-        names.add("ops")
-    return ["Value", *sorted(names & {"maximum", "minimum", "ops"})]
+    called = {re.split(r"\W", _form(op))[0] for op in operations}
+    return ["Value", *sorted(called & {"maximum", "minimum", "ops"})]
 
 
 # The picture and the page.
