@@ -15,7 +15,6 @@ block of several sums at a time keeps them in registers and computes each as if 
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -59,9 +58,6 @@ ADDRESSES = ("uniform", "scratch", "sums", "program", "stored", "rows", "chosen"
 FINE, NOT_FINITE = -1, -2
 """What a run returns, but for the place of a number that no row has."""
 
-BUSY = 6
-"""Blocks of right sides that stay in the fastest cache while all left sides pass."""
-
 
 class MapKernel(NamedTuple):
     """A loop that computes `expression` for its members; "r" an operand by row, "u" a uniform."""
@@ -87,16 +83,17 @@ Kernel = str | Made
 class Blocks(NamedTuple):
     """The number of sums that are kept in registers at a time.
 
-    `outputs` by `columns` (vectors of rows) in a matrix product, `lefts` by `LANES` in the sums.
+    `members` by `columns`: outputs by vectors of rows in a matrix product, lefts by vectors of
+    rights in sums. In sums to scattered places, `lefts` by the lanes of one vector.
     """
 
-    outputs: tuple[int, ...]
+    members: tuple[int, ...]
     columns: tuple[int, ...]
     lefts: tuple[int, ...]
 
 
 WIDE = Blocks((6, 4, 2, 1), (4, 3, 2, 1), (3, 2, 1))  # 32 registers of 8 doubles
-NARROW = Blocks((3, 2, 1), (2, 1), (1,))  # 16 of 4
+NARROW = Blocks((6, 3, 2, 1), (1,), (1,))  # 16 of 4
 
 
 def text_of(kernel: Kernel, name: str, module: ir.Module, blocks: Blocks) -> str:
@@ -169,7 +166,7 @@ def _matrix(blocks: Blocks) -> str:
     Arguments: members, terms, first, down, along, whether starts are by row; tables of rights,
     starts and results.
     """
-    shapes = itertools.product(blocks.outputs, blocks.columns)
+    shapes = itertools.product(blocks.members, blocks.columns)
     text = "".join(_matrix_block(outputs, columns) for outputs, columns in shapes)
     code = _Kernel()
     members, terms, first, down, along, by_row = [code.number(i) for i in range(6)]
@@ -188,7 +185,7 @@ def _matrix(blocks: Blocks) -> str:
                 f"i64 {by_row}, ptr {tables[0]}, ptr {tables[1]})"
             )
 
-        _in_blocks(code, members, blocks.outputs, call)
+        _in_blocks(code, members, blocks.members, call)
 
     _in_blocks(code, "%vectors", blocks.columns, lambda n, at: run_columns(at, n))
     return text + code.end(MATRIX)
@@ -273,7 +270,89 @@ def _over_rows(
     return step(last, loop.around, code.live_lanes())
 
 
-def _sums_block(lefts: int, scattered: bool) -> str:
+def _sums_block(lefts: int, columns: int) -> str:
+    """Σ left · right over uses and rows, for some lefts and eight rights in each of `columns`."""
+    code = Assembly()
+    with code.loop(0, "%uses", 1, [(VECTOR, ZEROS)] * (lefts * columns)) as use:
+        table = code.at("%lefts", code.let(f"mul i64 {use.counter}, %left_size"), "i32")
+        left_places = [code.place(table, i) for i in range(lefts)]
+        right_places = [code.at("%turned", code.let(f"mul i64 {use.counter}, %use_size"))]
+        for _ in range(1, columns):
+            right_places.append(code.at(right_places[-1], "%block_size"))
+        with code.loop(0, "%rows", 1, [(VECTOR, x) for x in use.around]) as row:
+            offset = code.let(f"mul i64 {row.counter}, {BYTES}")
+            rights = [code.load(VECTOR, code.at(place, offset)) for place in right_places]
+            for i, place in enumerate(left_places):
+                left = code.splat(code.load("double", code.at(place, row.counter, "double")))
+                for j, right in enumerate(rights):
+                    k = i * columns + j
+                    row.next[k] = code.fma(left, right, row.around[k])
+        use.next = row.around
+    totals = iter(use.around)
+    for i in range(lefts):
+        places = code.at("%places", code.let(f"mul i64 %width, {i}"), "i32")
+        for j in range(columns):
+            address = code.at("%sums", code.entry(places, j), "double")
+            before = code.load(VECTOR, address)
+            code.store(code.let(f"fadd {VECTOR} {before}, {next(totals)}"), address)
+    arguments = (
+        "ptr noalias readonly %scratch, i64 %stride, i64 %rows, ptr noalias %sums, "
+        "ptr noalias readonly %lefts, i64 %left_size, ptr noalias readonly %turned, "
+        "i64 %block_size, i64 %use_size, i64 %uses, ptr noalias readonly %places, i64 %width"
+    )
+    return code.function(f"sums{lefts}x{columns}", arguments, kind="internal")
+
+
+def _sums(blocks: Blocks) -> str:
+    """For every left and every right, Σ left · right over their uses and the rows.
+
+    The rights are turned round first, so that a vector holds eight of them for one row. So a sum
+    takes a lane, adds row after row to it, and is not spread over lanes in the end.
+
+    Arguments: lefts, blocks of eight rights, uses, the first of the places for the rights turned
+    round; tables of lefts and rights, for each use one after the other, and for each left the
+    place in `sums` of the first right of each block.
+    """
+    widths = sorted({blocks.columns[0], 1}, reverse=True)  # more take as long to compile as to run
+    text = "".join(_sums_block(*shape) for shape in itertools.product(blocks.members, widths))
+    code = _Kernel()
+    lefts, count, uses, place = [code.number(i) for i in range(4)]
+    left_table, right_table, places = [code.table(i) for i in range(4, 7)]
+    turned = code.at("%scratch", code.let(f"mul i64 {place}, %stride"))
+    block_size = code.let(f"mul i64 %vectors, {LANES * BYTES}")
+    use_size = code.let(f"mul i64 {count}, {block_size}")
+    whole = code.let(f"mul i64 {code.let('sub i64 %vectors, 1')}, {LANES}")
+    rows = code.let(f"add i64 {whole}, %live")
+    with code.loop(0, code.let(f"mul i64 {uses}, {count}")) as block:
+        table = code.at(right_table, code.let(f"mul i64 {block.counter}, {LANES}"), "i32")
+        sources = [code.place(table, j) for j in range(LANES)]
+        target = code.at(turned, code.let(f"mul i64 {block.counter}, {block_size}"))
+        with code.loop(0, "%vectors") as vector:
+            offset = code.let(f"mul i64 {vector.counter}, {BYTES}")
+            loaded = [code.load(VECTOR, code.at(source, offset)) for source in sources]
+            here = code.at(target, code.let(f"mul i64 {offset}, {LANES}"))
+            for row, eight in enumerate(_transposed(code, loaded)):
+                code.store(eight, code.at(here, BYTES * row))
+
+    def run_columns(first: str, width: int) -> None:
+        rights = code.at(turned, code.let(f"mul i64 {first}, {block_size}"))
+
+        def call(size: int, left: str) -> None:
+            row = code.at(places, code.let(f"mul i64 {left}, {count}"), "i32")
+            code.do(
+                f"call void @sums{size}x{width}(ptr %scratch, i64 %stride, i64 {rows}, "
+                f"ptr %sums, ptr {code.at(left_table, left, 'i32')}, i64 {lefts}, ptr {rights}, "
+                f"i64 {block_size}, i64 {use_size}, i64 {uses}, "
+                f"ptr {code.at(row, first, 'i32')}, i64 {count})"
+            )
+
+        _in_blocks(code, lefts, blocks.members, call)
+
+    _in_blocks(code, count, widths, lambda n, at: run_columns(at, n))
+    return text + code.end(SUMS)
+
+
+def _scattered_block(lefts: int) -> str:
     """Σ left · right over uses and rows, for some lefts and eight rights."""
     code = Assembly()
     around = [(VECTOR, ZEROS)] * (lefts * LANES)
@@ -301,60 +380,40 @@ def _sums_block(lefts: int, scattered: bool) -> str:
         use.next = _over_rows(code, use.around, step)
     for i in range(lefts):
         totals = _reduced(code, use.around[LANES * i : LANES * (i + 1)])
-        row = code.at("%places", code.let(f"mul i64 %width, {i}"), "i32")
-        if scattered:
-            _add_scattered(code, totals, row)
-        else:
-            address = code.at("%sums", code.entry(row, 0), "double")
-            code.store(code.let(f"fadd {VECTOR} {code.load(VECTOR, address)}, {totals}"), address)
+        places = code.at("%places", code.let(f"mul i64 %right_size, {i}"), "i32")
+        _add_scattered(code, totals, places)
     arguments = (
         "ptr noalias readonly %scratch, i64 %stride, i64 %vectors, i64 %live, ptr noalias %sums, "
         "ptr noalias readonly %lefts, i64 %left_size, ptr noalias readonly %rights, "
-        "i64 %right_size, i64 %uses, ptr noalias readonly %places, i64 %width"
+        "i64 %right_size, i64 %uses, ptr noalias readonly %places"
     )
-    return code.function(f"{_sums_name(scattered)}{lefts}", arguments, kind="internal")
+    return code.function(f"scattered{lefts}", arguments, kind="internal")
 
 
-def _sums_name(scattered: bool) -> str:
-    return SCATTERED if scattered else SUMS
-
-
-def _sums(blocks: Blocks, scattered: bool) -> str:
-    """For every left and every right, Σ left · right over their uses and the rows.
+def _scattered(blocks: Blocks) -> str:
+    """The same, each sum to a place of its own.
 
     Arguments: lefts, blocks of eight rights, uses; tables of lefts and rights, for each use one
-    after the other, and of places in `sums`: for each left those of all rights where they are
-    scattered, else those of the first of each block.
+    after the other, and for each left the places in `sums` of all rights.
     """
-    text = "".join(_sums_block(lefts, scattered) for lefts in blocks.lefts)
+    text = "".join(_scattered_block(lefts) for lefts in blocks.lefts)
     code = _Kernel()
     lefts, count, uses = [code.number(i) for i in range(3)]
     left_table, right_table, places = [code.table(i) for i in range(3, 6)]
     right_size = code.let(f"mul i64 {count}, {LANES}")
-    width = right_size if scattered else count
-    with code.loop(0, count, BUSY) as busy:
-        end = code.minimum(code.let(f"add i64 {busy.counter}, {BUSY}"), count)
 
-        def call(size: int, left: str) -> None:
-            row = code.at(places, code.let(f"mul i64 {left}, {width}"), "i32")
-            with code.loop(busy.counter, end) as block:
-                right = code.let(f"mul i64 {block.counter}, {LANES}")
-                tables = [
-                    code.at(table, place, "i32")
-                    for table, place in (
-                        (left_table, left),
-                        (right_table, right),
-                        (row, right if scattered else block.counter),
-                    )
-                ]
-                code.do(
-                    f"call void @{_sums_name(scattered)}{size}(ptr %scratch, i64 %stride, "
-                    f"i64 %vectors, i64 %live, ptr %sums, ptr {tables[0]}, i64 {lefts}, "
-                    f"ptr {tables[1]}, i64 {right_size}, i64 {uses}, ptr {tables[2]}, i64 {width})"
-                )
+    def call(size: int, left: str) -> None:
+        row = code.at(places, code.let(f"mul i64 {left}, {right_size}"), "i32")
+        with code.loop(0, right_size, LANES) as right:
+            tables = [code.at(table, right.counter, "i32") for table in (right_table, row)]
+            code.do(
+                f"call void @scattered{size}(ptr %scratch, i64 %stride, i64 %vectors, "
+                f"i64 %live, ptr %sums, ptr {code.at(left_table, left, 'i32')}, i64 {lefts}, "
+                f"ptr {tables[0]}, i64 {right_size}, i64 {uses}, ptr {tables[1]})"
+            )
 
-        _in_blocks(code, lefts, blocks.lefts, call)
-    return text + code.end(_sums_name(scattered))
+    _in_blocks(code, lefts, blocks.lefts, call)
+    return text + code.end(SCATTERED)
 
 
 def _terms(blocks: Blocks) -> str:
@@ -555,8 +614,8 @@ def _run(blocks: Blocks) -> str:
 _FIXED: dict[str, Callable[[Blocks], str]] = {
     MATRIX: _matrix,
     ROW_DOTS: _row_dots,
-    SUMS: functools.partial(_sums, scattered=False),
-    SCATTERED: functools.partial(_sums, scattered=True),
+    SUMS: _sums,
+    SCATTERED: _scattered,
     TERMS: _terms,
     GATHER: _gather,
     HAND_ON: _hand_on,

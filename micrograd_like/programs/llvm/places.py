@@ -80,7 +80,7 @@ class Layout:
         first = part.columns.parameters
         self.places[first : first + inputs] = numpy.arange(inputs)
         self.ones = self.places[-1] = inputs
-        self.size = inputs + 1
+        self._memory = _Memory(inputs + 1)
         self.dummy = len(part.columns.sums)  # a sum that nobody reads
         self._lay_out()
 
@@ -91,7 +91,7 @@ class Layout:
             last.update(dict.fromkeys(reads(plan, unit), position))
         never = len(plan.units)
         last.update(dict.fromkeys(plan.part.outputs, never))
-        memory = _Memory(self.size)
+        memory = self._memory
         totals = set[int]()
         for position, unit in enumerate(plan.units):
             memory.free(position)
@@ -181,9 +181,11 @@ class Layout:
         order = numpy.argsort(places[0])
         rights, places = rights[order], places[:, order]
         columns = _blocks(places)
-        if len(columns):
+        if len(columns) and len(lefts) > 1:
             some = (columns[:, None] + numpy.arange(LANES)).ravel()
-            numbers = len(lefts), len(columns), lefts.shape[1]
+            uses = lefts.shape[1]
+            turned = int(self._memory.block(len(some) * uses, end=0)[0])
+            numbers = len(lefts), len(columns), uses, turned
             tables = table(lefts.T), table(rights[some].T), table(places[:, columns])
             self.calls.append(Call(kernels.SUMS, (*numbers, *tables)))
             rest = numpy.ones(len(rights), dtype=bool)
