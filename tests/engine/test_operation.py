@@ -183,8 +183,9 @@ def test_a_partial_that_is_python_for_floats_is_named_where_expressions_are_read
 def test_an_operation_in_which_an_error_came_up_is_named() -> None:
     """Of somebody's own Python, whose errors are not for us to answer."""
     op = register(Op("mine", "mine", math.log, (lambda a, out: math.sqrt(a - 2.0),)))
+    # Python says "math domain error", from 3.14 on "expected a positive input".
     for x in (-1.0, 0.0, 1.0):
-        with pytest.raises(ValueError, match="math domain error") as error:
+        with pytest.raises(ValueError, match=r"^(math domain error|expected a )") as error:
             op(Value(x))
         assert error.value.__notes__[0].startswith("in operation 'mine' of ")
     assert str(op).startswith("out = mine(a)")
