@@ -165,11 +165,7 @@ def test_help_and_signatures() -> None:
 def test_help_shows_the_methods_of_a_value() -> None:
     """Their order and what Python says of slots differ from form to form."""
     text = pydoc.plain(pydoc.render_doc(Value)).replace("'", "")  # Python 3.14 leaves quotes out
-    for shown in (
-        "backward(self, seed: Any = 1.0) -> None",
-        "Compute seed · ∂self/∂v",
-        "tanh(",
-    ):
+    for shown in ("backward(self, seed: Any = 1.0) -> None", "Compute seed · ∂self/∂v", "tanh("):
         assert shown in text
 
 
