@@ -17,6 +17,7 @@ from llvmlite import binding
 
 from micrograd_like import Value, compile, ops, register
 from micrograd_like.operation import OPS, Op
+from micrograd_like.programs.llvm import runner
 from tests.support.programs import (
     assert_near,
     compiled,
@@ -89,16 +90,17 @@ def test_the_same_bits_from_vectors_of_every_width(monkeypatch: pytest.MonkeyPat
         assert long_program(parameters) == widest
 
 
-def test_threads() -> None:
+def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "LEAST_WORK", 1000)  # some ten rows of this network
     parameters = network_parameters((5, 4, 1), 2, random.Random(1))
     alone, together = long_program(parameters), long_program(parameters, threads=2)
     assert together == long_program(parameters, threads=2)
     assert together[0] == pytest.approx(alone[0], rel=1e-13)
     assert together[1] == pytest.approx(alone[1], rel=1e-12)
-    for count in (1, 511, 512, 513, 1030, 5000):
+    for count in (1, 15, 16, 17, 40, 511, 5000):
         rows = random_rows(count, 3, random.Random(count))
-        outputs = [compiled(network((5, 4, 1)), parameters, 3, "llvm", n)(rows) for n in (1, 3)]
-        assert outputs[0] == outputs[1]
+        outputs = [compiled(network((5, 4, 1)), parameters, 3, "llvm", n)(rows) for n in (1, 3, 7)]
+        assert outputs[0] == outputs[1] == outputs[2]
 
 
 def test_the_interpreter_runs_on_meanwhile() -> None:
@@ -237,7 +239,8 @@ def test_ctrl_c_between_threads_spoils_no_later_call(monkeypatch: pytest.MonkeyP
         if interrupt:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("micrograd_like.programs.llvm.runner.start_new_thread", start)
+    monkeypatch.setattr(runner, "start_new_thread", start)
+    monkeypatch.setattr(runner, "LEAST_WORK", 100_000)
     rng = random.Random(4)
     parameters = network_parameters((16, 16, 1), 2, rng)
     program = compiled(network((16, 16, 1)), parameters, 3, "llvm", threads=2)

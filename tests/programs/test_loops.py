@@ -301,7 +301,8 @@ def test_classes_of_one_size_keep_to_the_budget(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("number", [-1, 3, 2**62, -(2**63)])
 @pytest.mark.parametrize("place", [0, 2, 600])
-def test_a_number_that_no_row_has(number: int, place: int) -> None:
+def test_a_number_that_no_row_has(number: int, place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("micrograd_like.programs.llvm.runner.LEAST_WORK", 400)
     w, x = Value(3.0), Value(0.0)
     runner: Any = compile(w * x, [x], backend="llvm", threads=2)._runner
     chosen = [0, 1, 2] * 300

@@ -198,9 +198,8 @@ class Layout:
             padded = numpy.minimum(numpy.arange(count * LANES), len(rights) - 1)
             places = places[:, padded]
             places[:, len(rights) :] = self.dummy
-            numbers = len(lefts), count, lefts.shape[1]
             tables = table(lefts.T), table(rights[padded].T), table(places)
-            self.calls.append(Call(kernels.SCATTERED, (*numbers, *tables)))
+            self.calls.append(Call(kernels.SCATTERED, (len(lefts), count, lefts.shape[1], *tables)))
 
     def _terms(self, terms: list[Term]) -> None:
         count = -(-len(terms) // LANES)

@@ -22,8 +22,8 @@ from micrograd_like.programs.tape import Tape
 
 _pack_rows, _ROWS = ROWS[0].pack_into, ROWS[1]
 
-LEAST_ROWS = 256
-"""Rows a thread gets at least: it costs some 50 µs to hand over work."""
+LEAST_WORK = 3_000_000
+"""Operations, of all its rows, that a thread gets at least: 0.1 ms, and 0.05 to hand it over."""
 
 
 class LlvmRunner:
@@ -145,7 +145,7 @@ class _Code:
         columns, uniform = plans.columns, plans.uniform
         self._rows = Loaded(plans.rows, columns.outputs)
         self._once = Loaded(plans.once, [], tile=1) if plans.once.calls else None
-        self._most_threads = threads
+        self._most_threads, self._operations = threads, int(columns.computed.sum())
         self._constants, self._first = columns.constants, columns.parameters
         self._sizes = uniform.size, len(columns.sums) + 1
         self._equal = [  # outputs that are the same for every row
@@ -219,12 +219,16 @@ class _Code:
         else:
             struct.pack_into(f"{count}q", choice, 0, *chosen)
         told = self._table[1], height, first_choice, count, first_output, outputs.shape[1]
-        self._threads = max(1, min(self._most_threads, count // LEAST_ROWS))
+        self._threads = 1
+        most = min(self._most_threads, count * self._operations // LEAST_WORK)
+        if most > 1:
+            share = _vectors(-(-count // most))
+            self._threads = -(-count // share)
         if self._threads == 1:
             _pack_rows(self._records[0], _ROWS, *told)
             found = self._rows.run(self._record_addresses[0])
         else:
-            found = self._run_in_threads(rows, *told)
+            found = self._run_in_threads(rows, share, *told)
         if found >= 0:
             raise IndexError(f"there is no row {choice[found]}: the rows are 0 to {height - 1}")
         self.finite = once != kernels.NOT_FINITE and found != kernels.NOT_FINITE
@@ -232,16 +236,15 @@ class _Code:
             outputs[place] = self._uniform[x]
         self._count = count
 
-    def _run_in_threads(self, rows: Array, *told: int) -> int:
+    def _run_in_threads(self, rows: Array, share: int, *told: int) -> int:
         """Run parts of the rows, this thread the first; returns what one run of all would.
 
-        `told` are the `ROWS` of its record.
+        A part has `share` rows, and `told` are the `ROWS` of its record.
 
         Ctrl-C may come anywhere in here. Locks written in Python, of `threading` say, would be left
         in any state by that; what is used here is not interrupted midway.
         """
         table, height, chosen, count, outputs, width = told
-        share = _vectors(-(-count // self._threads))
         found = [kernels.FINE] * self._threads
         # A thread that Ctrl-C left behind may start late, and must not find a later call's.
         records, addresses, run = self._records, self._record_addresses, self._rows.run
