@@ -409,7 +409,8 @@ def test_a_value_is_one_of_the_things_that_can_be_computed_with() -> None:
 
 U = 2.0**-53
 SEEDS = st.integers(0, 10**6)
-TAME = st.floats(-5.0, 5.0)
+TAME = st.floats(-5.0, 5.0).filter(lambda x: x == 0.0 or abs(x) > 1e-100)
+"""Numbers whose products with a few partials keep all their bits."""
 
 
 @pytest.mark.long
