@@ -149,20 +149,14 @@ class Descent(NamedTuple):
             code.splat(code.load("double", code.at(row, i, "double"))) for i in range(update.width)
         ]
         lanes = ", ".join(f"i64 {lane}" for lane in range(LANES))
+        bases = ["%to_uniform", *[f"%to_buffer{i}" for i in range(len(update.results) - 1)]]
         begin, end = [code.load("i64", code.at("%to_parts", part + i, "i64")) for i in (0, 1)]
-        with code.loop(begin, end, LANES) as loop:
-            left = code.splat(code.let(f"sub i64 {end}, {loop.counter}"), "i64")
-            live = code.let(f"icmp slt <{LANES} x i64> <{lanes}>, {left}")
-            place = code.let(f"add i64 {loop.counter}, 1")
+
+        def change(first: str, live: str) -> None:
+            place = code.let(f"add i64 {first}, 1")
             gradient = self._mean(code, place, live, size)
             _store(code, gradient, code.at("%to_sums", place, "double"), live)
-            targets = [
-                code.at(base, loop.counter, "double")
-                for base in (
-                    "%to_uniform",
-                    *[f"%to_buffer{i}" for i in range(len(update.results) - 1)],
-                )
-            ]
+            targets = [code.at(base, first, "double") for base in bases]
             parameter, *buffers = [_load(code, target, live) for target in targets]
             values = [*numbers, parameter, gradient, *buffers]
             for name, operands in update.lines:
@@ -171,14 +165,28 @@ class Descent(NamedTuple):
             for result, target in zip(update.results, targets, strict=True):
                 _store(code, values[result], target, live)
 
+        last = code.let(f"sub i64 {end}, {LANES - 1}")
+        with code.loop(begin, last, LANES) as loop:  # without a mask, dear on some processors
+            change(loop.counter, "")
+        with code.loop(loop.counter, end, LANES) as rest:
+            left = code.splat(code.let(f"sub i64 {end}, {rest.counter}"), "i64")
+            change(rest.counter, code.let(f"icmp slt <{LANES} x i64> <{lanes}>, {left}"))
+
 
 def _load(code: Assembly, address: str, live: str) -> str:
+    """The vector at an address; 0 in lanes that are not `live`, where that is given."""
+    if not live:
+        return code.load(VECTOR, address)
     arguments = f"ptr {address}, i32 8, {TRUTHS} {live}, {VECTOR} {ZEROS}"
     return code.let(f"call {VECTOR} @{LOAD}({arguments})")
 
 
 def _store(code: Assembly, value: str, address: str, live: str) -> None:
-    code.do(f"call void @{STORE}({VECTOR} {value}, ptr {address}, i32 8, {TRUTHS} {live})")
+    """Store a vector, or its lanes that are `live`, where that is given."""
+    if not live:
+        code.store(value, address)
+    else:
+        code.do(f"call void @{STORE}({VECTOR} {value}, ptr {address}, i32 8, {TRUTHS} {live})")
 
 
 def _add_leaves(code: Assembly) -> None:
