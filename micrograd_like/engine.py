@@ -80,23 +80,9 @@ class Value(Operators):
             raise TypeError(f"a label is a str, got {type(label).__name__}: {label!r:.80}")
         self._label = label
 
-    # The class Operators has a method for every operation: a - b, a.tanh() and so on. They call
-    # `_apply`, which computes any row of the table. Sums and products, which most nodes are, are
-    # written out here to be faster. `_node`, further below, takes the result, the operation, and
-    # the operands, each with the derivative of the result by it.
-
-    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
-        a = operands[0] if isinstance(operands[0], Value) else real(operands[0])
-        x = float(a)
-        if len(operands) == 1:
-            out = evaluate(op.forward, (x,))
-            return _node(out, op, a, evaluate(op.partials[0], (x, out)))
-        b = operands[1] if isinstance(operands[1], Value) else real(operands[1])
-        y = float(b)
-        out = evaluate(op.forward, (x, y))
-        da = evaluate(op.partials[0], (x, y, out)) if isinstance(a, Value) else 0.0
-        db = evaluate(op.partials[1], (x, y, out)) if isinstance(b, Value) else 0.0
-        return _node(out, op, a, da, b, db)
+    # Sums and products, which most nodes are, are written out here to be faster. `_node`, further
+    # below, takes the result, the operation, and the operands, each with the derivative of the
+    # result by it.
 
     def __add__(self, other: Any) -> Value:
         if isinstance(other, Value):
@@ -121,6 +107,21 @@ class Value(Operators):
             x = float(other)
             return _node(self._data * x, _MUL, self, x, x, self._data)
         return super().__mul__(other)
+
+    # All other operations, a - b, a.tanh() and so on, are methods of Operators, which call this.
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
+        a = operands[0] if isinstance(operands[0], Value) else real(operands[0])
+        x = float(a)
+        if len(operands) == 1:
+            out = evaluate(op.forward, (x,))
+            return _node(out, op, a, evaluate(op.partials[0], (x, out)))
+        b = operands[1] if isinstance(operands[1], Value) else real(operands[1])
+        y = float(b)
+        out = evaluate(op.forward, (x, y))
+        da = evaluate(op.partials[0], (x, y, out)) if isinstance(a, Value) else 0.0
+        db = evaluate(op.partials[1], (x, y, out)) if isinstance(b, Value) else 0.0
+        return _node(out, op, a, da, b, db)
 
     def __float__(self) -> float:
         return self._data
@@ -196,7 +197,7 @@ class Value(Operators):
         # for a chain of a million. From 200 deep on, operands wait in a list for the first call.
         global _depth, _freed
         _freed += 1
-        if _freed == 8192 * len(_kept) < 8192 * 33:
+        if _freed == 8192 * len(_kept) and len(_kept) < 33:
             _kept.append(Value.__new__(Value))
         _depth += 1
         if _depth < 200:
@@ -254,6 +255,7 @@ def topological_order(root: Value, stop: Iterable[Value] = ()) -> list[Value]:
 
 
 def _start_at_zero(order: list[Value], earlier: dict[Value, float]) -> None:
+    # Leaves too: what they have from passes before is added when this one has ended well.
     for node in order:
         if node._made_by is None:
             earlier[node] = node._grad
@@ -356,8 +358,9 @@ def columns_of(roots: Iterable[Value]) -> Any:
                 todo.append(node._a)
             continue
         node._mark = done
-        if numbers.setdefault(node, len(nodes)) != len(nodes):
+        if node in numbers:
             continue  # another thread's walk has left its mark here
+        numbers[node] = len(nodes)
         if node._label:
             labels[len(nodes)] = node._label
         nodes.append(node)
