@@ -17,7 +17,8 @@ from llvmlite import binding
 
 from micrograd_like import Value, compile, ops, register
 from micrograd_like.operation import OPS, Op
-from micrograd_like.programs.llvm import runner
+from micrograd_like.programs.llvm import machine, program, runner
+from micrograd_like.programs.llvm.kernels import NARROW, WIDE, Blocks
 from tests.support.programs import (
     assert_near,
     compiled,
@@ -88,6 +89,28 @@ def test_the_same_bits_from_vectors_of_every_width(monkeypatch: pytest.MonkeyPat
         features.update(kept)
         monkeypatch.setattr(binding, "get_host_cpu_features", lambda: features)
         assert long_program(parameters) == widest
+
+
+@pytest.mark.parametrize("sizes", [(16, 16, 1), (33, 17, 3, 1)])
+def test_the_same_bits_from_blocks_of_every_size(
+    sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums and products are computed some at a time, what is left by smaller blocks."""
+    parameters = network_parameters(sizes, 2, random.Random(1))
+    found = []
+    for blocks in (WIDE, NARROW, Blocks((1,), (1,), (1,))):
+        monkeypatch.setattr(machine, "WIDE", blocks)
+        monkeypatch.setattr(machine, "NARROW", blocks)
+        known = machine._Kernels()
+        monkeypatch.setattr(program, "get_kernels", known.get)
+        made = compiled(network(sizes), parameters, 3, "llvm")
+        found.append(
+            [
+                made.value_and_grad(random_rows(count, 3, random.Random(count)))
+                for count in (1, 7, 8, 9, 128, 129, 300)
+            ]
+        )
+    assert found[0] == found[1] == found[2]
 
 
 def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,7 +194,10 @@ def _matrix(blocks: Blocks) -> str:
 def _in_blocks(
     code: Assembly, count: str, sizes: Sequence[int], call: Callable[[int, str], None]
 ) -> None:
-    """Go through 0 … count − 1 by `call(size, start)`: the largest size, then what is left."""
+    """Go through 0 … count − 1 by `call(size, start)`: the largest size, then what is left.
+
+    The other sizes do the rest, each once at most, so together they must reach for it.
+    """
     largest, *smaller = sizes
     whole = code.let(f"sdiv i64 {count}, {largest}")
     end = code.let(f"mul i64 {whole}, {largest}")
@@ -313,8 +316,10 @@ def _sums(blocks: Blocks) -> str:
     round; tables of lefts and rights, for each use one after the other, and for each left the
     place in `sums` of the first right of each block.
     """
-    widths = sorted({blocks.columns[0], 1}, reverse=True)  # more take as long to compile as to run
-    text = "".join(_sums_block(*shape) for shape in itertools.product(blocks.members, widths))
+    most = blocks.columns[0]
+    widths = most, *[1] * (most - 1)  # few, since each takes its time to compile
+    shapes = itertools.product(blocks.members, sorted({*widths}))
+    text = "".join(_sums_block(*shape) for shape in shapes)
     code = _Kernel()
     lefts, count, uses, place = [code.number(i) for i in range(4)]
     left_table, right_table, places = [code.table(i) for i in range(4, 7)]
