@@ -31,8 +31,8 @@ SIGNATURE = (
 )
 NAMES = "%uniform, ptr %scratch, ptr %sums, ptr"
 
-MATRIX, ROW_DOTS, SUMS, SCATTERED, TERMS, GATHER, HAND_ON, RUN = (
-    "matrix", "row_dots", "sums", "scattered", "terms", "gather", "hand_on", "run",
+MATRIX, ROW_DOTS, SUMS, SCATTERED, TERMS, GATHER, HAND_ON, ADD_ON, RUN = (
+    "matrix", "row_dots", "sums", "scattered", "terms", "gather", "hand_on", "add_on", "run",
 )  # fmt: skip
 
 RECORD = (
@@ -492,6 +492,18 @@ def _hand_on(blocks: Blocks) -> str:
     return code.end(HAND_ON)
 
 
+def _add_on(blocks: Blocks) -> str:
+    """The first lane of places, added to sums. Arguments: how many; tables from and to."""
+    code = _Kernel()
+    count, sources, targets = code.number(0), code.table(1), code.table(2)
+    with code.loop(0, count) as loop:
+        number = code.load("double", code.place(sources, loop.counter))
+        target = code.at("%sums", code.entry(targets, loop.counter), "double")
+        total = code.let(f"fadd double {code.load('double', target)}, {number}")
+        code.store(total, target, "double")
+    return code.end(ADD_ON)
+
+
 def _fill() -> str:
     """Turn rows into vectors at the first places; lanes without a row get that of the last one."""
     code = Assembly()
@@ -624,5 +636,6 @@ _FIXED: dict[str, Callable[[Blocks], str]] = {
     TERMS: _terms,
     GATHER: _gather,
     HAND_ON: _hand_on,
+    ADD_ON: _add_on,
     RUN: _run,
 }

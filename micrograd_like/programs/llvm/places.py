@@ -174,8 +174,17 @@ class Layout:
         self.calls.append(Call(kernel, (len(maps), found, *tables)))
 
     def _sums(self, unit: Sums) -> None:
-        """As blocks of eight sums that are side by side; what is left goes to places one by one."""
+        """As blocks of eight sums that are side by side; what is left goes to places one by one.
+
+        Numbers that are there once a call, times 1, are added as they are.
+        """
         lefts, rights, places = self.places[unit.lefts], self.places[unit.rights], unit.places
+        if len(rights) == 1:
+            lefts, rights, places = rights, lefts, places.T
+        if not self.plan.part.by_row and len(lefts) == 1 and (lefts == self.ones).all():
+            each = table(numpy.tile(places[0], rights.shape[1]))
+            self.calls.append(Call(kernels.ADD_ON, (each.size, table(rights.T.ravel()), each)))
+            return
         if _runs(places.T) > _runs(places):
             lefts, rights, places = rights, lefts, places.T
         order = numpy.argsort(places[0])
