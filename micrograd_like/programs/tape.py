@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, overload
 
 from micrograd_like import ops
 from micrograd_like._internal.cuts import Tracer
-from micrograd_like._internal.interrupts import raised_by_a_handler
+from micrograd_like._internal.interrupts import not_by_a_handler
 from micrograd_like.engine import Value, columns_of, topological_order
 from micrograd_like.graph import check_root
 from micrograd_like.operation import OPS, AnomalyError, Op, evaluate, real, row
@@ -479,9 +479,7 @@ class _Writer:
             result = expression(*[_Symbol(steps, place - arity) for place in range(arity)])
             if not isinstance(result, _Symbol):
                 result = real(result)
-        except Exception as error:
-            if raised_by_a_handler(error):
-                raise
+        except not_by_a_handler(Exception):
             return None  # ordinary Python, which will be called with floats
 
         def place(x: Any) -> int:

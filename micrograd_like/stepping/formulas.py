@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, final
 
 from micrograd_like._internal.cuts import read_partial
-from micrograd_like._internal.interrupts import raised_by_a_handler
+from micrograd_like._internal.interrupts import not_by_a_handler
 from micrograd_like._internal.text import Text, folded, number, rounded
 from micrograd_like.operation import LINE, OPS, Op, Operators, evaluate, real
 
@@ -241,9 +241,7 @@ def describe(op: Op) -> Text:
     for i, name in enumerate(names):
         try:
             slope = local_derivative(op, i, names, "out")
-        except Exception as error:  # somebody's own row may ask for floats
-            if raised_by_a_handler(error):
-                raise
+        except not_by_a_handler(Exception) as error:  # somebody's own row may ask for floats
             lines.append(f"  ∂out/∂{name} is no formula: {error}")
             continue
         lines.append(f"  ∂out/∂{name} = {slope}")
@@ -281,10 +279,8 @@ def jump(op: Op, position: int, operands: Sequence[float]) -> tuple[float, float
         moved[position] = math.nextafter(moved[position], towards)
         try:
             sides.append(evaluate(op.partials[position], (*moved, evaluate(op.forward, moved))))
-        except (ArithmeticError, ValueError) as error:  # somebody's own row has no number there
-            if raised_by_a_handler(error):
-                raise
-            return None
+        except not_by_a_handler(ArithmeticError, ValueError):
+            return None  # somebody's own row has no number there
     below, above = sides
     jumps = math.isfinite(below - above) and abs(below - above) > 0.1
     return (below, above) if jumps else None
