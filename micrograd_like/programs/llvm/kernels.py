@@ -279,7 +279,7 @@ def _sums_block(lefts: int, columns: int) -> str:
     with code.loop(0, "%uses", 1, [(VECTOR, ZEROS)] * (lefts * columns)) as use:
         table = code.at("%lefts", code.let(f"mul i64 {use.counter}, %left_size"), "i32")
         left_places = [code.place(table, i) for i in range(lefts)]
-        right_places = [code.at("%turned", code.let(f"mul i64 {use.counter}, %use_size"))]
+        right_places = [code.at("%transposed", code.let(f"mul i64 {use.counter}, %use_size"))]
         for _ in range(1, columns):
             right_places.append(code.at(right_places[-1], "%block_size"))
         with code.loop(0, "%rows", 1, [(VECTOR, x) for x in use.around]) as row:
@@ -300,7 +300,7 @@ def _sums_block(lefts: int, columns: int) -> str:
             code.store(code.let(f"fadd {VECTOR} {before}, {next(totals)}"), address)
     arguments = (
         "ptr noalias readonly %scratch, i64 %stride, i64 %rows, ptr noalias %sums, "
-        "ptr noalias readonly %lefts, i64 %left_size, ptr noalias readonly %turned, "
+        "ptr noalias readonly %lefts, i64 %left_size, ptr noalias readonly %transposed, "
         "i64 %block_size, i64 %use_size, i64 %uses, ptr noalias readonly %places, i64 %width"
     )
     return code.function(f"sums{lefts}x{columns}", arguments, kind="internal")
@@ -309,11 +309,11 @@ def _sums_block(lefts: int, columns: int) -> str:
 def _sums(blocks: Blocks) -> str:
     """For every left and every right, Σ left · right over their uses and the rows.
 
-    The rights are turned round first, so that a vector holds eight of them for one row. So a sum
-    takes a lane, adds row after row to it, and is not spread over lanes in the end.
+    The rights are transposed first, so that a vector holds eight of them for one row. So a sum has
+    one lane, to which row after row is added, and no lanes have to be added in the end.
 
-    Arguments: lefts, blocks of eight rights, uses, the first of the places for the rights turned
-    round; tables of lefts and rights, for each use one after the other, and for each left the
+    Arguments: lefts, blocks of eight rights, uses, the first of the places for the transposed
+    rights; tables of lefts and rights, for each use one after the other, and for each left the
     place in `sums` of the first right of each block.
     """
     most = blocks.columns[0]
@@ -323,7 +323,7 @@ def _sums(blocks: Blocks) -> str:
     code = _Kernel()
     lefts, count, uses, place = [code.number(i) for i in range(4)]
     left_table, right_table, places = [code.table(i) for i in range(4, 7)]
-    turned = code.at("%scratch", code.let(f"mul i64 {place}, %stride"))
+    transposed = code.at("%scratch", code.let(f"mul i64 {place}, %stride"))
     block_size = code.let(f"mul i64 %vectors, {LANES * BYTES}")
     use_size = code.let(f"mul i64 {count}, {block_size}")
     whole = code.let(f"mul i64 {code.let('sub i64 %vectors, 1')}, {LANES}")
@@ -331,7 +331,7 @@ def _sums(blocks: Blocks) -> str:
     with code.loop(0, code.let(f"mul i64 {uses}, {count}")) as block:
         table = code.at(right_table, code.let(f"mul i64 {block.counter}, {LANES}"), "i32")
         sources = [code.place(table, j) for j in range(LANES)]
-        target = code.at(turned, code.let(f"mul i64 {block.counter}, {block_size}"))
+        target = code.at(transposed, code.let(f"mul i64 {block.counter}, {block_size}"))
         with code.loop(0, "%vectors") as vector:
             offset = code.let(f"mul i64 {vector.counter}, {BYTES}")
             loaded = [code.load(VECTOR, code.at(source, offset)) for source in sources]
@@ -339,8 +339,8 @@ def _sums(blocks: Blocks) -> str:
             for row, eight in enumerate(_transposed(code, loaded)):
                 code.store(eight, code.at(here, BYTES * row))
 
-    def run_columns(first: str, width: int) -> None:
-        rights = code.at(turned, code.let(f"mul i64 {first}, {block_size}"))
+    def run_columns(width: int, first: str) -> None:
+        rights = code.at(transposed, code.let(f"mul i64 {first}, {block_size}"))
 
         def call(size: int, left: str) -> None:
             row = code.at(places, code.let(f"mul i64 {left}, {count}"), "i32")
@@ -353,7 +353,7 @@ def _sums(blocks: Blocks) -> str:
 
         _in_blocks(code, lefts, blocks.members, call)
 
-    _in_blocks(code, count, widths, lambda n, at: run_columns(at, n))
+    _in_blocks(code, count, widths, run_columns)
     return text + code.end(SUMS)
 
 

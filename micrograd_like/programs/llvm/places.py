@@ -193,8 +193,8 @@ class Layout:
         if len(columns) and len(lefts) > 1:
             some = (columns[:, None] + numpy.arange(LANES)).ravel()
             uses = lefts.shape[1]
-            turned = int(self._memory.block(len(some) * uses, end=0)[0])
-            numbers = len(lefts), len(columns), uses, turned
+            transposed = int(self._memory.block(len(some) * uses, end=0)[0])
+            numbers = len(lefts), len(columns), uses, transposed
             tables = table(lefts.T), table(rights[some].T), table(places[:, columns])
             self.calls.append(Call(kernels.SUMS, (*numbers, *tables)))
             rest = numpy.ones(len(rights), dtype=bool)
