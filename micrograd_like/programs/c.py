@@ -104,7 +104,7 @@ def _source(tape: Tape, name: str, script: Script) -> str:
     gradient = name == "value_and_grad"
     statements = Statements(tape, gradient, literal, script.expression, _assigned)
     outputs = statements.shown(tape.outputs)
-    used = set(tape.needed(tape.results(gradient)))
+    used = statements.used
     once = [f"const double p{i} = parameters[{i}];" for i in range(tape.parameters) if i in used]
     body = [
         f"const double x{i} = rows[row * {tape.inputs} + {i}];"

@@ -12,7 +12,8 @@ class Statements:
     """The assignments that compute the results of a tape.
 
     - `once`: those that are the same for all rows; `by_row`: those of a row.
-    - `leaves`: the names of parameters, p0, p1, …, and inputs, x0, x1, …
+    - `leaves`: the names of parameters, p0, p1, …, and inputs, x0, x1, …; `used`: the numbers of
+      those that occur.
 
     `number` spells a number, `expression` an operation on texts, and `assigned` the statement that
     gives the text of a result its name, with a label that is one line.
@@ -31,9 +32,12 @@ class Statements:
         self.leaves += [f"x{i}" for i in range(tape.inputs)]
         self.once: list[str] = []
         self.by_row: list[str] = []
+        self.used: set[int] = set()
         for place in tape.needed(tape.results(gradient)):
             line = tape.lines[place]
-            if line.op is not None:
+            if line.op is None:
+                self.used.add(place)
+            else:
                 text = expression(line.op, self.shown(line.operands))
                 label = line.label if line.label.isprintable() else repr(line.label)
                 statement = assigned(f"v{place}", text, label)

@@ -481,27 +481,20 @@ def _gather(blocks: Blocks) -> str:
     return code.end(GATHER)
 
 
-def _hand_on(blocks: Blocks) -> str:
-    """The first lane of places, into `uniform`. Arguments: how many; tables from and to."""
+def _first_lanes(kernel: str, array: str, add: bool) -> str:
+    """The first lane of places, into an array or added to what is there.
+
+    Arguments: how many; tables from and to.
+    """
     code = _Kernel()
     count, sources, targets = code.number(0), code.table(1), code.table(2)
     with code.loop(0, count) as loop:
         number = code.load("double", code.place(sources, loop.counter))
-        target = code.at("%uniform", code.entry(targets, loop.counter), "double")
+        target = code.at(array, code.entry(targets, loop.counter), "double")
+        if add:
+            number = code.let(f"fadd double {code.load('double', target)}, {number}")
         code.store(number, target, "double")
-    return code.end(HAND_ON)
-
-
-def _add_on(blocks: Blocks) -> str:
-    """The first lane of places, added to sums. Arguments: how many; tables from and to."""
-    code = _Kernel()
-    count, sources, targets = code.number(0), code.table(1), code.table(2)
-    with code.loop(0, count) as loop:
-        number = code.load("double", code.place(sources, loop.counter))
-        target = code.at("%sums", code.entry(targets, loop.counter), "double")
-        total = code.let(f"fadd double {code.load('double', target)}, {number}")
-        code.store(total, target, "double")
-    return code.end(ADD_ON)
+    return code.end(kernel)
 
 
 def _fill() -> str:
@@ -635,7 +628,7 @@ _FIXED: dict[str, Callable[[Blocks], str]] = {
     SCATTERED: _scattered,
     TERMS: _terms,
     GATHER: _gather,
-    HAND_ON: _hand_on,
-    ADD_ON: _add_on,
+    HAND_ON: lambda blocks: _first_lanes(HAND_ON, "%uniform", add=False),
+    ADD_ON: lambda blocks: _first_lanes(ADD_ON, "%sums", add=True),
     RUN: _run,
 }
