@@ -79,7 +79,11 @@ def compile_modules(root: Path, modules: list[str], scratch: Path) -> Path:
     with contextlib.chdir(root):  # the names of the modules are found from here
         extensions = cythonize(  # type: ignore[no-untyped-call]
             [
-                Extension(f"{PACKAGE}.{m}", [f"{PACKAGE}/{m}.py"], extra_compile_args=CODE)
+                Extension(
+                    f"{PACKAGE}.{m.replace('/', '.')}",
+                    [f"{PACKAGE}/{m}.py"],
+                    extra_compile_args=CODE,
+                )
                 for m in modules
             ],
             build_dir=str(scratch / "c"),

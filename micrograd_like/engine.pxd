@@ -33,7 +33,7 @@ cpdef object read_data(tuple values, double[::1] into)
 @cython.locals(value=Value, place=cython.Py_ssize_t)
 cpdef object add_gradients(tuple values, const double[::1] slopes)
 
-@cython.locals(node=Value, numbers=dict, nodes=list, names=list, first=list, second=list, labels=dict, todo=list,
+@cython.locals(node=Value, numbers=dict, nodes=list, names=list, first=list, second=list, labels=dict, todo=list, number=cython.Py_ssize_t,
                entered=cython.longlong, done=cython.longlong)
 cpdef object columns_of(object roots)
 

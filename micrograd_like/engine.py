@@ -358,11 +358,11 @@ def columns_of(roots: Iterable[Value]) -> Any:
                 todo.append(node._a)
             continue
         node._mark = done
-        if node in numbers:
+        number = len(nodes)
+        if numbers.setdefault(node, number) != number:
             continue  # another thread's walk has left its mark here
-        numbers[node] = len(nodes)
         if node._label:
-            labels[len(nodes)] = node._label
+            labels[number] = node._label
         nodes.append(node)
         names.append(node._made_by.name if node._made_by is not None else "")
         first.append(numbers[node._a] if isinstance(node._a, Value) else node._a)

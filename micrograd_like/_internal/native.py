@@ -1,8 +1,8 @@
 """The choice between the native engine and the pure one, made when the package is imported.
 
-A build with a C compiler leaves the native form of two modules in a folder of their own. While that
-folder is on the package's path, before the package's own, Python finds them there; otherwise it
-reads the same modules' source.
+A build with a C compiler leaves the native form of some modules in a folder of their own. While
+that folder is on the package's path, before the package's own, Python finds them there; otherwise
+it reads the same modules' source.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from importlib.machinery import EXTENSION_SUFFIXES, SourceFileLoader
 from typing import Any
 from zlib import crc32
 
-MODULES = ("operation", "engine")
+FIRST = ("operation", "engine")
+"""Imported with the package."""
+
+MODULES = (*FIRST, "programs/lowering")
 """Those with a native form."""
 
 WATCHED = ("_internal/native.py", *[f"{m}.{kind}" for m in MODULES for kind in ("py", "pxd")])
@@ -65,19 +68,34 @@ def import_native(package: str, path: list[str]) -> str:
     built = [os.path.join(folder, name + EXTENSION_SUFFIXES[0]) for name in MODULES]
     if not all(map(os.path.isfile, built)):  # they were built for another Python
         return "pure"
-    path.insert(0, folder)
     try:
-        modules = [import_module(f"{package}.{name}") for name in MODULES]
+        for name in FIRST:
+            import_from(folder, f"{package}.{name}", path)
     except ImportError:  # this is a subinterpreter
-        for name in (*MODULES, "ops"):
+        for name in (*FIRST, "ops"):
             sys.modules.pop(f"{package}.{name}", None)
         return "pure"
+    return "native"
+
+
+def import_part(package: str, path: list[str], name: str) -> None:
+    """Import a module of a room, whose `__path__` is given, in the form that the engine has."""
+    top, _, room = package.partition(".")
+    engine = sys.modules[f"{top}.engine"]
+    folder = os.path.dirname(str(engine.__spec__ and engine.__spec__.origin))
+    if os.path.basename(folder) == FOLDER:
+        import_from(os.path.join(folder, room), f"{package}.{name}", path)
+
+
+def import_from(folder: str, name: str, path: list[str]) -> None:
+    """Import the module `name` from a folder, with its source for tracebacks, help and inspect."""
+    path.insert(0, folder)
+    try:
+        module = import_module(name)
     finally:
         path.remove(folder)
-    for name, module in zip(MODULES, modules, strict=True):
-        source = os.path.join(home, f"{name}.py")  # for tracebacks, help and inspect
-        module.__file__, module.__loader__ = source, SourceFileLoader(module.__name__, source)
-    return "native"
+    source = os.path.join(path[0], f"{name.rpartition('.')[2]}.py")
+    module.__file__, module.__loader__ = source, SourceFileLoader(name, source)
 
 
 def make_final(cls: type) -> None:

@@ -11,6 +11,10 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
+from micrograd_like._internal import native
+
+native.import_part(__name__, __path__, "lowering")  # before anything imports its source
+
 from micrograd_like._internal.extras import installed, load
 from micrograd_like._internal.locks import ForkSafe
 from micrograd_like.engine import Value, add_gradients, read_data

@@ -13,7 +13,9 @@ from types import FunctionType
 import pytest
 
 import micrograd_like
+from micrograd_like import programs
 from micrograd_like._internal import native
+from micrograd_like.programs import lowering
 from tests.support.commands import run
 
 SOURCES = Path(native.__file__).parents[1]
@@ -109,7 +111,9 @@ def test_other_interpreters_of_a_process_run_the_sources(tmp_path: Path) -> None
         run = getattr(interpreters, "exec", None) or interpreters.run_string
         script = f"import sys; sys.path[:] = {sys.path}; " + (
             "import micrograd_like as ml; x = ml.Value(2.0); (x * x).backward(); "
-            "assert x.grad == 4.0; assert ml.ENGINE == 'pure'"
+            "assert x.grad == 4.0; assert ml.ENGINE == 'pure'; "
+            "from micrograd_like.programs import compile; "
+            "assert compile(x * x, [x], backend='python')([[3.0]]) == [9.0]"
         )
         for _ in range(2):
             other = interpreters.create()
@@ -133,6 +137,8 @@ def test_the_package_can_be_imported_anew(tmp_path: Path) -> None:
             x = micrograd_like.Value(2.0)
             (x * x).tanh().backward()
             assert micrograd_like.Value.backward.__doc__
+            from micrograd_like.programs import lowering
+            assert lowering.Value is micrograd_like.Value
             for name in [name for name in sys.modules if name.startswith("micrograd_like")]:
                 del sys.modules[name]
         print(micrograd_like.ENGINE)
@@ -147,5 +153,11 @@ def test_the_engine_is_told_by_the_functions_that_run() -> None:
     assert ("pure" if pure else "native") == micrograd_like.ENGINE
 
 
-def test_the_package_path_is_as_it_was() -> None:
+def test_graphs_are_lowered_in_the_form_of_the_engine() -> None:
+    assert isinstance(lowering.needed, FunctionType) == (micrograd_like.ENGINE == "pure")
+    assert lowering.__file__ == str(SOURCES / "programs" / "lowering.py")
+
+
+def test_the_package_paths_are_as_they_were() -> None:
     assert list(micrograd_like.__path__) == [str(SOURCES)]
+    assert list(programs.__path__) == [str(SOURCES / "programs")]

@@ -245,3 +245,18 @@ def test_the_same_bits() -> None:
                 numbers = node.data, node.grad, *node.local_grads
                 print(node.op, *(number.hex() for number in numbers))
     """)
+
+
+def test_tapes_are_the_same() -> None:
+    printed = same_on_both(
+        """
+        from micrograd_like.programs.tape import Tape
+        from tests.programs.test_tape import random_graph
+
+        for seed in range(100):
+            tape = Tape(*random_graph(seed), follow=True)
+            print(tape)
+            print({name: x for name, x in vars(tape).items() if name != "ops"}, sorted(tape.ops))
+        """
+    )
+    assert printed.count("gradient 0: ") > 50

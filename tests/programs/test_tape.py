@@ -12,7 +12,8 @@ from micrograd_like import ops
 from micrograd_like.engine import Value
 from micrograd_like.graph import nodes_of
 from micrograd_like.operation import OPS, Op, register
-from micrograd_like.programs.tape import NONE, ONE, Line, Tape
+from micrograd_like.programs.lowering import NONE, ONE
+from micrograd_like.programs.tape import Line, Tape
 from tests.support.programs import recipe_build
 from tests.support.random_graphs import random_recipe
 

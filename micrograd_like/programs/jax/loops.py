@@ -68,7 +68,7 @@ def _alike(plan: Plan, unit: object) -> list[list[Any]]:
 
 def _planned(columns: Columns, once: Plan, rows: Plan) -> Function:
     count, parameters = len(columns.names), columns.parameters
-    added = leaves_added(columns)
+    places, leaves = leaves_added(columns)
     constants = range(count, count + len(columns.constants))
     inputs = range(parameters, parameters + columns.inputs)
 
@@ -91,9 +91,8 @@ def _planned(columns: Columns, once: Plan, rows: Plan) -> Function:
         if not columns.sums:
             return values, jnp.zeros(0)
         means = sums.sum(0) / live.sum() + fixed
-        if added:
-            places = numpy.array([place for place, _ in added])
-            means = means.at[places].add(uniform.of([x for _, x in added])[:, 0])
+        if len(places):
+            means = means.at[places].add(uniform.of(leaves)[:, 0])
         return values, means
 
     return run
@@ -139,7 +138,7 @@ class _Reading:
 
     def __init__(self, plan: Plan, values: _Values, uniform: _Values, live: Array) -> None:
         self._plan, self._values, self._uniform, self._live = plan, values, uniform, live
-        self._sums = jnp.zeros(len(plan.part.sums))
+        self._sums = jnp.zeros(plan.part.columns.sums)
         self._totals = dict[int, Array]()
 
     def run(self) -> Array:

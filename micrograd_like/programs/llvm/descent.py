@@ -13,7 +13,8 @@ from llvmlite import ir
 
 from micrograd_like.programs.llvm.assembly import LANES, TRUTHS, VECTOR, ZEROS, Assembly
 from micrograd_like.programs.llvm.kernels import FINE, RECORD
-from micrograd_like.programs.tape import NONE, Tape
+from micrograd_like.programs.lowering import NONE
+from micrograd_like.programs.tape import Tape
 
 FORMS = {
     "add": "fadd {T} {0}, {1}",

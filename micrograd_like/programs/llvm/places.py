@@ -81,7 +81,7 @@ class Layout:
         self.places[first : first + inputs] = numpy.arange(inputs)
         self.ones = self.places[-1] = inputs
         self._memory = _Memory(inputs + 1)
-        self.dummy = len(part.columns.sums)  # a sum that nobody reads
+        self.dummy = part.columns.sums  # a sum that nobody reads
         self._lay_out()
 
     def _lay_out(self) -> None:

@@ -147,16 +147,14 @@ class _Code:
         self._once = Loaded(plans.once, [], tile=1) if plans.once.calls else None
         self._most_threads, self._operations = threads, int(columns.computed.sum())
         self._constants, self._first = columns.constants, columns.parameters
-        self._sizes = uniform.size, len(columns.sums) + 1
+        self._sizes = uniform.size, columns.sums + 1
         self._equal = [  # outputs that are the same for every row
             (place, int(uniform.places[x]))
             for place, x in enumerate(columns.outputs)
             if not plans.rows.plan.varies[x]
         ]
-        added = leaves_added(columns)
-        self._added = numpy.array([place for place, _ in added], dtype=numpy.int64)
-        leaves = uniform.places[[x for _, x in added]] if added else self._added
-        self._leaves = numpy.ascontiguousarray(leaves, dtype=numpy.int64)
+        self._added, leaves = leaves_added(columns)
+        self._leaves = uniform.places[leaves]
         self._width = len(columns.outputs)
         self._descents: dict[Descent, tuple[int, Code]] = {}
         self._allocate()

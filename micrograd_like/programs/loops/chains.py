@@ -44,15 +44,15 @@ class Dot(NamedTuple):
 class Chain(NamedTuple):
     """Terms in the order they are added, and the additions: the first adds the first two terms."""
 
-    terms: list[int]
-    additions: list[int]
+    terms: Array
+    additions: Array
 
 
 Found = tuple[Array, list[Dot]]
 """The dots of a chain, and the lines they compute, as results or on the way."""
 
 
-def find_dots(part: Part) -> tuple[list[Dot], list[bool]]:
+def find_dots(part: Part) -> tuple[list[Dot], Array]:
     """The chains of a part as dots, where they are long enough; and which lines those compute.
 
     The second has a truth for each number: it is the result of a dot, or on the way to one.
@@ -63,11 +63,10 @@ def find_dots(part: Part) -> tuple[list[Dot], list[bool]]:
     once = (uses == 1) & (held == 0) & varies
     product = columns.products & once
     found: list[Found] = []
-    for chain in _chains(part, once.tolist()):
-        numbers = numpy.array(chain.terms)
+    for numbers, additions in _chains(part, once):
         count = len(numbers)
         is_product = product[numbers]
-        if count < LEAST_TERMS or (is_product.sum() < 2 and count < 8):
+        if is_product.sum() < 2 and count < 8:
             continue
         lefts = numpy.where(is_product, left[numbers], columns.one)
         rights = numpy.where(is_product, right[numbers], numbers)
@@ -82,11 +81,11 @@ def find_dots(part: Part) -> tuple[list[Dot], list[bool]]:
         plain = ~is_product & ~alone
         apart = plain & (count >= LEAST_RUN * plain.sum())
         first = 0 if is_product[0] else 1
-        before = columns.zero if is_product[0] else chain.terms[0]
+        before = columns.zero if is_product[0] else int(numbers[0])
         by_row = varies[lefts]
         kinds = numpy.where(apart, 2, by_row)[first:]
         cuts = (numpy.nonzero(numpy.diff(kinds))[0] + 1 + first).tolist()
-        sums = [chain.terms[0], *chain.additions]  # after each term
+        sums = [*numbers[:1].tolist(), *additions.tolist()]  # after each term
         inside = numpy.zeros(count, dtype=bool)
         dots = []
         for begin, end in zip([first, *cuts], [*cuts, count], strict=True):
@@ -101,27 +100,28 @@ def find_dots(part: Part) -> tuple[list[Dot], list[bool]]:
     absorbed = numpy.zeros(len(varies), dtype=bool)
     for computed, _ in found:
         absorbed[computed] = True
-    return [dot for _, dots in found for dot in dots], absorbed.tolist()
+    return [dot for _, dots in found for dot in dots], absorbed
 
 
-def _chains(part: Part, once: list[bool]) -> Iterable[Chain]:
+def _chains(part: Part, once: Array) -> Iterable[Chain]:
     """The longest chains of additions, of which only the last has other users."""
-    names, left, right = part.columns.names, part.columns.left, part.columns.right
-    chains: dict[int, Chain] = {}  # by the last addition so far
-    for line in part.lines:
-        if names[line] != "add":
-            continue
-        a, b = left[line], right[line]
-        if once[b] and b in chains and not (once[a] and a in chains):
-            a, b = b, a
-        if once[a] and a in chains:
-            chain = chains.pop(a)
-            chain.terms.append(b)
-            chain.additions.append(line)
-        else:
-            chain = Chain([a, b], [line])
-        chains[line] = chain
-    return chains.values()
+    columns = part.columns
+    lines = numpy.flatnonzero(columns.additions & part.varying)
+    left, right = columns.lefts[lines], columns.rights[lines]
+    inner = once & columns.additions  # an addition that is continued by its only user
+    turned = inner[right] & ~inner[left]
+    before, term = numpy.where(turned, right, left), numpy.where(turned, left, right)
+    # The first line of each one's chain: that of its line before, again and again.
+    first = numpy.arange(len(part.varying))
+    first[lines[inner[before]]] = before[inner[before]]
+    while ((further := first[first]) != first).any():
+        first = further
+    order = numpy.argsort(first[lines], kind="stable")
+    starts = numpy.flatnonzero(numpy.diff(first[lines][order], prepend=-1))
+    found = numpy.split(order, starts[1:]) if len(order) else []
+    found = [x for x in found if len(x) + 1 >= LEAST_TERMS]
+    for chain in sorted(found, key=lambda chain: chain[-1]):
+        yield Chain(numpy.append(before[chain[0]], term[chain]), lines[chain])
 
 
 def _without_long_sums(found: list[Found]) -> list[Found]:

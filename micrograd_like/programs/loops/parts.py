@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy
 
 from micrograd_like.programs.loops.expressions import SHORT_POWERS
+from micrograd_like.programs.lowering import needed
 from micrograd_like.programs.tape import Tape
 
 Array = Any  # numpy.ndarray
@@ -27,75 +27,77 @@ class Columns:
     - `names`: for each line its operation, as machine code has them; "" for a leaf.
     - `left`, `right`: for each line the numbers of its operands; and with room for the constants,
       which have none, as the arrays `lefts` and `rights`.
-    - `computed`, `products`: whether a number is a line with an operation, or with "mul".
+    - `computed`, `additions`, `products`: whether a number is a line with an operation, or with
+      "add", or with "mul".
     - `constants`: the value of number len(names), and of those after it.
-    - `outputs`, `sums`: the numbers of each output, and of what is added to each sum: the first
-      output's, then each parameter's derivative's; no sums without `gradient`.
+    - `outputs`: the numbers of each output.
+    - `sums`: how many there are: of the first output, and of each parameter's derivative; none
+      without `gradient`. `places` and `terms`: a sum, and a number that is added to it.
     """
 
     def __init__(self, tape: Tape, gradient: bool) -> None:
         self.parameters, self.inputs = tape.parameters, tape.inputs
-        self.constants = list(tape.constants)
+        self.constants = [*tape.constants, -0.0]  # −0.0 + x is x for every x
         count = len(tape.names)
-        sums = [tape.output_keys[:1], *tape.gradient_keys] if gradient else []
-        self.outputs, *self.sums = [
-            [key if key >= 0 else count - 2 - key for key in keys]
-            for keys in (tape.output_keys, *sums)
-        ]
-        self.constants.append(-0.0)  # −0.0 + x is x for every x
-        self.one, self.zero = count, count + len(self.constants) - 1  # 1.0 is a tape's first
+        self.one, self.zero = count, count + len(tape.constants)  # 1.0 is a tape's first
         size = count + len(self.constants)
-        wanted = [False] * (size + 1)  # the last: no operand
-        for x in [*self.outputs, *itertools.chain.from_iterable(self.sums)]:
-            wanted[x] = True
-        # Constants come after the lines; a second operand that is not there is −1 meanwhile.
-        keys = numpy.array([tape.left, tape.right], dtype=numpy.int64).reshape(2, count)
-        operands = numpy.full((2, size), -1)
+        names, right = _in_fewer_operations(tape)
+        results, places = list[int](), list[int]()
+        self.sums = 1 + tape.parameters if gradient else 0
+        if gradient:
+            results = [*tape.output_keys[:1], *tape.term_keys]
+            places = [0, *[1 + parameter for parameter in tape.term_parameters]]
+        wanted = needed(tape.left, right, {}, [*tape.output_keys, *results])
+        self.names = [name if want else "" for name, want in zip(names, wanted, strict=True)]
+        # Constants come after the lines.
+        keys = numpy.array([tape.left, right], dtype=numpy.int64).reshape(2, count)
+        operands = numpy.full((2, size), NONE)
         operands[:, :count] = numpy.where(keys < -1, count - 2 - keys, keys)
-        left, right = operands[:, :count].tolist()
-        names, shorter = list(tape.names), dict[int, int]()
-        for line in range(count - 1, self.parameters + self.inputs - 1, -1):
-            if not wanted[line]:
-                names[line] = ""
-                continue
-            a, b = left[line], right[line]
-            name = names[line]
-            if name == "pow" and b >= count:
-                short = f"pow {self.constants[b - count]}"
-                if short in SHORT_POWERS:
-                    names[line], b = short, -1
-                    shorter[line] = b
-            elif name == "gate" and 0 <= b < count and names[b] == "step":
-                names[line], b = "gate step", left[b]
-                shorter[line] = b
-            wanted[a] = wanted[b] = True
-        operands[1, list(shorter)] = list(shorter.values())
-        operands[operands < 0] = NONE
-        self.names, (self.lefts, self.rights) = names, operands
+        operands[operands == -1] = NONE
+        self.lefts, self.rights = operands
         self.left, self.right = operands[:, :count].tolist()
-        self.computed = numpy.array(wanted[:size])
-        self.computed[: self.parameters + self.inputs] = self.computed[count:] = False
-        self.products, self.by_row = numpy.zeros((2, size), dtype=bool)
-        self.products[:count] = numpy.array([*map("mul".__eq__, names)], dtype=bool)
+        self.outputs = [key if key >= 0 else count - 2 - key for key in tape.output_keys]
+        terms, order = numpy.array(results, dtype=numpy.int64), numpy.argsort(places, kind="stable")
+        self.terms = numpy.where(terms < 0, count - 2 - terms, terms)[order]
+        self.places = numpy.array(places, dtype=numpy.int64)[order]
+        self.computed, self.additions, self.products, self.by_row = numpy.zeros((4, size), bool)
+        self.computed[:count] = numpy.frombuffer(wanted, bool)
+        self.computed[: self.parameters + self.inputs] = False
+        self.additions[:count] = [name == "add" for name in self.names]
+        self.products[:count] = [name == "mul" for name in self.names]
         self.by_row[:count] = tape.by_row
+
+
+def _in_fewer_operations(tape: Tape) -> tuple[list[str], list[int]]:
+    """The names of a tape's lines and their second operands, with operations that do more."""
+    names, right = tape.names[:], tape.right[:]
+    for line in [line for line, name in enumerate(names) if name == "pow" or name == "gate"]:
+        b = right[line]
+        if names[line] == "pow" and b < -1:
+            short = f"pow {tape.operand(b)}"
+            if short in SHORT_POWERS:
+                names[line], right[line] = short, -1
+        elif names[line] == "gate" and b >= 0 and names[b] == "step":
+            names[line], right[line] = "gate step", tape.left[b]
+    return names, right
 
 
 class Part:
     """Lines that run together: those `by_row`, or those that depend on parameters alone.
 
-    - `lines`: their numbers, in the order of the tape.
+    - `lines`: their numbers, in the order of the tape, as an array.
     - `varies`: for each number, whether it is one of the part's lines or inputs, and so is kept in
       scratch memory by row; what does not vary is in the array `uniform`. `varying` is the same as
       an array.
     - `outputs`: the numbers that somebody else wants.
-    - `sums`: for each sum the numbers to add up; `terms`: all of them, one after the other.
+    - `places`, `terms`: those of the columns whose term is the part's.
     """
 
     def __init__(self, columns: Columns, by_row: bool) -> None:
         self.columns, self.by_row = columns, by_row
         leaves = columns.parameters + columns.inputs
         here = columns.computed & (columns.by_row == by_row)
-        self.lines = numpy.flatnonzero(here).tolist()
+        self.lines = numpy.flatnonzero(here)
         self.varying = here.copy()
         self.varying[columns.parameters : leaves] = by_row
         self.varies = varies = self.varying.tolist()
@@ -106,12 +108,8 @@ class Part:
             used = numpy.concatenate([columns.lefts[users], columns.rights[users]])
             used = used[used >= 0]
             self.outputs = sorted({*self.outputs, *used[self.varying[used]].tolist()})
-        terms = numpy.array([*itertools.chain.from_iterable(columns.sums)], dtype=numpy.int64)
-        self.terms = terms[self.varying[terms]]
-        if len(self.terms) == len(terms):  # then nothing is left out
-            self.sums = columns.sums
-        else:
-            self.sums = [[x for x in terms if varies[x]] for terms in columns.sums]
+        here = self.varying[columns.terms]
+        self.places, self.terms = columns.places[here], columns.terms[here]
 
     def operands(self, line: int) -> tuple[int, ...]:
         left, right = self.columns.left[line], self.columns.right[line]
@@ -130,15 +128,10 @@ class Part:
         return uses, held
 
 
-def leaves_added(columns: Columns) -> list[tuple[int, int]]:
-    """Pairs of a sum's place and the parameter or constant that is added to it as it stands."""
-    count, parameters = len(columns.names), columns.parameters
-    return [
-        (place, x)
-        for place, terms in enumerate(columns.sums)
-        for x in terms
-        if x < parameters or x >= count
-    ]
+def leaves_added(columns: Columns) -> tuple[Array, Array]:
+    """The places of sums to which parameters or constants are added as they stand; and these."""
+    leaf = (columns.terms < columns.parameters) | (columns.terms >= len(columns.names))
+    return columns.places[leaf], columns.terms[leaf]
 
 
 def table(numbers: Sequence[int] | Array) -> Array:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
+import numpy
+
 from micrograd_like.programs.loops.chains import Dot, find_dots
 from micrograd_like.programs.loops.expressions import size_of, spelled
 from micrograd_like.programs.loops.fusing import Map, fuse
@@ -103,16 +105,14 @@ class Plan:
     def __init__(self, part: Part) -> None:
         self.part = part
         dots, absorbed = find_dots(part)
-        pairs, products = factors_of(part)
-        for x in products:
-            absorbed[x] = True
+        factors, products = factors_of(part)
+        absorbed[products] = True
         uses, held = part.uses
         single = ((uses == 1) & (held == 0)).tolist()
         names = part.columns.names
         maps = [
             Map(line, (names[line], *[None] * len(operands)), operands)
-            for line in part.lines
-            if not absorbed[line]
+            for line in part.lines[~absorbed[part.lines]].tolist()
             for operands in [part.operands(line)]
         ]
         nodes: list[Node] = [*fuse(maps, single), *dots]
@@ -121,7 +121,7 @@ class Plan:
         classes = self._classes()
         self.units = self._units(classes)
         self.totals = dict[int, int]()
-        self._add_sums(pairs)
+        self._add_sums(factors)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.units))
@@ -189,7 +189,7 @@ class Plan:
                 taken, size = [], 0
         return [*found, Straight(taken, [])] if taken else found
 
-    def _add_sums(self, pairs: Iterable[tuple[int, Factors]]) -> None:
+    def _add_sums(self, factors: Factors) -> None:
         """Put the sums behind the units that make their factors."""
         made = {x: count for count, unit in enumerate(self.units, 1) for x in results(unit)}
 
@@ -197,11 +197,11 @@ class Plan:
             """The number of units that have run when these numbers are there."""
             return max([made.get(x, 0) for x in numbers])
 
-        matrices, terms = group(pairs)
+        matrices, terms = group(factors)
         behind: dict[int, list[Unit]] = {}  # by how many units come before
         for matrix in matrices:
-            factors = {*matrix.lefts.ravel().tolist(), *matrix.rights.ravel().tolist()}
-            behind.setdefault(ready(factors), []).append(matrix)
+            read = {*matrix.lefts.ravel().tolist(), *matrix.rights.ravel().tolist()}
+            behind.setdefault(ready(read), []).append(matrix)
         windows: dict[int, list[Term]] = {}
         for term in terms:
             count = ready((term.left, term.right))
@@ -226,8 +226,10 @@ class Plan:
             self.varies.insert(-1, True)
 
     def _sums_of_totals(self) -> list[Unit]:
-        totals = self.totals.items()
-        matrices, terms = group((place, ((total,), (ONES,))) for place, total in totals)
+        places, totals = [
+            numpy.array([*x], dtype=numpy.int64) for x in (self.totals, self.totals.values())
+        ]
+        matrices, terms = group(Factors(places, totals, numpy.full_like(totals, ONES), []))
         return [*matrices, *([Terms(terms)] if terms else [])]
 
 

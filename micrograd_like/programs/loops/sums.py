@@ -7,7 +7,6 @@ matrix of sums, every left with every right; a bias has ones on its right.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy
@@ -33,10 +32,6 @@ class Sums(NamedTuple):
         return f"sums over rows of products, {lefts} × {rights}{shared}"
 
 
-Factors = tuple[tuple[int, ...], tuple[int, ...]]
-"""The lefts of a sum, and their rights."""
-
-
 class Term(NamedTuple):
     """sums[place] += left·right."""
 
@@ -45,62 +40,78 @@ class Term(NamedTuple):
     right: int
 
 
-def factors_of(part: Part) -> tuple[list[tuple[int, Factors]], list[int]]:
-    """Places of sums and what to add there; and the products that nothing else needs.
+class Factors(NamedTuple):
+    """Of some sums the lefts and rights, each side by a number.
 
-    A sum of products and of other terms is there twice, since only the products may be like those
-    of other sums: a weight's are, but for one that meets the same number in every row.
+    - `places`: the sums; one that has products and other terms is there twice, since only the
+      products may be like those of other sums: a weight's are, but for one that meets the same
+      number in every row.
+    - `lefts`, `rights`: for each the number of its side: what is on that side, if it has one term;
+      else where the numbers of all its terms are in `several`, counted down from ONES.
     """
+
+    places: Array
+    lefts: Array
+    rights: Array
+    several: list[tuple[int, ...]]
+
+    def side(self, number: int) -> tuple[int, ...]:
+        """The numbers on a side."""
+        return (number,) if number >= ONES else self.several[ONES - 1 - number]
+
+
+def factors_of(part: Part) -> tuple[Factors, Array]:
+    """The sums of a part; and the products that nothing else needs."""
     columns, varying, terms = part.columns, part.varying, part.terms
-    if not terms.size:
-        return [], []
     uses, held = part.uses
-    left, right = columns.lefts[terms], columns.rights[terms]
+    lefts, rights = columns.lefts[terms], columns.rights[terms]
     product = columns.products[terms] & (uses[terms] == 0) & (held[terms] == 1)
-    product &= varying[left] & varying[right]
-    lefts = numpy.where(product, left, terms).tolist()
-    rights = numpy.where(product, right, ONES).tolist()
-    is_product, found, start = product.tolist(), list[tuple[int, Factors]](), 0
-    for place, size in enumerate(map(len, part.sums)):
-        end = start + size
-        if size == 1:
-            found.append((place, ((lefts[start],), (rights[start],))))
-        elif size:
-            for kind in (True, False):
-                some = [i for i in range(start, end) if is_product[i] is kind]
-                if not some:
-                    continue
-                sides = tuple([lefts[i] for i in some]), tuple([rights[i] for i in some])
-                found.append((place, sides))
-        start = end
-    return found, terms[product].tolist()
+    product &= varying[lefts] & varying[rights]
+    lefts, rights = numpy.where(product, lefts, terms), numpy.where(product, rights, ONES)
+    # By sum, of each the products first.
+    order = numpy.lexsort((~product, part.places))
+    places, kinds, lefts, rights = [x[order] for x in (part.places, product, lefts, rights)]
+    starts = numpy.flatnonzero((numpy.diff(places, prepend=-1) != 0) | numpy.diff(kinds, prepend=0))
+    ends = numpy.append(starts[1:], len(places))
+    numbers = dict[tuple[int, ...], int]()
+
+    def sides(terms: Array) -> Array:
+        found = terms[starts]
+        for i in numpy.flatnonzero(ends - starts > 1).tolist():
+            several = tuple(terms[starts[i] : ends[i]].tolist())
+            found[i] = numbers.setdefault(several, ONES - 1 - len(numbers))
+        return found
+
+    return Factors(places[starts], sides(lefts), sides(rights), list(numbers)), terms[product]
 
 
-def group(found: Iterable[tuple[int, Factors]]) -> tuple[list[Sums], list[Term]]:
+def group(factors: Factors) -> tuple[list[Sums], list[Term]]:
     """The sums as matrices, and those that fit in none, term by term."""
-    left_numbers = dict[tuple[int, ...], int]()
-    right_numbers = dict[tuple[int, ...], int]()
-    cells: list[list[tuple[int, int]]] = []  # for each left its rights and places
-    for place, (lefts, rights) in found:
-        row = left_numbers.setdefault(lefts, len(left_numbers))
-        if row == len(cells):
-            cells.append([])
-        cells[row].append((right_numbers.setdefault(rights, len(right_numbers)), place))
-    left_sides, right_sides = list(left_numbers), list(right_numbers)
-    alike: dict[tuple[int, ...], list[int]] = {}
-    for row, some in enumerate(cells):
-        some.sort()
-        alike.setdefault(tuple([right for right, _ in some]), []).append(row)
-    matrices, terms = [], []
-    for columns, rows in alike.items():
-        if len(columns) * len(rows) < LEAST:
-            for row in rows:
-                for column, place in cells[row]:
-                    pairs = zip(left_sides[row], right_sides[column], strict=True)
-                    terms += [Term(place, a, b) for a, b in pairs]
+    lefts, rights = _by_appearance(factors.lefts), _by_appearance(factors.rights)
+    order = numpy.lexsort((rights, lefts))
+    starts = numpy.flatnonzero(numpy.diff(lefts[order], prepend=-1))
+    rows = numpy.split(order, starts[1:]) if len(order) else []
+    alike: dict[bytes, list[Array]] = {}
+    for row in rows:
+        alike.setdefault(rights[row].tobytes(), []).append(row)
+    matrices, terms = list[Sums](), list[Term]()
+    for some in alike.values():
+        table = numpy.stack(some)
+        if table.size < LEAST:
+            for i in table.ravel().tolist():
+                place, left, right = [x.item(i) for x in factors[:3]]
+                pairs = zip(factors.side(left), factors.side(right), strict=True)
+                terms += [Term(place, a, b) for a, b in pairs]
             continue
-        places = numpy.array([[place for _, place in cells[row]] for row in rows])
-        left_table = numpy.array([left_sides[row] for row in rows])
-        right_table = numpy.array([right_sides[column] for column in columns])
-        matrices.append(Sums(left_table, right_table, places))
+        left_table = [factors.side(x) for x in factors.lefts[table[:, 0]].tolist()]
+        right_table = [factors.side(x) for x in factors.rights[table[0]].tolist()]
+        matrices.append(
+            Sums(numpy.array(left_table), numpy.array(right_table), factors.places[table])
+        )
     return matrices, terms
+
+
+def _by_appearance(numbers: Array) -> Array:
+    """The numbers, each as its place among them in the order in which they appear first."""
+    _, firsts, which = numpy.unique(numbers, return_index=True, return_inverse=True)
+    return numpy.argsort(numpy.argsort(firsts))[which]
