@@ -32,27 +32,18 @@ __all__ = ["MLP", "Layer", "Module", "Neuron"]
 Part = tuple[str, "Value | Module"]
 """A Value or a Module, and the path that leads to it."""
 
+_Path = tuple[()] | tuple["_Path", Any]
+"""An attribute, a key or a position, behind the path of what it was found in."""
+
 _TEXT = (str, bytes, bytearray, memoryview, range)
 
 
-def _parts(path: str, item: object) -> Iterator[Part]:
-    todo = [(path, item)]
-    entered: dict[int, object] = {}  # by id; a list may contain itself
-    while todo:
-        path, item = todo.pop()
-        if isinstance(item, (Value, Module)):
-            yield path, item
-        elif id(item) in entered:
-            continue
-        elif isinstance(item, (set, frozenset)):
-            if any(isinstance(entry, (Value, Module)) for entry in item):
-                raise TypeError(
-                    f"{path}: parameters in a {type(item).__name__} have no order, and so no "
-                    "names: keep them in a list"
-                )
-        else:
-            entered[id(item)] = item
-            todo += reversed([(f"{path}.{key}", entry) for key, entry in _entries(item)])
+def _spelled(path: _Path) -> str:
+    keys = []
+    while path:
+        path, key = path
+        keys.append(str(key))
+    return ".".join(reversed(keys))
 
 
 def _entries(item: Any) -> Iterable[tuple[Any, Any]]:
@@ -116,16 +107,36 @@ class Module:
         """The leaf Values and Modules in the attributes, and where each is."""
         for path, part in self._found():
             if isinstance(part, Module) or not part.op:
-                yield path, part
+                yield _spelled(path), part
 
-    def _found(self) -> Iterator[Part]:
-        for name, attribute in vars(self).items():
-            yield from _parts(name, attribute)
+    def _found(self) -> Iterator[tuple[_Path, Value | Module]]:
+        entered: dict[int, object] = {}  # by id; a list may contain itself
+        inside: list[tuple[_Path, Iterator[tuple[Any, Any]]]] = [((), iter(vars(self).items()))]
+        while inside:
+            path, entries = inside[-1]
+            for key, item in entries:
+                kind = type(item)
+                if kind is Value or isinstance(item, Module):
+                    yield (path, key), item
+                elif kind in _PLAIN or id(item) in entered:
+                    continue
+                elif isinstance(item, (set, frozenset)):
+                    if any(isinstance(entry, (Value, Module)) for entry in item):
+                        raise TypeError(
+                            f"{_spelled((path, key))}: parameters in a {kind.__name__} have no "
+                            "order, and so no names: keep them in a list"
+                        )
+                else:
+                    entered[id(item)] = item
+                    inside.append(((path, key), iter(_entries(item))))
+                    break  # the rest comes when that is done
+            else:
+                inside.pop()
 
     def parameters(self) -> list[Value]:
         """All parameters in order; one that is used in several places counts once."""
         found: dict[Value, None] = {}
-        made: list[tuple[str, Value]] = []
+        made: list[tuple[_Path, Value]] = []
         for path, part in self._found():
             if isinstance(part, Module):
                 found.update(dict.fromkeys(part.parameters()))
@@ -136,9 +147,9 @@ class Module:
         for path, value in made:
             if not _leads_to(value, found):
                 raise ValueError(
-                    f"{type(self).__name__}.{path} is no parameter, since an operation made it "
-                    f"({value.op}): write Value(0.5 * 0.1), not Value(0.5) * 0.1, or .detach() for "
-                    "a constant"
+                    f"{type(self).__name__}.{_spelled(path)} is no parameter, since an operation "
+                    f"made it ({value.op}): write Value(0.5 * 0.1), not Value(0.5) * 0.1, or "
+                    ".detach() for a constant"
                 )
         return list(found)
 
@@ -231,6 +242,10 @@ Init = str | Callable[[int, int, Any], float]
 
 def _linear(z: Any) -> Any:
     return z
+
+
+# What most attributes are that hold nothing: asking what else they might be takes long.
+_PLAIN = {str, int, float, bool, type(None), type(_linear), type(Operators.relu)}
 
 
 _ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
