@@ -219,12 +219,22 @@ class Training:
                 losses, outputs = found
                 scores = [metric.each(outputs, targets) for metric in measures.values()]  # type: ignore[attr-defined]
                 seconds = self._lap() / len(outputs)
-                rows: list[Row] = []
-                for k in range(len(outputs)):
-                    costs = losses[k * len(shares) : (k + 1) * len(shares)]
-                    row = {"epoch": self._epoch + k + 1, "loss": _total(costs, shares)}
-                    row |= zip(measures, [score[k] for score in scores], strict=True)
-                    rows.append(row | unseen | {"seconds": seconds})
+                costs = losses
+                if len(shares) > 1:
+                    starts = range(0, len(losses), len(shares))
+                    costs = [_total(losses[i : i + len(shares)], shares) for i in starts]
+                rows: list[Row] = [
+                    {
+                        "epoch": epoch,
+                        "loss": cost,
+                        **dict(zip(measures, found, strict=True)),
+                        **unseen,
+                        "seconds": seconds,
+                    }
+                    for epoch, (cost, *found) in enumerate(
+                        zip(costs, *scores, strict=True), self._epoch + 1
+                    )
+                ]
                 self.history.rows += rows
                 self._epoch += len(rows)
                 self.history.since = self._epoch
