@@ -94,6 +94,7 @@ def compile_modules(root: Path, modules: list[str], scratch: Path) -> Path:
         distribution = Distribution({"name": PACKAGE, "ext_modules": extensions})
         build = distribution.get_command_obj("build_ext")
         build.build_lib, build.build_temp = str(scratch / "lib"), str(scratch / "temp")
+        build.parallel = True
         build.ensure_finalized()
         build.run()
     return scratch / "lib" / PACKAGE

@@ -46,6 +46,7 @@ class PythonRunner:
     """A tape run by generated Python."""
 
     backend = "python"
+    table = staticmethod(read_rows)
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
@@ -56,10 +57,6 @@ class PythonRunner:
         """The text of the functions that run: of the outputs and, for one output, its gradient."""
         kinds = [False, True] if self._tape.gradients else [False]
         return "\n\n".join(_source(self._tape, gradient, careful=False) for gradient in kinds)
-
-    def table(self, rows: Any, inputs: Sequence[str]) -> Table:
-        """`rows`, checked, as the other methods take them."""
-        return read_rows(rows, inputs)
 
     def parameters(self, given: Any, count: int) -> list[float]:
         """An array of so many numbers, checked, as the other methods take it."""

@@ -33,7 +33,7 @@ STEP = 10e-6
 """A step of a program, beside its arithmetic."""
 COMPILED_NODE = 5e-11
 """A node for one example in machine code, with its derivatives."""
-IMPORT, PROGRAM, LINE = 0.25, 0.1, 8e-6
+IMPORT, PROGRAM, LINE = 0.25, 0.1, 3e-6
 """To import the compiler, to compile any program, and what each of its nodes adds to that."""
 TRACED = 1.2e-6 if _NATIVE else 6e-6
 """A node of a graph that is compared with another, where their numbers differ too much."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import numpy
@@ -23,6 +22,7 @@ class JaxRunner:
     """A tape run by JAX, in double precision, its rows spread over the devices that JAX sees."""
 
     backend = "jax"
+    table, parameters = staticmethod(read_array), staticmethod(read_parameters)
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
@@ -42,14 +42,6 @@ class JaxRunner:
                 jnp.ones((1, 1), dtype=bool),
             )
             return str(jax.make_jaxpr(function(tape, bool(tape.gradients)))(*arrays))
-
-    def table(self, rows: Any, inputs: Sequence[str]) -> Array:
-        """`rows`, checked, as the other methods take them."""
-        return read_array(rows, inputs)
-
-    def parameters(self, given: Any, count: int) -> Array:
-        """An array of so many numbers, checked, in that form."""
-        return read_parameters(given, count)
 
     def values(self, parameters: Sequence[float], table: Array) -> list[list[float]]:
         """The outputs for every row."""

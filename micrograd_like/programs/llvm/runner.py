@@ -6,7 +6,7 @@ import struct
 from _thread import start_new_thread
 from collections.abc import Sequence
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy
 
@@ -30,6 +30,7 @@ class LlvmRunner:
     """A tape run by machine code, on up to `threads` threads; the GIL is free meanwhile."""
 
     backend = "llvm"
+    table, parameters = staticmethod(read_array), staticmethod(read_parameters)
 
     def __init__(self, tape: Tape, threads: int) -> None:
         self._tape, self._threads = tape, threads
@@ -50,14 +51,6 @@ class LlvmRunner:
             text for layout in (plans.once, plans.rows) for _, text in straight_code(layout, 0)
         ]
         return "\n".join([shown, *modules])
-
-    def table(self, rows: Any, inputs: Sequence[str]) -> Array:
-        """`rows`, checked, as the other methods take them."""
-        return read_array(rows, inputs)
-
-    def parameters(self, given: Any, count: int) -> Array:
-        """An array of so many numbers, checked, in that form."""
-        return read_parameters(given, count)
 
     def values(self, parameters: Sequence[float], table: Array) -> list[list[float]]:
         """The outputs for every row."""

@@ -26,6 +26,7 @@ TESTS = {
     "losses.py": "tests/networks/test_losses.py",
     "optim.py": "tests/networks/test_optim.py",
     "programs/tape.py": "tests/programs/test_tape.py tests/programs/test_python.py",
+    "programs/lowering.py": "tests/programs/test_tape.py tests/programs/test_python.py",
     "training/loop.py": "tests/training/test_training.py tests/training/test_history.py",
     "training/serialization.py": "tests/training/test_serialization.py -k 'not killed and not bit'",
 }
