@@ -1,6 +1,8 @@
 # The types by which the native form of lowering.py is compiled: lists, and numbers as in C.
 cimport cython
 
+cdef long long _PAIR
+
 cdef class Lowering:
     cdef readonly list names, left, right, by_row, origins, constants, contributions, term_keys, term_parameters
     cdef readonly list nodes, first, second, keys

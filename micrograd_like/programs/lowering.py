@@ -25,6 +25,12 @@ NONE = -1
 ONE = -2
 """The key of 1.0, the first of the constants of every tape."""
 
+_PAIR = (1 << 32) + 15
+"""Two keys a and b are the number a · _PAIR + b in a dictionary, which goes by its last bits first.
+
+They are not those of b alone, by which all products with one input would be in each other's way.
+"""
+
 Passed = tuple[int, list[tuple[int, int | None] | None]]
 """The upstream gradient of a node; for each operand that leads to a parameter the slope, and what
 is passed back, None for a branch not taken: all as keys."""
@@ -137,7 +143,7 @@ class Lowering:
         """The line of an operation on two lines, or on one: one of those `known`, or a new one."""
         x, y = a, b  # numbers of C to reckon with, while a and b stay the objects they are
         new = len(self.names)
-        line = known.setdefault((x << 32) + y, new)
+        line = known.setdefault(x * _PAIR + y, new)
         if line is new:
             self.names.append(name)
             self.left.append(a)
@@ -162,7 +168,7 @@ class Lowering:
                 return self._follow(recipe, keys)
         third = keys[2] if len(keys) == 3 else NONE
         known = self._known.setdefault(name, {})
-        place: Any = (a << 32) + b if third == NONE else keys
+        place: Any = a * _PAIR + b if third == NONE else keys
         if place in known:
             return known[place]
         used = keys[: len(op.partials)] or keys  # a partial that is Python has no partials
