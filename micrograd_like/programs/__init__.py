@@ -225,7 +225,8 @@ def compile(
       number gives the same bits.
 
     Python gives the engine's results to the bit. The others add in another order and fuse
-    multiplications with additions, but treat inf and nan as the engine does.
+    multiplications with additions, but treat inf and nan as the engine does, unless a product in a
+    sum is too large for a float: fused, it can be added to one of the other sign.
 
     An input or a parameter that is no leaf or is listed twice raises ValueError, one that is no
     Value TypeError. A backend that is not installed raises ModuleNotFoundError.

@@ -8,11 +8,11 @@ cdef class Lowering:
     cdef readonly list nodes, first, second, keys
     cdef readonly dict third, ops, labels
     cdef list _made_by, _upstreams
-    cdef dict _numbers, _leaves, _constant_keys, _known, _passed, _recipes, _parameters
+    cdef dict _numbers, _leaves, _constant_keys, _known, _known_contributions, _recipes, _parameters
 
     @cython.locals(first=list, second=list, keys=list, origins=list, known_sums=dict, known_products=dict,
                    labels=dict, notes=dict, name=str, note=tuple,
-                   number=cython.Py_ssize_t, x=cython.longlong, y=cython.longlong, size=cython.Py_ssize_t)
+                   number=cython.Py_ssize_t, x=cython.longlong, y=cython.longlong)
     cpdef list forward(self, object outputs)
 
     @cython.locals(x=cython.longlong, y=cython.longlong, new=object)
@@ -27,7 +27,7 @@ cdef class Lowering:
     cdef object _give(self, Py_ssize_t operand, object line)
     cdef object _product(self, object upstream, object slope, tuple note)
     cdef object _contribution(self, object op, long long upstream, long long slope, tuple note)
-    cpdef object number(self, long long key)
+    cpdef object constant_behind(self, long long key)
 
 @cython.locals(wanted=bytearray, result=cython.longlong, line=cython.Py_ssize_t, a=cython.longlong, b=cython.longlong)
 cpdef bytearray needed(list left, list right, dict third, object results)

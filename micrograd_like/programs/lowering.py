@@ -17,7 +17,7 @@ from micrograd_like import ops
 from micrograd_like.engine import Value, columns_of, topological_order
 from micrograd_like.graph import check_root
 from micrograd_like.operation import OPS, Op, evaluate, row
-from micrograd_like.programs.recipes import Place, Recipe, read_cheaper, read_recipe
+from micrograd_like.programs.recipes import Place, Recipe, read_recipe, trace
 
 NONE = -1
 """The key of an operand that is not there."""
@@ -28,12 +28,12 @@ ONE = -2
 _PAIR = (1 << 32) + 15
 """Two keys a and b are the number a · _PAIR + b in a dictionary, which goes by its last bits first.
 
-They are not those of b alone, by which all products with one input would be in each other's way.
+With a << 32 those would be the bits of b alone, and all products with one input would collide.
 """
 
 Passed = tuple[int, list[tuple[int, int | None] | None]]
 """The upstream gradient of a node; for each operand that leads to a parameter the slope, and what
-is passed back, None for a branch not taken: all as keys."""
+is passed back, None for nothing, as to a branch not taken: all as keys."""
 
 
 class Lowering:
@@ -68,7 +68,7 @@ class Lowering:
         self._constant_keys: dict[float | str, int] = {}
         # For an operation, what lines there are, by their operands; contributions apart.
         self._known: dict[str, dict[Any, int]] = {"add": {}, "mul": {}}
-        self._passed: dict[str, dict[Any, int]] = {"mul": {}, "gate": {}}
+        self._known_contributions: dict[str, dict[Any, int]] = {"mul": {}, "gate": {}}
         self._recipes: dict[str, Recipe | None] = dict.fromkeys(_OPERATORS)
         self._parameters: dict[int, int] = {}  # by their numbers as nodes
         self._upstreams: list[int | None] = []  # of each node the key of the gradient so far
@@ -83,8 +83,8 @@ class Lowering:
             self.constants.append(x)
         return key
 
-    def number(self, key: int) -> float | None:
-        """The constant behind a key; None if there is none."""
+    def constant_behind(self, key: int) -> float | None:
+        """The constant of a key; None if there is none."""
         return self.constants[-2 - key] if key < NONE else None
 
     def forward(self, outputs: Sequence[Value]) -> list[int]:
@@ -116,7 +116,6 @@ class Lowering:
                 x = a = keys[x]
             if y >= 0:
                 y = b = keys[y]
-            size = len(self.names)
             note = notes.get(name)
             if note is None:
                 note = notes[name] = ("forward", name)
@@ -129,11 +128,11 @@ class Lowering:
             else:
                 line = self.add(OPS[name], a, b)
             keys.append(line)
-            if line >= 0:
-                if line >= size and labels and number in labels:
-                    self.labels[line] = labels[number]
-                if origins[line] is None and self.names[line]:
+            if line >= 0 and self.names[line]:
+                if origins[line] is None:
                     origins[line] = note
+                if labels and number in labels:
+                    self.labels.setdefault(line, labels[number])
         self.ops |= {name: OPS[name] for name in ("add", "mul") if self._known[name]}
         return [keys[self._numbers[output]] for output in outputs]
 
@@ -144,7 +143,7 @@ class Lowering:
         x, y = a, b  # numbers of C to reckon with, while a and b stay the objects they are
         new = len(self.names)
         line = known.setdefault(x * _PAIR + y, new)
-        if line is new:
+        if line is new:  # and so was put in just now
             self.names.append(name)
             self.left.append(a)
             self.right.append(b)
@@ -158,12 +157,12 @@ class Lowering:
         If the forward function is itself an expression of operations, it is that expression.
         """
         a, b = keys[0], keys[1] if len(keys) > 1 else NONE
-        if a < 0 > b and max(keys) < 0:
+        if max(keys) < 0:
             numbers = [self.constants[-2 - key] for key in keys if key != NONE]
             return self.constant(evaluate(op.forward, numbers))
         name = op.name
         if (a < 0 or b < NONE) and op.cheaper is not None:
-            recipe = read_cheaper(op.cheaper, [self.number(key) for key in keys])
+            recipe = trace(op.cheaper, [self.constant_behind(key) for key in keys])
             if recipe is not None:
                 return self._follow(recipe, keys)
         third = keys[2] if len(keys) == 3 else NONE
@@ -171,8 +170,7 @@ class Lowering:
         place: Any = a * _PAIR + b if third == NONE else keys
         if place in known:
             return known[place]
-        used = keys[: len(op.partials)] or keys  # a partial that is Python has no partials
-        expanded = self._expand(name, op.forward, used)
+        expanded = self._expand(name, op.forward, [key for key in keys if key != NONE])
         if expanded is not None:
             return expanded
         self.ops[name] = op
@@ -261,7 +259,8 @@ class Lowering:
                     upstream,
                     [(slope_x, back_x) if to_x else None, (slope_y, back_y) if to_y else None],
                 )
-        self.ops |= {name: OPS[name] for name in ("add", "mul", "gate") if name in self.names}
+        for known in (self._known, self._known_contributions):
+            self.ops |= {name: OPS[name] for name in ("add", "mul", "gate") if known.get(name)}
 
     def _give(self, operand: int, line: int) -> None:
         """Add what is passed back to the upstream gradient of an operand."""
@@ -281,7 +280,7 @@ class Lowering:
         if upstream < 0 or slope < 0:
             return self._contribution(ops.mul, upstream, slope, note)
         size = len(self.names)
-        line = self._line(self._passed["mul"], "mul", upstream, slope, note)
+        line = self._line(self._known_contributions["mul"], "mul", upstream, slope, note)
         if line == size:
             self.contributions.append(line)
         return line
@@ -289,7 +288,9 @@ class Lowering:
     def _contribution(self, op: Op, upstream: int, slope: int, note: tuple[str, str]) -> int | None:
         """The key that a node made by `op` passes back; None where that is nothing for sure."""
         product = ops.gate if op.selects else ops.mul
-        if self.number(upstream) == 0.0 or (op.selects and self.number(slope) == 0.0):
+        if self.constant_behind(upstream) == 0.0 or (
+            op.selects and self.constant_behind(slope) == 0.0
+        ):
             return None
         if slope == ONE:
             line = upstream
@@ -299,7 +300,9 @@ class Lowering:
             return self.add(product, upstream, slope)
         else:
             size = len(self.names)
-            line = self._line(self._passed[product.name], product.name, upstream, slope, None)
+            line = self._line(
+                self._known_contributions[product.name], product.name, upstream, slope, None
+            )
             if line == size:
                 self.contributions.append(line)
         if line >= 0 and self.names[line] and self.origins[line] is None:
@@ -340,5 +343,5 @@ def operation(name: str) -> Op:
     return Op(name, op.symbol, op.partials[int(side.rstrip("]"))], ()) if side else op
 
 
-# Operators of a symbol write these: reading their forward functions would lead back here.
+# What the operators +, −, … of a symbol write: reading their forward functions would not end.
 _OPERATORS = ("add", "sub", "mul", "div", "neg", "abs", "pow")

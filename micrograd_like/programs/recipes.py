@@ -39,20 +39,20 @@ class _Symbol(Tracer):
 def read_recipe(expression: Callable[..., Any], arity: int) -> Recipe | None:
     """The recipe of an expression of so many operands; None if it is Python for floats alone."""
     try:
-        return read_cheaper(expression, [None] * arity)
+        return trace(expression, [None] * arity)
     except not_by_a_handler(Exception):
         return None
 
 
-def read_cheaper(cheaper: Callable[..., Any], operands: Sequence[float | None]) -> Recipe | None:
-    """The recipe of a row's cheaper expression, if it has one for these constants.
+def trace(expression: Callable[..., Any], operands: Sequence[float | None]) -> Recipe | None:
+    """The recipe of an expression of constants and, where `operands` has None, of anything else.
 
-    An operand that is no constant is None.
+    None if it returns None, as a row's `cheaper` does where there is nothing cheaper.
     """
     steps: list[tuple[Op, list[Place]]] = []
     arity = len(operands)
     taken = [_Symbol(steps, arity, place) if x is None else x for place, x in enumerate(operands)]
-    result = cheaper(*taken)
+    result = expression(*taken)
     return None if result is None else Recipe(steps, _place(result))
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from copy import copy
 from functools import cached_property
 from typing import Any, NamedTuple, overload
 
@@ -196,7 +195,8 @@ class Tape:
         rows when that happens. Its contributions are gate(slope, upstream), or, where the operation
         selects, "chain", in which either zero wins. All else, and all numbers, stay.
         """
-        tape = copy(self)
+        tape = Tape.__new__(Tape)
+        vars(tape).update(vars(self))
         tape.names, tape.left, tape.right = self.names[:], self.left[:], self.right[:]
         tape.ops = self.ops | {"gate": ops.gate, "chain": ops.chain}
         for line in self.contributions:
@@ -222,8 +222,8 @@ class Tape:
         """The operations that a backend can't run, which `knows` an operation by name or not."""
         unknown = {name for name in self.ops if not knows(name)}
         if unknown:  # which takes a while to find in a large tape
-            needed = self.needed(self.results(gradient=True))
-            unknown &= {self.names[line] for line in needed}
+            wanted = self.needed(self.results(gradient=True))
+            unknown &= {self.names[line] for line in wanted}
         return sorted({name.partition(".")[0] for name in unknown})
 
     def find_anomaly(
@@ -236,12 +236,12 @@ class Tape:
 
         Each of `rows` has a number before it, by which it is called.
         """
-        needed = self.needed(self.results(gradient))
+        lines, wanted = self.lines, self.needed(self.results(gradient))
         contributions = {*self.contributions}
         for place, numbers in rows:
             values = dict(enumerate((*parameters, *numbers)))
-            for number in needed:
-                op, operands, _, label = self.lines[number]
+            for number in wanted:
+                op, operands, _, label = lines[number]
                 if op is None:
                     continue
                 taken = [values[x] if type(x) is int else x for x in operands]

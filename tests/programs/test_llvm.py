@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import random
 import re
 import sys
@@ -278,3 +279,15 @@ def test_ctrl_c_between_threads_spoils_no_later_call(monkeypatch: pytest.MonkeyP
             interrupt = False
             assert program.value_and_grad(rows) == want
             assert program(rows) == outputs
+
+
+def test_infinities_that_meet_in_a_mean_are_nan_without_a_warning() -> None:
+    p, q, x = Value(1.0), Value(1.0), Value(0.0)
+    once = compile(p * math.inf + p * x, [x], params=[p], backend="llvm")
+    mean, [slope] = once.value_and_grad([[-math.inf]])
+    assert math.isnan(mean)
+    assert math.isnan(slope)
+    large = compile(p * x + (p * q) * ops.exp(q) * p, [x], params=[p, q], backend="llvm")
+    mean, slopes = large.value_and_grad([[-math.inf]], parameters=[1.0, 1000.0])
+    assert math.isnan(mean)
+    assert slopes[1] == math.inf

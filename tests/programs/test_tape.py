@@ -244,3 +244,15 @@ def test_lines_grow_with_the_graph() -> None:
         return len(Tape([total], [], [a]).lines)
 
     assert lines(20_000) - 1 == pytest.approx(10 * (lines(2_000) - 1), rel=1e-2)
+
+
+def test_a_line_has_the_label_of_any_node_that_it_computes() -> None:
+    a, x = Value(2.0, label="a"), Value(3.0)
+    first, second = (a * x).log(), (a * x).log()
+    second.label = "v"
+    tape = Tape([first + second], [x], [a])
+    assert tape.labels == {0: "a", 3: "v"}
+    assert tape.lines[3].op is ops.log
+    one = a * 1.0  # which is no line of its own, so that the parameter's name stays
+    one.label = "b"
+    assert Tape([one + x], [x], [a]).labels == {0: "a"}

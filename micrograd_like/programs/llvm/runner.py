@@ -328,16 +328,17 @@ class _Code:
 
         The sums of the threads are added in their order.
         """
-        total, *others = self._totals[: self._threads]
-        for other in others:
-            total = total + other
+        totals = self._totals[: self._threads]
         self._divisor[()] = self._count  # an array, since numpy takes as long to make one of it
-        total = total / self._divisor
-        if self._once is not None:
-            total += self._fixed[: len(total)]
-        if len(self._added):
-            weights = self._uniform[self._leaves]
-            total += numpy.bincount(self._added, weights, minlength=len(total))
+        if len(totals) == 1 and self._once is None and not len(self._added):
+            return totals[0] / self._divisor
+        with numpy.errstate(all="ignore"):  # inf and nan were no matter to machine code either
+            total = sum(totals[1:], totals[0]) / self._divisor
+            if self._once is not None:
+                total += self._fixed[: len(total)]
+            if len(self._added):
+                weights = self._uniform[self._leaves]
+                total += numpy.bincount(self._added, weights, minlength=len(total))
         return total
 
 

@@ -3,8 +3,9 @@
     add(add(add(b, mul(w0, x0)), mul(w1, x1)), mul(w2, x2))  is  b + Σ w·x, left to right
 
 The inner additions and the products must have no other user. A term that is no product counts as
-one times itself. If one factor of every term is the same for all rows (a weight), dots that
-share their right sides are the rows of a matrix; dots of two sides by row stand for themselves.
+one times itself, or, if it is the same for all rows, as itself times one. If one factor of every
+term is the same for all rows (a weight), dots that share their right sides are the rows of a
+matrix; dots of two sides by row stand for themselves.
 A chain is several dots, each starting from the sum so far, if the two kinds of product take turns
 in it, or if a few terms among many products are none, as in x + W·y + z: with x or z as terms of
 their own, the rows of W would not share their right sides.
@@ -59,30 +60,27 @@ def find_dots(part: Part) -> tuple[list[Dot], Array]:
     """
     columns = part.columns
     uses, held = part.uses
-    varies, left, right = part.varying, columns.lefts, columns.rights
-    once = (uses == 1) & (held == 0) & varies
+    varying, left, right = part.varying, columns.lefts, columns.rights
+    once = (uses == 1) & (held == 0) & varying
     product = columns.products & once
     found: list[Found] = []
     for numbers, additions in _chains(part, once):
         count = len(numbers)
         is_product = product[numbers]
-        if is_product.sum() < 2 and count < 8:
+        if is_product.sum() < 2 and count < 8:  # a map, if anything
             continue
+        is_product &= varying[left[numbers]] | varying[right[numbers]]  # others stay lines
         lefts = numpy.where(is_product, left[numbers], columns.one)
         rights = numpy.where(is_product, right[numbers], numbers)
-        turned = varies[lefts] & ~varies[rights]
+        turned = varying[lefts] & ~varying[rights]
         lefts[turned], rights[turned] = rights[turned], lefts[turned]
-        uniform = ~varies[lefts] & ~varies[rights]
-        constant = uniform & is_product  # a product of two uniforms stays a line
-        lefts[constant], rights[constant] = columns.one, numbers[constant]
-        is_product &= ~constant
-        alone = uniform & ~is_product & ~varies[numbers]
+        alone = ~varying[numbers]
         lefts[alone], rights[alone] = numbers[alone], ONES
         plain = ~is_product & ~alone
         apart = plain & (count >= LEAST_RUN * plain.sum())
         first = 0 if is_product[0] else 1
         before = columns.zero if is_product[0] else int(numbers[0])
-        by_row = varies[lefts]
+        by_row = varying[lefts]
         kinds = numpy.where(apart, 2, by_row)[first:]
         cuts = (numpy.nonzero(numpy.diff(kinds))[0] + 1 + first).tolist()
         sums = [*numbers[:1].tolist(), *additions.tolist()]  # after each term
@@ -97,7 +95,7 @@ def find_dots(part: Part) -> tuple[list[Dot], Array]:
         computed = numpy.concatenate([numpy.array(sums)[inside], numbers[inside & is_product]])
         found.append((computed, dots))
     found = _without_long_sums(found)
-    absorbed = numpy.zeros(len(varies), dtype=bool)
+    absorbed = numpy.zeros(len(varying), dtype=bool)
     for computed, _ in found:
         absorbed[computed] = True
     return [dot for _, dots in found for dot in dots], absorbed

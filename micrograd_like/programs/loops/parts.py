@@ -14,8 +14,8 @@ from micrograd_like.programs.tape import Tape
 
 Array = Any  # numpy.ndarray
 
-NONE = -2
-"""The second operand of an operation that has one."""
+ABSENT = -2
+"""In the place of an operand that is not there."""
 
 ONES = -1
 """A value that is 1 in every row."""
@@ -24,13 +24,14 @@ ONES = -1
 class Columns:
     """The lines of a tape that its results need, each a number from 0 on; constants follow them.
 
-    - `names`: for each line its operation, as machine code has them; "" for a leaf.
+    - `names`: for each line its operation, as machine code has them; "" for a leaf, and
+      for a line that no result needs.
     - `left`, `right`: for each line the numbers of its operands; and with room for the constants,
       which have none, as the arrays `lefts` and `rights`.
     - `computed`, `additions`, `products`: whether a number is a line with an operation, or with
       "add", or with "mul".
     - `constants`: the value of number len(names), and of those after it.
-    - `outputs`: the numbers of each output.
+    - `outputs`: the number of each output.
     - `sums`: how many there are: of the first output, and of each parameter's derivative; none
       without `gradient`. `places` and `terms`: a sum, and a number that is added to it.
     """
@@ -51,9 +52,9 @@ class Columns:
         self.names = [name if want else "" for name, want in zip(names, wanted, strict=True)]
         # Constants come after the lines.
         keys = numpy.array([tape.left, right], dtype=numpy.int64).reshape(2, count)
-        operands = numpy.full((2, size), NONE)
+        operands = numpy.full((2, size), ABSENT)
         operands[:, :count] = numpy.where(keys < -1, count - 2 - keys, keys)
-        operands[operands == -1] = NONE
+        operands[operands == -1] = ABSENT
         self.lefts, self.rights = operands
         self.left, self.right = operands[:, :count].tolist()
         self.outputs = [key if key >= 0 else count - 2 - key for key in tape.output_keys]
@@ -113,7 +114,7 @@ class Part:
 
     def operands(self, line: int) -> tuple[int, ...]:
         left, right = self.columns.left[line], self.columns.right[line]
-        return (left,) if right == NONE else (left, right)
+        return (left,) if right == ABSENT else (left, right)
 
     @cached_property
     def uses(self) -> tuple[Array, Array]:

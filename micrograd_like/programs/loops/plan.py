@@ -99,7 +99,7 @@ class Plan:
     - `varies`: as in `Part`, with entries for results that are no line of the tape.
     - `totals`: for a sum of which terms are added up in straight-line code, the number of the
       result that holds what they come to.
-    - `irregular`: whether most of it is straight-line code.
+    - `irregular`: whether it has few nodes of a kind, so that most of it is straight-line code.
     """
 
     def __init__(self, part: Part) -> None:

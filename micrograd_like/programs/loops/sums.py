@@ -46,8 +46,8 @@ class Factors(NamedTuple):
     - `places`: the sums; one that has products and other terms is there twice, since only the
       products may be like those of other sums: a weight's are, but for one that meets the same
       number in every row.
-    - `lefts`, `rights`: for each the number of its side: what is on that side, if it has one term;
-      else where the numbers of all its terms are in `several`, counted down from ONES.
+    - `lefts`, `rights`: for each its side: the number that is there, if it has one term; else
+      ONES − 1 − k stands for the numbers `several[k]`.
     """
 
     places: Array
