@@ -40,8 +40,8 @@ class Lowering:
     """The lines so far, with the names that they have in a `Tape`, and what was seen of the graph.
 
     `nodes` are in the order of `nodes_of`, and have their places there as numbers; by number,
-    `first` and `second` are the operands, each a number or else the key of a constant, and `keys`
-    what the node computes.
+    `first` and `second` are the operands, each a number, the key of a constant, or NONE, and
+    `keys` the key of what the node computes. `parameters` and `inputs` are distinct leaves.
     """
 
     def __init__(self, parameters: Sequence[Value], inputs: Sequence[Value]) -> None:
@@ -139,7 +139,7 @@ class Lowering:
     def _line(
         self, known: dict[Any, int], name: str, a: int, b: int, origin: tuple[str, str] | None
     ) -> int:
-        """The line of an operation on two lines, or on one: one of those `known`, or a new one."""
+        """The line of an operation on two keys, or one and NONE: it is `known`, or new."""
         x, y = a, b  # numbers of C to reckon with, while a and b stay the objects they are
         new = len(self.names)
         line = known.setdefault(x * _PAIR + y, new)
@@ -296,7 +296,7 @@ class Lowering:
             line = upstream
         elif upstream == ONE and not op.selects:
             line = slope
-        elif upstream < 0 > slope:
+        elif upstream < 0 and slope < 0:
             return self.add(product, upstream, slope)
         else:
             size = len(self.names)
@@ -343,5 +343,5 @@ def operation(name: str) -> Op:
     return Op(name, op.symbol, op.partials[int(side.rstrip("]"))], ()) if side else op
 
 
-# What the operators +, −, … of a symbol write: reading their forward functions would not end.
+# Their recipes consist of themselves: following one would not end.
 _OPERATORS = ("add", "sub", "mul", "div", "neg", "abs", "pow")

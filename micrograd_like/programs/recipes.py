@@ -37,7 +37,7 @@ class _Symbol(Tracer):
 
 
 def read_recipe(expression: Callable[..., Any], arity: int) -> Recipe | None:
-    """The recipe of an expression of so many operands; None if it is Python for floats alone."""
+    """The recipe of an expression of so many operands; None if symbols are none that it takes."""
     try:
         return trace(expression, [None] * arity)
     except not_by_a_handler(Exception):

@@ -50,7 +50,7 @@ class Chain(NamedTuple):
 
 
 Found = tuple[Array, list[Dot]]
-"""The dots of a chain, and the lines they compute, as results or on the way."""
+"""The lines that the dots of a chain compute, as results or on the way; and the dots."""
 
 
 def find_dots(part: Part) -> tuple[list[Dot], Array]:
@@ -123,6 +123,7 @@ def _chains(part: Part, once: Array) -> Iterable[Chain]:
 
 
 def _without_long_sums(found: list[Found]) -> list[Found]:
+    """The chains without those that have a long dot from all over a graph; these stay lines."""
     shared = Counter(dot.rights.tobytes() for _, dots in found for dot in dots)
 
     def scattered(dot: Dot) -> bool:

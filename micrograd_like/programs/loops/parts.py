@@ -15,7 +15,7 @@ from micrograd_like.programs.tape import Tape
 Array = Any  # numpy.ndarray
 
 ABSENT = -2
-"""In the place of an operand that is not there."""
+"""In the place of an operand that is not there. (The keys of a tape are other numbers.)"""
 
 ONES = -1
 """A value that is 1 in every row."""

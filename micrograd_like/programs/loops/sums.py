@@ -14,7 +14,7 @@ import numpy
 from micrograd_like.programs.loops.parts import ONES, Array, Part
 
 LEAST = 8
-"""Smaller matrices are single terms."""
+"""Matrices of fewer sums, however many uses each has, are single terms."""
 
 
 class Sums(NamedTuple):
