@@ -132,6 +132,8 @@ class Module:
                     break  # the rest comes when that is done
             else:
                 inside.pop()
+                if len(inside) == 1:  # what two attributes share is found in each of them
+                    entered.clear()
 
     def parameters(self) -> list[Value]:
         """All parameters in order; one that is used in several places counts once."""

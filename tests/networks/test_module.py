@@ -179,6 +179,18 @@ def test_the_summary_lists_layers_and_counts_shared_parameters_once() -> None:
     ]
 
 
+def test_the_summary_lists_a_list_under_every_attribute_that_has_it() -> None:
+    class Tied(Module):
+        def __init__(self) -> None:
+            self.encoder = [Value(1.0), [Value(2.0)]]
+            self.decoder, self.both = self.encoder, [self.encoder, self.encoder]
+
+    tied = Tied()
+    names = [line.split() for line in str(tied.summary()).splitlines()]
+    assert names[1:] == [["encoder", "2"], ["decoder", "2"], ["both", "2"], ["total", "2"]]
+    assert list(tied.state_dict()) == ["encoder.0", "encoder.1.0"]
+
+
 def test_a_name_with_control_characters_is_written_out_in_the_summary() -> None:
     module = Module()
     setattr(module, "a\x1b[31m\n", Neuron(1))
