@@ -10,7 +10,7 @@ cdef class Lowering:
     cdef list _made_by, _upstreams
     cdef dict _numbers, _leaves, _constant_keys, _known, _known_contributions, _recipes, _parameters
 
-    @cython.locals(first=list, second=list, keys=list, origins=list, known_sums=dict, known_products=dict,
+    @cython.locals(first=list, second=list, keys=list, origins=list, frequent=dict, known=dict,
                    labels=dict, notes=dict, name=str, note=tuple,
                    number=cython.Py_ssize_t, x=cython.longlong, y=cython.longlong)
     cpdef list forward(self, object outputs)
@@ -26,7 +26,8 @@ cdef class Lowering:
 
     cdef object _give(self, Py_ssize_t operand, object line)
     cdef object _product(self, object upstream, object slope, tuple note)
-    cdef object _contribution(self, object op, long long upstream, long long slope, tuple note)
+    cdef object _passed_back(self, str name, object upstream, object slope, tuple note)
+    cdef object _contribution(self, object op, object upstream, object slope, tuple note)
     cpdef object constant_behind(self, long long key)
 
 @cython.locals(wanted=bytearray, result=cython.longlong, line=cython.Py_ssize_t, a=cython.longlong, b=cython.longlong)

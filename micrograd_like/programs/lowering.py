@@ -95,7 +95,8 @@ class Lowering:
         self.nodes, self._made_by, first, second, self._numbers, labels = columns
         self.first, self.second = first, second
         keys, origins = self.keys, self.origins
-        known_sums, known_products = self._known["add"], self._known["mul"]
+        # Of most lines there is nothing to be asked, if both operands are lines.
+        frequent = {name: self._known[name] for name in ("add", "mul")}
         notes: dict[str, tuple[str, str]] = {}
         for number, name in enumerate(self._made_by):
             if not name:
@@ -119,14 +120,11 @@ class Lowering:
             note = notes.get(name)
             if note is None:
                 note = notes[name] = ("forward", name)
-            if x < 0 or y < 0:
+            known = frequent.get(name) if x >= 0 and y >= 0 else None
+            if known is None:
                 line = self.add(OPS[name], a, b)
-            elif name == "add":
-                line = self._line(known_sums, name, a, b, note)
-            elif name == "mul":
-                line = self._line(known_products, name, a, b, note)
             else:
-                line = self.add(OPS[name], a, b)
+                line = self._line(known, name, a, b, note)
             keys.append(line)
             if line >= 0 and self.names[line]:
                 if origins[line] is None:
@@ -279,11 +277,7 @@ class Lowering:
         """A multiplication's `_contribution`, in fewer steps."""
         if upstream < 0 or slope < 0:
             return self._contribution(ops.mul, upstream, slope, note)
-        size = len(self.names)
-        line = self._line(self._known_contributions["mul"], "mul", upstream, slope, note)
-        if line == size:
-            self.contributions.append(line)
-        return line
+        return self._passed_back("mul", upstream, slope, note)
 
     def _contribution(self, op: Op, upstream: int, slope: int, note: tuple[str, str]) -> int | None:
         """The key that a node made by `op` passes back; None where that is nothing for sure."""
@@ -299,14 +293,17 @@ class Lowering:
         elif upstream < 0 and slope < 0:
             return self.add(product, upstream, slope)
         else:
-            size = len(self.names)
-            line = self._line(
-                self._known_contributions[product.name], product.name, upstream, slope, None
-            )
-            if line == size:
-                self.contributions.append(line)
+            line = self._passed_back(product.name, upstream, slope, note)
         if line >= 0 and self.names[line] and self.origins[line] is None:
             self.origins[line] = note
+        return line
+
+    def _passed_back(self, name: str, upstream: int, slope: int, note: tuple[str, str]) -> int:
+        """The line that is this contribution and nothing else."""
+        size = len(self.names)
+        line = self._line(self._known_contributions[name], name, upstream, slope, note)
+        if line == size:
+            self.contributions.append(line)
         return line
 
     def _slope(self, op: Op, side: int, keys: Sequence[int]) -> int:

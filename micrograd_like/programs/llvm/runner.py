@@ -331,7 +331,7 @@ class _Code:
         totals = self._totals[: self._threads]
         self._divisor[()] = self._count  # an array, since numpy takes as long to make one of it
         if len(totals) == 1 and self._once is None and not len(self._added):
-            return totals[0] / self._divisor
+            return totals[0] / self._divisor  # which warns of nothing, and errstate takes a while
         with numpy.errstate(all="ignore"):  # inf and nan were no matter to machine code either
             total = sum(totals[1:], totals[0]) / self._divisor
             if self._once is not None:

@@ -26,8 +26,7 @@ class Columns:
 
     - `names`: for each line its operation, as machine code has them; "" for a leaf, and
       for a line that no result needs.
-    - `left`, `right`: for each line the numbers of its operands; and with room for the constants,
-      which have none, as the arrays `lefts` and `rights`.
+    - `lefts`, `rights`: for each line the numbers of its operands, and ABSENT for each constant.
     - `computed`, `additions`, `products`: whether a number is a line with an operation, or with
       "add", or with "mul".
     - `constants`: the value of number len(names), and of those after it.
@@ -56,7 +55,6 @@ class Columns:
         operands[:, :count] = numpy.where(keys < -1, count - 2 - keys, keys)
         operands[operands == -1] = ABSENT
         self.lefts, self.rights = operands
-        self.left, self.right = operands[:, :count].tolist()
         self.outputs = [key if key >= 0 else count - 2 - key for key in tape.output_keys]
         terms, order = numpy.array(results, dtype=numpy.int64), numpy.argsort(places, kind="stable")
         self.terms = numpy.where(terms < 0, count - 2 - terms, terms)[order]
@@ -112,9 +110,11 @@ class Part:
         here = self.varying[columns.terms]
         self.places, self.terms = columns.places[here], columns.terms[here]
 
-    def operands(self, line: int) -> tuple[int, ...]:
-        left, right = self.columns.left[line], self.columns.right[line]
-        return (left,) if right == ABSENT else (left, right)
+    def operands(self, lines: Array) -> list[tuple[int, ...]]:
+        """For each of some lines its operands."""
+        columns = self.columns
+        pairs = zip(columns.lefts[lines].tolist(), columns.rights[lines].tolist(), strict=True)
+        return [(left,) if right == ABSENT else (left, right) for left, right in pairs]
 
     @cached_property
     def uses(self) -> tuple[Array, Array]:

@@ -110,10 +110,10 @@ class Plan:
         uses, held = part.uses
         single = ((uses == 1) & (held == 0)).tolist()
         names = part.columns.names
+        alone = part.lines[~absorbed[part.lines]]
         maps = [
             Map(line, (names[line], *[None] * len(operands)), operands)
-            for line in part.lines[~absorbed[part.lines]].tolist()
-            for operands in [part.operands(line)]
+            for line, operands in zip(alone.tolist(), part.operands(alone), strict=True)
         ]
         nodes: list[Node] = [*fuse(maps, single), *dots]
         self.nodes = {node.result: node for node in sorted(nodes, key=attrgetter("result"))}
